@@ -1,0 +1,62 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# A thin top of noxfile.py: makes what it needs below .build/ and starts the sessions.
+
+BUILD := .build
+TOOLS := $(BUILD)/tools
+PYTHON := $(TOOLS)/bin/python
+NOX := PATH="$(abspath $(TOOLS)/bin):$$PATH" $(TOOLS)/bin/nox --no-error-on-external-run
+JOBS ?= 2
+export PYTHONPATH := tests
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-matrix platform lint sanity units integration molecule docs importer repository acceptance build clean
+
+help:
+	@echo "make demo         upgrade a real Plone with the collection, step by step"
+	@echo "make test         every check, on the newest ansible-core that this machine's Pythons run"
+	@echo "make test-matrix  sanity and integration tests on every ansible-core from 2.16 to the newest"
+	@echo "make platform     the rehearsal platform for Odoo upgrades, until Ctrl-C"
+	@echo "make build        the tarball for Galaxy"
+	@echo "make clean        remove .build"
+	@echo "One check alone:  make lint | sanity | units | integration | molecule | docs | importer | repository | acceptance"
+	@echo "VERBOSE=1 shows every command, JOBS=1 runs one check at a time."
+
+test: $(TOOLS)/done pythons
+	@$(NOX) --parallel $(JOBS) --report $(BUILD)/results/test.json; status=$$?; \
+	$(PYTHON) -m support.checks.tally $(BUILD)/results $(BUILD)/results/test.json && exit $$status
+
+test-matrix: $(TOOLS)/done pythons
+	@$(NOX) --tags matrix --report $(BUILD)/results/matrix.json; status=$$?; \
+	$(PYTHON) -m support.checks.tally $(BUILD)/results $(BUILD)/results/matrix.json && exit $$status
+
+lint sanity units integration molecule docs importer repository acceptance build: $(TOOLS)/done pythons
+	@$(NOX) --session $@
+
+demo: $(TOOLS)/done pythons
+	@$(PYTHON) -m support.demo
+
+platform: $(TOOLS)/done pythons
+	@$(NOX) --session platform
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: pythons
+pythons: $(TOOLS)/done
+	@mkdir -p $(BUILD)/results
+	@$(PYTHON) -m support.checks.interpreters $(BUILD)/pythons
+
+# Any Python from 3.11 on that runs and can make a virtual environment.
+$(TOOLS)/done:
+	@for python in python3 python3.14 python3.13 python3.12 python3.11 $$HOME/.pyenv/versions/3.1[1-9]*/bin/python3; do \
+	    if $$python -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        rm -rf $(TOOLS) && $$python -m venv $(TOOLS) && \
+	        $(PYTHON) -m pip install --quiet --quiet 'nox>=2026.10' 'uv>=0.13' && touch $@ && exit 0; \
+	        exit 1; \
+	    fi; \
+	done; \
+	echo "No Python from 3.11 on with venv and ensurepip was found (Debian: apt-get install python3-venv)." >&2; exit 1

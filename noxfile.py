@@ -1,0 +1,260 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks of the collection, as nox sessions. `make help` names the usual ways to start them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pathlib
+import shutil
+import sys
+
+import nox
+
+CLONE = pathlib.Path(__file__).parent.resolve()
+sys.path.insert(0, str(CLONE / "tests"))
+
+from support.checks import interpreters, tally, workspace  # noqa: E402
+
+BUILD = CLONE / ".build"
+HELPERS = CLONE / "tests/support/checks"
+GROUPS = nox.project.load_toml(CLONE / "pyproject.toml")
+PYTHONS = interpreters.gathered(BUILD / "pythons") or interpreters.gather(BUILD / "pythons")
+
+# The controller Pythons that each ansible-core takes, as far as they run the tests' own programs too (3.11 and newer).
+CORES = {
+    "2.16": ("3.11", "3.12"),
+    "2.17": ("3.11", "3.12"),
+    "2.18": ("3.11", "3.12", "3.13"),
+    "2.19": ("3.11", "3.12", "3.13"),
+    "2.20": ("3.12", "3.13", "3.14"),
+    "2.21": ("3.12", "3.13", "3.14"),
+}
+
+nox.needs_version = ">=2026.10"
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
+nox.options.envdir = BUILD / "nox"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+if not os.environ.get("VERBOSE"):
+    # One line for each session's end; what a command printed is shown only when it failed.
+    logging.getLogger("nox").setLevel(nox.logger.SUCCESS)
+
+
+def controller(core: str) -> str:
+    """The oldest Python found that runs this ansible-core with its tests, or an empty string."""
+    return next((version for version in CORES[core] if version in PYTHONS), "")
+
+
+NEWEST_CORE = next((core for core in reversed(CORES) if controller(core)), "")
+if not NEWEST_CORE:
+    sys.exit("No Python from 3.11 to 3.14 that runs ansible-core was found on PATH or in ~/.pyenv/versions.")
+PYTHON = str(PYTHONS[controller(NEWEST_CORE)])
+PLAIN = nox.session(python=PYTHON)
+WITH_PIP = nox.session(python=PYTHON, venv_params=["--seed"])
+
+
+class Checks:
+    """The checks of one session, on that session's own copy of the collection."""
+
+    def __init__(self, session: nox.Session) -> None:
+        self.session = session
+        self.name = session.name
+        self.root = BUILD / "copies" / self.name
+        self.copy = workspace.copy(CLONE, self.root)
+        self.junit = BUILD / "results" / f"{self.name}.xml"
+        self.total = tally.Tally()
+        self.env = {
+            "ANSIBLE_COLLECTIONS_PATH": str(self.root),
+            "PATH": os.pathsep.join([str(BUILD / "pythons"), os.environ["PATH"]]),
+        }
+        tally.save(BUILD / "results", self.name, self.total)
+
+    def install(self, *groups: str, extra: tuple[str, ...] = ()) -> None:
+        """Install dependency groups of pyproject.toml."""
+        self.session.install(*nox.project.dependency_groups(GROUPS, *groups), *extra)
+
+    def run(self, *command: str, cases: str = "", reports: str = "", **env: str) -> str:
+        """Run one tool in the copy and count it: by its JUnit cases or reports (patterns in the copy), or as one."""
+        pattern = cases or reports
+        for old in self.copy.glob(pattern) if pattern else ():
+            old.unlink()
+        try:
+            with self.session.chdir(self.copy):
+                output = self.session.run(*command, env=self.env | env, silent=True)
+        except nox.command.CommandFailed:
+            counted = self._count(cases, reports)
+            counted.failed = max(counted.failed, 1)
+            self._add(counted)
+            raise
+        self._add(self._count(cases, reports) if pattern else tally.Tally(passed=1))
+        return str(output)
+
+    def pytest(self, *arguments: str, **env: str) -> None:
+        """Run pytest in the copy; the tests import `support` and the collection."""
+        path = os.pathsep.join([str(self.copy / "tests"), str(self.root)])
+        junit = "tests/output/junit/pytest.xml"
+        self.run("pytest", "--quiet", f"--junitxml={junit}", *arguments, cases=junit, PYTHONPATH=path, **env)
+
+    def ansible_test(self, *arguments: str, cases: str = "", reports: str = "") -> str:
+        """Run ansible-test, which may fetch pip for its environments first."""
+        self.session.run("python", str(HELPERS / "ansible_test_pip.py"), silent=True)
+        return self.run("ansible-test", *arguments, cases=cases, reports=reports)
+
+    def _count(self, cases: str, reports: str) -> tally.Tally:
+        if cases:
+            return tally.of_cases(self.copy.glob(cases))
+        return tally.of_reports(self.copy.glob(reports)) if reports else tally.Tally()
+
+    def _add(self, counted: tally.Tally) -> None:
+        self.total += counted
+        tally.save(BUILD / "results", self.name, self.total)
+
+
+@PLAIN
+def lint(session: nox.Session) -> None:
+    """ruff, mypy, yamllint, and ansible-lint with the production profile."""
+    checks = Checks(session)
+    checks.install("lint")
+    checks.run("ruff", "check", "--quiet", ".")
+    checks.run("ruff", "format", "--check", "--quiet", "--diff", ".")
+    types = os.pathsep.join([str(checks.root), str(checks.copy / "tests")])
+    checks.run("mypy", "--no-error-summary", "plugins", "tests", "noxfile.py", MYPYPATH=types)
+    checks.run("yamllint", "--strict", ".")
+    checks.run("ansible-lint", "--offline", "-q")
+
+
+@WITH_PIP
+def sanity(session: nox.Session) -> None:
+    """ansible-test sanity on the newest ansible-core, for every Python found."""
+    checks = Checks(session)
+    checks.install(extra=(f"ansible-core~={NEWEST_CORE}.0",))
+    run_sanity(checks)
+
+
+def run_sanity(checks: Checks) -> None:
+    checks.ansible_test("sanity", "--junit", cases="tests/output/junit/ansible-test-sanity-*.xml")
+
+
+@WITH_PIP
+def units(session: nox.Session) -> None:
+    """ansible-test units on the controller's Python, and on the oldest one found that a managed node may have."""
+    checks = Checks(session)
+    if not any(checks.copy.glob("tests/unit/**/test_*.py")):
+        session.skip("there are no unit tests")
+    checks.install("units", extra=(f"ansible-core~={NEWEST_CORE}.0",))
+    junit = "tests/output/junit/python*.xml"
+    checks.ansible_test("units", "--python", controller(NEWEST_CORE), cases=junit)
+    oldest = next(iter(PYTHONS))
+    if oldest != controller(NEWEST_CORE):
+        checks.ansible_test("units", "--venv", "--requirements", "--python", oldest, cases=junit)
+
+
+@WITH_PIP
+def integration(session: nox.Session) -> None:
+    """ansible-test integration on the newest ansible-core."""
+    checks = Checks(session)
+    checks.install("runtime", extra=(f"ansible-core~={NEWEST_CORE}.0",))
+    run_integration(checks, controller(NEWEST_CORE))
+
+
+def run_integration(checks: Checks, python: str) -> None:
+    if not any(checks.copy.glob("tests/integration/targets/*")):
+        checks.session.skip("there are no integration targets")
+    checks.ansible_test("integration", "--python", python, reports="tests/output/junit/*.xml")
+
+
+@PLAIN
+def molecule(session: nox.Session) -> None:
+    """Every molecule scenario; the only driver is the one without containers."""
+    checks = Checks(session)
+    scenarios = sorted(path.parent.name for path in checks.copy.glob("extensions/molecule/*/molecule.yml"))
+    if not scenarios:
+        session.skip("there are no molecule scenarios")
+    checks.install("molecule", extra=("ansible-core",))
+    checks.run("molecule", "test", "--all")
+
+
+@PLAIN
+def docs(session: nox.Session) -> None:
+    """The documentation of plugins and roles, and the changelog."""
+    checks = Checks(session)
+    checks.install("docs", extra=("ansible-core",))
+    checks.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=all", ".")
+    checks.run("antsibull-changelog", "lint")
+
+
+@PLAIN
+def importer(session: nox.Session) -> None:
+    """Build the tarball and let Galaxy's own importer judge it."""
+    checks = Checks(session)
+    checks.install("importer", extra=("ansible-core",))
+    tarball = build_tarball(checks)
+    settings = str(HELPERS / "galaxy-importer.cfg")
+    checks.run("python", "-m", "galaxy_importer.main", str(tarball), GALAXY_IMPORTER_CONFIG=settings)
+
+
+def build_tarball(checks: Checks) -> pathlib.Path:
+    output = BUILD / "dist" / checks.name
+    shutil.rmtree(output, ignore_errors=True)
+    checks.run("ansible-galaxy", "collection", "build", "--output-path", str(output))
+    return next(output.glob("*.tar.gz"))
+
+
+@nox.session(python=PYTHON, default=False)
+def build(session: nox.Session) -> None:
+    """The tarball for Galaxy, in .build/dist/build."""
+    checks = Checks(session)
+    checks.install(extra=("ansible-core",))
+    print(build_tarball(checks).relative_to(CLONE))
+
+
+@PLAIN
+def repository(session: nox.Session) -> None:
+    """What holds for the repository as a whole: the tarball's files, the action groups, what no file may say."""
+    checks = Checks(session)
+    checks.install("repository", extra=("ansible-core",))
+    checks.pytest("tests/repository", SITEOPS_TARBALL=str(build_tarball(checks)))
+
+
+@PLAIN
+def acceptance(session: nox.Session) -> None:
+    """The whole jobs, with real servers."""
+    checks = Checks(session)
+    if not any(checks.copy.glob("tests/acceptance/**/test_*.py")):
+        session.skip("there are no acceptance tests")
+    checks.install("acceptance")
+    checks.pytest("tests/acceptance")
+
+
+def add_matrix_session(core: str) -> None:
+    python = controller(core)
+
+    @nox.session(
+        name=f"matrix-{core}",
+        python=str(PYTHONS[python]) if python else False,
+        venv_params=["--seed"],
+        default=False,
+        tags=["matrix"],
+    )
+    def matrix(session: nox.Session) -> None:
+        if not python:
+            session.skip(f"no Python for ansible-core {core} was found; it takes {' or '.join(CORES[core])}")
+        checks = Checks(session)
+        if core == next(iter(CORES)):
+            # The oldest ansible-core has the oldest requests and paramiko that the collection promises to work with.
+            session.install("--resolution", "lowest-direct", "-r", str(checks.copy / "meta/ee-requirements.txt"))
+        else:
+            checks.install("runtime")
+        session.install(f"ansible-core~={core}.0")
+        run_sanity(checks)
+        run_integration(checks, python)
+
+    matrix.__doc__ = f"ansible-test sanity and integration with ansible-core {core}."
+
+
+for supported_core in CORES:
+    add_matrix_session(supported_core)
