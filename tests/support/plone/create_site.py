@@ -1,0 +1,45 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The recipe of the snapshot. Run by ``zconsole run`` in the Plone environment, which binds the name ``app``.
+
+The last argument is JSON: {"root": account, "site": [account, ...], "profile": version}, where an account is
+[name, password, [role, ...]].
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import transaction
+from AccessControl.SecurityManagement import newSecurityManager
+from plone import api
+from Products.CMFPlone.factory import addPloneSite
+from zope.component.hooks import setSite
+
+CORE_PROFILE = "Products.CMFPlone:plone"
+ADDON_PROFILE = "siteops.testaddon:default"
+
+
+def create_site(app, site_id, accounts, profile):
+    """A site made by the new code whose core profile and add-on claim to be older: their upgrade steps are pending."""
+    site = addPloneSite(
+        app, site_id, title=f"Test site {site_id}", extension_ids=["plone.volto:default", ADDON_PROFILE]
+    )
+    setSite(site)
+    for name, password, roles in accounts:
+        api.user.create(email=f"{name}@example.org", username=name, password=password, roles=roles)
+    site.portal_setup.setLastVersionForProfile(ADDON_PROFILE, "1000")
+    site.portal_setup.setLastVersionForProfile(CORE_PROFILE, profile)
+
+
+def main(app, recipe):
+    name, password, roles = recipe["root"]
+    app.acl_users.userFolderAddUser(name, password, roles, [])
+    newSecurityManager(None, app.acl_users.getUser(name).__of__(app.acl_users))
+    create_site(app, "Plone", recipe["site"], recipe["profile"])
+    transaction.commit()
+
+
+main(app, json.loads(sys.argv[-1]))  # noqa: F821
