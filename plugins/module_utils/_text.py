@@ -1,0 +1,43 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Text that comes from servers, made fit for a terminal, a log and a result.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import typing as t
+from urllib.parse import quote, quote_plus
+
+CONTROL_CHARACTERS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(value: t.Any) -> t.Any:
+    """The same JSON value without escape sequences and control characters that could act on a terminal.
+
+    Line ends and tabs stay. Applied once, where a module hands its result to Ansible.
+    """
+    if isinstance(value, str):
+        return CONTROL_CHARACTERS.sub("", value)
+    if isinstance(value, dict):
+        return {harmless(key): harmless(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [harmless(item) for item in value]
+    return value
+
+
+def one_line(text: t.Any, longest: int = 300) -> str:
+    """Text of a server on one line, cut at ``longest`` characters: for a message that a person reads."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def spellings(secret: str) -> set[str]:
+    """Every form in which a secret can turn up in output: raw, percent-encoded and base64."""
+    encoded = base64.b64encode(secret.encode()).decode()
+    return {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), encoded}

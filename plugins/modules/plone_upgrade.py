@@ -1,0 +1,254 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module plone_upgrade: upgrade one Plone site, or rehearse it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plone_upgrade
+short_description: Upgrade a Plone site to the version of its code, or rehearse it
+version_added: 0.1.0
+description:
+  - Runs the pending core upgrade steps of a Plone site through the service C(@upgrade) of plone.restapi, or rehearses
+    them with O(dry_run=true).
+  - Whether it worked is decided by the versions before and after and by the report of the migration tool. The server
+    answers C(200 OK) also when a step failed, and its C(upgraded) flag is also true when there was nothing to do.
+  - Nothing is posted where nothing is pending, and nothing is posted twice. When the answer is lost, by a time-out,
+    a proxy or a broken connection, the state is read until the upgrade is proven or O(wait_timeout) has passed.
+  - A run that was killed leaves a note under C(~/.local/state/siteops.upgrades) (or E(XDG_STATE_HOME)) on the host that
+    ran the module. The next run there waits for the upgrade that was posted instead of posting again. Two runs at once
+    on one host wait for each other.
+  - Third-party add-ons are not touched by C(@upgrade).
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.actiongroup_plone
+  - siteops.upgrades.plone
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Only reads. Use O(dry_run=true) outside of check mode to have the server run the steps and abort.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details:
+      - A dry run of a pending upgrade is posted each time, and never changes anything.
+options:
+  dry_run:
+    description:
+      - Have the server run all pending steps and throw the result away.
+      - A dry run that went well is no promise. The catalog is written and objects are stored only when a real run
+        commits. That also takes a multiple of the time.
+      - A dry run that left a changed version in the database, because a step commits by itself, is a failure.
+    type: bool
+    default: false
+  wait_timeout:
+    description:
+      - Seconds for everything, from waiting for another run on this host to reading the state after a lost answer.
+      - Sites with 100,000 objects take minutes, larger ones hours.
+    type: int
+    default: 7200
+  wait_interval:
+    description:
+      - The longest pause in seconds between two reads of the state. The first reads follow each other more closely.
+    type: int
+    default: 10
+  full_report:
+    description:
+      - Return the server's report with whole tracebacks instead of their last lines.
+    type: bool
+    default: false
+seealso:
+  - module: siteops.upgrades.plone_upgrade_info
+  - name: The upgrade service of plone.restapi
+    description: What the server promises.
+    link: https://6.docs.plone.org/plone.restapi/docs/source/endpoints/upgrade.html
+"""
+
+EXAMPLES = r"""
+- name: Rehearse the upgrade of a site
+  siteops.upgrades.plone_upgrade:
+    url: https://plone.example.org
+    username: admin
+    password: "{{ vault_plone_password }}"
+    dry_run: true
+
+- name: Upgrade several sites with the same credentials
+  module_defaults:
+    group/siteops.upgrades.plone:
+      username: admin
+      password: "{{ vault_plone_password }}"
+  block:
+    - name: Upgrade the intranet, which is large
+      siteops.upgrades.plone_upgrade:
+        url: https://intranet.example.org
+        wait_timeout: 28800
+    - name: Upgrade the public site
+      siteops.upgrades.plone_upgrade:
+        url: https://www.example.org/++api++
+"""
+
+RETURN = r"""
+msg:
+  description: What happened, or why it failed, in a sentence.
+  type: str
+  returned: always
+  sample: Upgraded from 6018 to 6205 in 38 steps.
+state:
+  description: The state after, as RV(siteops.upgrades.plone_upgrade_info#module:state).
+  type: str
+  returned: once the state was read
+  sample: up_to_date
+dry_run:
+  description: Whether this was a rehearsal.
+  type: bool
+  returned: once the state was read
+  sample: false
+posted:
+  description: Whether this run sent the upgrade (or the dry run) to the server.
+  type: bool
+  returned: once the state was read
+  sample: true
+answer:
+  description:
+    - V(received), the server's answer came back whole.
+    - V(lost), it did not, and the state was read instead.
+    - V(none), nothing was posted.
+  type: str
+  returned: once the state was read
+  sample: received
+versions_before:
+  description: The profile versions of the database (C(instance)) and of the code (C(fs)) before.
+  type: dict
+  returned: once the state was read
+  sample: {"fs": "6205", "instance": "6018"}
+versions_after:
+  description: The same after. In check mode, those that the upgrade would lead to.
+  type: dict
+  returned: once the state was read
+  sample: {"fs": "6205", "instance": "6205"}
+steps_pending:
+  description: The steps that are still pending after, as RV(siteops.upgrades.plone_upgrade_info#module:steps).
+  type: list
+  elements: dict
+  returned: once the state was read
+  sample: []
+steps_run:
+  description: The titles of the steps that ran, in order, from the report.
+  type: list
+  elements: str
+  returned: once the state was read
+  sample: ["Run to6019 upgrade profile.", "Miscellaneous"]
+report:
+  description: The lines of the server's report, with tracebacks cut unless O(full_report=true).
+  type: list
+  elements: str
+  returned: once the state was read
+  sample: ["Starting the migration from version: 6018", "Your Plone instance is now up-to-date."]
+duration:
+  description: Seconds from the post to the answer, or to the proof where the answer was lost.
+  type: float
+  returned: once the state was read
+  sample: 1.204
+failure:
+  description: The call that failed.
+  type: dict
+  returned: when a call failed
+  contains:
+    call:
+      description: Method and path.
+      type: str
+      sample: POST /Plone/@upgrade
+    status:
+      description: The HTTP status, where there was one.
+      type: int
+      sample: 500
+    type:
+      description: The server's name for the error.
+      type: str
+      sample: ValueError
+    message:
+      description: The server's words.
+      type: str
+      sample: boom
+    traceback:
+      description: The last lines of the server's traceback.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._options import require_positive
+from ..module_utils._plone_client import PloneClient
+from ..module_utils._plone_module import plone_arguments, plone_client
+from ..module_utils._plone_state import SiteState
+from ..module_utils._plone_upgrade import Outcome, UpgradeFailed, UpgradeRun, must_be_able_to_upgrade
+
+
+def upgrade(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of the module, in check mode as well."""
+    require_positive(module.params, "wait_timeout", "wait_interval")
+    client = plone_client(module)
+    try:
+        outcome = foresee(module, client) if module.check_mode else perform(module, client)
+    except UpgradeFailed as failed:
+        for warning in failed.outcome.warnings:
+            module.warn(warning)
+        failed.result.update(failed.outcome.as_result(full_report=module.params["full_report"]))
+        raise
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = {"msg": outcome.summary, **outcome.as_result(full_report=module.params["full_report"])}
+    if module._diff and not module.params["dry_run"]:
+        result["diff"] = {"before": as_diff(outcome.before), "after": as_diff(outcome.latest)}
+    return result
+
+
+def perform(module: AnsibleModule, client: PloneClient) -> Outcome:
+    """Upgrade or rehearse."""
+    params = module.params
+    interval, timeout = params["wait_interval"], params["wait_timeout"]
+    return UpgradeRun(client, dry_run=params["dry_run"], wait_timeout=timeout, wait_interval=interval).perform()
+
+
+def foresee(module: AnsibleModule, client: PloneClient) -> Outcome:
+    """What a real run would do, from reading alone."""
+    before = client.site_state()
+    dry_run = module.params["dry_run"]
+    must_be_able_to_upgrade(before, dry_run=dry_run)
+    return Outcome(before, dry_run, after=before if dry_run else before.upgraded, foreseen=True)
+
+
+def as_diff(state: SiteState) -> dict[str, t.Any]:
+    """One side of the diff."""
+    return {"instance": state.versions.instance, "pending_steps": [f"{s.group} {s.title}" for s in state.steps or ()]}
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **plone_arguments(),
+            "dry_run": {"type": "bool", "default": False},
+            "wait_timeout": {"type": "int", "default": 7200},
+            "wait_interval": {"type": "int", "default": 10},
+            "full_report": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    run(module, lambda: upgrade(module))
+
+
+if __name__ == "__main__":
+    main()
