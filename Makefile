@@ -13,7 +13,7 @@ export PYTHONPATH := tests
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix platform lint sanity units integration molecule docs importer repository acceptance build clean
+.PHONY: help demo test test-matrix totals platform lint sanity units integration molecule docs importer repository acceptance build clean
 
 help:
 	@echo "make demo         upgrade a real Plone with the collection, step by step"
@@ -26,12 +26,18 @@ help:
 	@echo "VERBOSE=1 shows every command, JOBS=1 runs one check at a time."
 
 test: $(TOOLS)/done pythons
+	@rm -f $(BUILD)/results/test.json
 	@$(NOX) --parallel $(JOBS) --report $(BUILD)/results/test.json; status=$$?; \
 	$(PYTHON) -m support.checks.tally $(BUILD)/results $(BUILD)/results/test.json && exit $$status
 
 test-matrix: $(TOOLS)/done pythons
+	@rm -f $(BUILD)/results/matrix.json
 	@$(NOX) --tags matrix --report $(BUILD)/results/matrix.json; status=$$?; \
 	$(PYTHON) -m support.checks.tally $(BUILD)/results $(BUILD)/results/matrix.json && exit $$status
+
+# What the last test and test-matrix found together.
+totals: $(TOOLS)/done
+	@$(PYTHON) -m support.checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/matrix.json
 
 lint sanity units integration molecule docs importer repository acceptance build: $(TOOLS)/done pythons
 	@$(NOX) --session $@

@@ -1,0 +1,46 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""meta/runtime.yml says what is there."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import pytest
+import yaml
+
+GROUPS = ("plone", "odoo")
+
+
+@pytest.fixture(scope="module")
+def modules(root: pathlib.Path) -> set[str]:
+    """The names of the collection's modules."""
+    return {path.stem for path in (root / "plugins/modules").glob("*.py") if path.stem != "__init__"}
+
+
+@pytest.fixture(scope="module")
+def action_groups(root: pathlib.Path) -> dict[str, Any]:
+    """The action groups of meta/runtime.yml."""
+    runtime = yaml.safe_load((root / "meta/runtime.yml").read_text(encoding="utf-8"))
+    groups: dict[str, Any] = runtime["action_groups"]
+    return groups
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_an_action_group_lists_the_modules_of_its_prefix(
+    group: str, modules: set[str], action_groups: dict[str, Any]
+) -> None:
+    assert action_groups.get(group, []) == sorted(name for name in modules if name.startswith(f"{group}_"))
+
+
+def test_every_module_is_in_one_group(modules: set[str], action_groups: dict[str, Any]) -> None:
+    grouped = [name for names in action_groups.values() for name in names]
+    assert sorted(grouped) == sorted(modules)
+    assert set(action_groups) <= set(GROUPS)
+
+
+def test_every_action_plugin_stands_for_a_module(root: pathlib.Path, modules: set[str]) -> None:
+    actions = {path.stem for path in (root / "plugins/action").glob("*.py") if path.stem != "__init__"}
+    assert actions <= modules
