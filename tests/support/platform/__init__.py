@@ -1,0 +1,14 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A rehearsal platform: Odoo's upgrade platform of the database API v1, small and on this machine. See README.md."""
+
+from __future__ import annotations
+
+from support.platform.call_log import CallRecord
+from support.platform.faults import KINDS, FaultError
+from support.platform.server import Platform
+from support.platform.settings import SAMPLE_CONTRACT, Settings, SettingsError
+
+__all__ = ["KINDS", "SAMPLE_CONTRACT", "CallRecord", "FaultError", "Platform", "Settings", "SettingsError"]

@@ -1,0 +1,77 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a rehearsal platform can be told, at its start or while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+SAMPLE_CONTRACT = "M123456-abcdef"
+"""The contract of the API document's samples; the one contract that exists unless told otherwise."""
+
+
+class SettingsError(ValueError):
+    """A setting that does not exist, or a value it cannot take."""
+
+
+@dataclass
+class Settings:
+    """The behaviour of the platform. Everything here may be changed while it runs.
+
+    contracts:          the contract references that `create` finds.
+    targets:            the Odoo versions that `create` accepts.
+    stage_seconds:      seconds spent in each of pending, processing and testing; None waits for `advance`.
+    end_state:          the state in which the work of a request ends. `done` and `delivered` have a result,
+                        any other name (invalid, failed, cancelled, an unknown one) follows `processing` at once.
+    customer_message:   shown in the status of requests that ended in `end_state`; `invalid` has one of its own.
+    failure_status:     HTTP status that carries a document of failures.
+    deliver_filestore:  deliver a zip archive with dump.sql and filestore/ whatever was uploaded.
+    accept_any_dump:    take an upload of unknown format through all states instead of ending in `invalid`.
+    """
+
+    contracts: tuple[str, ...] = (SAMPLE_CONTRACT,)
+    targets: tuple[str, ...] = ("16.0", "17.0", "18.0", "19.0")
+    stage_seconds: float | None = 1.0
+    end_state: str = "done"
+    customer_message: str | None = None
+    failure_status: int = 200
+    deliver_filestore: bool = False
+    accept_any_dump: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings as a JSON object."""
+        return asdict(self)
+
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """Change settings in place from JSON values, all of them or, after a SettingsError, none."""
+        checked = {name: _checked(name, value) for name, value in changes.items()}
+        for name, value in checked.items():
+            setattr(self, name, value)
+
+    def copy(self) -> Settings:
+        """The same settings, free to change."""
+        return replace(self)
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name not in {field.name for field in fields(Settings)}:
+        raise SettingsError(f"there is no setting {name!r}")
+    if isinstance(getattr(Settings, name), tuple):
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+            raise SettingsError(f"{name} must be a list of strings")
+        return tuple(value)
+    kinds: dict[str, tuple[type, ...]] = {
+        "stage_seconds": (int, float, type(None)),
+        "customer_message": (str, type(None)),
+        "failure_status": (int,),
+        "end_state": (str,),
+        "deliver_filestore": (bool,),
+        "accept_any_dump": (bool,),
+    }
+    if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]):
+        raise SettingsError(f"{name} cannot be {value!r}")
+    return value
