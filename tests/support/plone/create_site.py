@@ -1,6 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: disable-error-code="import-not-found"
 """The recipe of the snapshot. Run by ``zconsole run`` in the Plone environment, which binds the name ``app``.
 
 The last argument is JSON: {"root": account, "site": [account, ...], "profile": version}, where an account is
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 import transaction
 from AccessControl.SecurityManagement import newSecurityManager
@@ -22,7 +25,7 @@ CORE_PROFILE = "Products.CMFPlone:plone"
 ADDON_PROFILE = "siteops.testaddon:default"
 
 
-def create_site(app, site_id, accounts, profile):
+def create_site(app: Any, site_id: str, accounts: Iterable[tuple[str, str, list[str]]], profile: str) -> None:
     """A site made by the new code whose core profile and add-on claim to be older: their upgrade steps are pending."""
     site = addPloneSite(
         app, site_id, title=f"Test site {site_id}", extension_ids=["plone.volto:default", ADDON_PROFILE]
@@ -34,7 +37,7 @@ def create_site(app, site_id, accounts, profile):
     site.portal_setup.setLastVersionForProfile(CORE_PROFILE, profile)
 
 
-def main(app, recipe):
+def main(app: Any, recipe: dict[str, Any]) -> None:
     name, password, roles = recipe["root"]
     app.acl_users.userFolderAddUser(name, password, roles, [])
     newSecurityManager(None, app.acl_users.getUser(name).__of__(app.acl_users))
@@ -42,4 +45,4 @@ def main(app, recipe):
     transaction.commit()
 
 
-main(app, json.loads(sys.argv[-1]))  # noqa: F821
+main(app, json.loads(sys.argv[-1]))  # type: ignore[name-defined]  # noqa: F821

@@ -15,7 +15,6 @@ from support.plone.cache import build_once, cache_folder, digest, run
 HERE = Path(__file__).parent
 PINS = HERE / "requirements.txt"
 INSTALLER = "uv==0.13.9"
-OLDEST_PYTHON = (3, 11)
 
 
 def environment_folder() -> Path:
@@ -25,8 +24,6 @@ def environment_folder() -> Path:
 
 def prepare_environment() -> Path:
     """The folder of the environment, built with the running interpreter when it is missing."""
-    if sys.version_info < OLDEST_PYTHON:
-        raise RuntimeError(f"The test Plone needs Python {'.'.join(map(str, OLDEST_PYTHON))} or later, not {sys.version}")
     folder = environment_folder()
     build_once(folder, _install, proof="bin/python")
     return folder

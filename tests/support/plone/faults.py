@@ -15,7 +15,10 @@ FAULTS: Mapping[str, tuple[type, str]] = {
     "step_sleep": (float, "the core upgrade takes that many seconds more"),
     "step_commit": (bool, "a core step commits, also in a dry run"),
     "step_conflicts": (int, "a core step meets that many ConflictErrors, each time the upgrade is tried; -1: always"),
-    "step_unpicklable": (bool, "a core step stores what cannot be stored: PicklingError at the commit"),
+    "step_unpicklable": (
+        bool,
+        "a core step leaves what cannot be stored: PicklingError at the commit, none in a dry run",
+    ),
     "step_error": (str, "a core step raises this built-in or ZODB exception"),
     "catalog_error": (str, "the recataloging after the core steps raises this exception, and Plone swallows it"),
     "role_error": (str, "the role update after the core steps raises this exception, and Plone swallows it"),

@@ -114,7 +114,7 @@ class PloneServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
-        """Start on the data as it is; on the same port as before, if there was one. Returns when requests are answered."""
+        """Start on the data as it is, on the same port as before if there was one; returns when it answers."""
         if self.running:
             raise RuntimeError(f"process {self.pid} serves {self.folder} already")
         fixed_port = self.port
@@ -212,7 +212,7 @@ class PloneServer:
             with error:
                 status, server, text = error.code, error.headers["X-Test-Server"], error.read().decode()
         if server != str(self.pid):
-            raise ConnectionError(f"port {self.port} is answered by {server or 'a stranger'}, not by process {self.pid}")
+            raise ConnectionError(f"port {self.port} is served by {server or 'a stranger'}, not by process {self.pid}")
         try:
             return status, json.loads(text)
         except ValueError:
@@ -221,7 +221,7 @@ class PloneServer:
     def _launched(self) -> bool:
         self._instance.write(self.port)
         self._instance.console_log.write_text("", encoding="utf-8")
-        command = [str(environment_folder() / "bin" / "python"), "-m", "Zope2.Startup.serve", str(self._instance.wsgi_ini)]
+        command = [str(environment_folder() / "bin" / "runwsgi"), str(self._instance.wsgi_ini)]
         variables = clean_variables(PYTHONPATH=str(addon_path(prepare_snapshot())))
         self.pid = launch(command, variables, self.folder, self._instance.console_log)
         deadline = time.monotonic() + SECONDS_TO_START

@@ -1,6 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: disable-error-code="import-not-found"
 """Faults at run time: before each request a WSGI filter brings the process in line with a JSON file.
 
 Each fault only prepares the ground (one more upgrade step, a method that raises); what the client then sees comes from
@@ -13,10 +14,14 @@ import builtins
 import contextlib
 import itertools
 import json
-import os
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NoReturn
 from unittest import mock
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import transaction
 from BTrees.OOBTree import OOBTree
@@ -30,41 +35,42 @@ CORE = "Products.CMFPlone:plone"
 CORE_ADDON = "plone.restapi:default"
 ADDON = "siteops.testaddon:default"
 
+Handler = Callable[[Any], object]
+"""What an upgrade step runs, with portal_setup as its argument."""
+
+Steps = MutableMapping[str, Any]
+"""The steps of one profile: a step, or a list of (id, step) for a group."""
+
+Fault = AbstractContextManager[None]
+
 
 class FaultFilter:
-    def __init__(self, application, path):
+    def __init__(self, application: WSGIApplication, path: str) -> None:
         self.application = application
-        self.path = path
+        self.path = Path(path)
         self.lock = threading.Lock()
-        self.seen = None
+        self.seen: tuple[int, int] | None = None
         self.active = contextlib.ExitStack()
 
-    def __call__(self, environ, start_response):
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with self.lock:
             self._follow_file()
         return self.application(environ, start_response)
 
-    def _follow_file(self):
-        try:
-            status = os.stat(self.path)
-        except FileNotFoundError:
-            version = None
-        else:
-            version = (status.st_ino, status.st_mtime_ns)
-        if version == self.seen:
-            return
-        self.active.close()
-        self.seen = version
-        if version is not None:
-            with open(self.path, encoding="utf-8") as file:
-                activate(self.active, json.load(file))
+    def _follow_file(self) -> None:
+        status = self.path.stat()
+        version = (status.st_ino, status.st_mtime_ns)
+        if version != self.seen:
+            self.active.close()
+            activate(self.active, json.loads(self.path.read_text(encoding="utf-8")))
+            self.seen = version
 
 
-def filter_factory(global_config, path):
+def filter_factory(global_config: object, path: str) -> Callable[[WSGIApplication], WSGIApplication]:
     return lambda application: FaultFilter(application, path)
 
 
-def activate(active, faults):
+def activate(active: contextlib.ExitStack, faults: dict[str, Any]) -> None:
     """Enter every fault into the ExitStack ``active``; closing it takes them back."""
     message = faults.pop("message", "Injected fault")
     actions = [make(faults.pop(name), message) for name, make in STEP_FAULTS.items() if name in faults]
@@ -77,46 +83,46 @@ def activate(active, faults):
 # What one more core step does, in this order, after all real ones.
 
 
-def core_step(actions):
-    def handler(setup_tool):
+def core_step(actions: list[Handler]) -> Fault:
+    def handler(setup_tool: Any) -> None:
         for action in actions:
             action(setup_tool)
 
     return changed_steps(CORE, lambda steps: _append_step(steps, CORE, handler))
 
 
-def step_sleep(seconds, message):
+def step_sleep(seconds: float, message: str) -> Handler:
     return lambda setup_tool: time.sleep(seconds)
 
 
-def step_commit(enabled, message):
+def step_commit(enabled: bool, message: str) -> Handler:
     return lambda setup_tool: transaction.commit()
 
 
-def step_conflicts(times, message):
+def step_conflicts(times: int, message: str) -> Handler:
     attempts = itertools.count()
 
-    def conflict(setup_tool):
+    def conflict(setup_tool: Any) -> None:
         if times < 0 or next(attempts) < times:
             raise POSException.ConflictError(message)
 
     return conflict
 
 
-def step_error(name, message):
+def step_error(name: str, message: str) -> Handler:
     return raising(name, message)
 
 
-def step_unpicklable(enabled, message):
-    def store(setup_tool):
-        setup_tool.aq_parent.siteops_unpicklable = lambda: None
+def step_unpicklable(enabled: bool, message: str) -> Handler:
+    def store(setup_tool: Any) -> None:
+        setup_tool.aq_parent.siteops_unpicklable = type("NotImportable", (), {})()
 
-    return store
+    # Stored at once, it would be met by the savepoints that the upgrade makes later on, also in a dry run.
+    return lambda setup_tool: transaction.get().addBeforeCommitHook(store, (setup_tool,))
 
 
 STEP_FAULTS = {
-    function.__name__: function
-    for function in (step_sleep, step_commit, step_conflicts, step_unpicklable, step_error)
+    function.__name__: function for function in (step_sleep, step_commit, step_conflicts, step_unpicklable, step_error)
 }
 
 
@@ -124,7 +130,7 @@ STEP_FAULTS = {
 
 
 @contextlib.contextmanager
-def catalog_error(name, message):
+def catalog_error(name: str, message: str) -> Iterator[None]:
     with (
         _asked_for_by_core_step("_needRecatalog"),
         mock.patch.object(CatalogTool, "refreshCatalog", raising(name, message)),
@@ -133,7 +139,7 @@ def catalog_error(name, message):
 
 
 @contextlib.contextmanager
-def role_error(name, message):
+def role_error(name: str, message: str) -> Iterator[None]:
     with (
         _asked_for_by_core_step("_needUpdateRole"),
         mock.patch.object(WorkflowTool, "updateRoleMappings", raising(name, message)),
@@ -141,32 +147,32 @@ def role_error(name, message):
         yield
 
 
-def core_addon_error(name, message):
+def core_addon_error(name: str, message: str) -> Fault:
     step = UpgradeStep("Injected step", CORE_ADDON, "*", "*", None, raising(name, message))
     return changed_steps(CORE_ADDON, lambda steps: steps.update({step.id: step}))
 
 
-def addon_error(name, message):
+def addon_error(name: str, message: str) -> Fault:
     return changed_steps(ADDON, lambda steps: _append_step(steps, ADDON, raising(name, message)))
 
 
-def ungrouped_step(enabled, message):
-    def add(steps):
+def ungrouped_step(enabled: bool, message: str) -> Fault:
+    def add(steps: Steps) -> None:
         step = _step_like_last(steps, CORE, "Injected ungrouped step", _do_nothing)
         steps[step.id] = step
 
     return changed_steps(CORE, add)
 
 
-def duplicate_group(enabled, message):
-    def add(steps):
+def duplicate_group(enabled: bool, message: str) -> Fault:
+    def add(steps: Steps) -> None:
         step = _step_like_last(steps, CORE, "Injected step of a second group", _do_nothing)
         steps["siteops-second-group"] = [(step.id, step)]
 
     return changed_steps(CORE, add)
 
 
-def no_upgrade_code(enabled, message):
+def no_upgrade_code(enabled: bool, message: str) -> Fault:
     """What the absence of plone.app.upgrade means to the core: a profile without any step."""
     return changed_steps(CORE, lambda steps: steps.clear())
 
@@ -188,20 +194,20 @@ OTHER_FAULTS = {
 # What the faults are made of.
 
 
-def raising(name, message):
+def raising(name: str, message: str) -> Callable[..., NoReturn]:
     """A callable that raises the built-in or ZODB exception called ``name``, whatever it is called with."""
     exception = getattr(builtins, name, None) or getattr(POSException, name)
     if not issubclass(exception, Exception):
         raise ValueError(f"{name} would end the worker thread and leave the request without an answer")
 
-    def fail(*args, **kwargs):
+    def fail(*args: object, **kwargs: object) -> NoReturn:
         raise exception(message)
 
     return fail
 
 
 @contextlib.contextmanager
-def changed_steps(profile, change):
+def changed_steps(profile: str, change: Callable[[Steps], object]) -> Iterator[None]:
     """Have the upgrade step registry answer with a changed copy of the steps of one profile."""
     original = _upgrade_registry.getUpgradeStepsForProfile(profile)
     changed = OOBTree({key: list(step) if isinstance(step, list) else step for key, step in original.items()})
@@ -213,29 +219,29 @@ def changed_steps(profile, change):
         _upgrade_registry._registry[profile] = original
 
 
-def _asked_for_by_core_step(attribute):
-    def ask(setup_tool):
+def _asked_for_by_core_step(attribute: str) -> Fault:
+    def ask(setup_tool: Any) -> None:
         setattr(setup_tool.aq_parent.portal_migration, attribute, 1)
 
     return changed_steps(CORE, lambda steps: _append_step(steps, CORE, ask))
 
 
-def _append_step(steps, profile, handler):
+def _append_step(steps: Steps, profile: str, handler: Handler) -> None:
     """Add a step that runs after all others of the profile."""
     step = _step_like_last(steps, profile, "Injected step", handler)
     _last_group(steps, profile).append((step.id, step))
 
 
-def _step_like_last(steps, profile, title, handler):
+def _step_like_last(steps: Steps, profile: str, title: str, handler: Handler) -> Any:
     _, last = _last_group(steps, profile)[0]
     return UpgradeStep(title, profile, last.source, last.dest, None, handler)
 
 
-def _last_group(steps, profile):
+def _last_group(steps: Steps, profile: str) -> list[tuple[str, Any]]:
     """The group that leads to the version on the file system; later versions may be prepared already."""
     version = tuple(profile_registry.getProfileInfo(profile)["version"].split("."))
     return next(group for group in steps.values() if isinstance(group, list) and group[0][1].dest == version)
 
 
-def _do_nothing(setup_tool):
+def _do_nothing(setup_tool: Any) -> None:
     pass
