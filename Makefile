@@ -7,10 +7,9 @@
 BUILD := .build
 TOOLS := $(BUILD)/tools
 PYTHON := $(TOOLS)/bin/python
+SUPPORT := PYTHONPATH=tests $(PYTHON) -m support
 NOX := PATH="$(abspath $(TOOLS)/bin):$$PATH" $(TOOLS)/bin/nox --no-error-on-external-run
 JOBS ?= 2
-export PYTHONPATH := tests
-export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-matrix totals platform lint sanity units integration molecule docs importer repository acceptance build clean
@@ -28,22 +27,22 @@ help:
 test: $(TOOLS)/done pythons
 	@rm -f $(BUILD)/results/test.json
 	@$(NOX) --parallel $(JOBS) --report $(BUILD)/results/test.json; status=$$?; \
-	$(PYTHON) -m support.checks.tally $(BUILD)/results $(BUILD)/results/test.json && exit $$status
+	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json && exit $$status
 
 test-matrix: $(TOOLS)/done pythons
 	@rm -f $(BUILD)/results/matrix.json
 	@$(NOX) --tags matrix --report $(BUILD)/results/matrix.json; status=$$?; \
-	$(PYTHON) -m support.checks.tally $(BUILD)/results $(BUILD)/results/matrix.json && exit $$status
+	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/matrix.json && exit $$status
 
 # What the last test and test-matrix found together.
 totals: $(TOOLS)/done
-	@$(PYTHON) -m support.checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/matrix.json
+	@$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/matrix.json
 
 lint sanity units integration molecule docs importer repository acceptance build: $(TOOLS)/done pythons
 	@$(NOX) --session $@
 
 demo: $(TOOLS)/done pythons
-	@$(PYTHON) -m support.demo
+	@$(SUPPORT).demo
 
 platform: $(TOOLS)/done pythons
 	@$(NOX) --session platform
@@ -54,7 +53,7 @@ clean:
 .PHONY: pythons
 pythons: $(TOOLS)/done
 	@mkdir -p $(BUILD)/results
-	@$(PYTHON) -m support.checks.interpreters $(BUILD)/pythons
+	@$(SUPPORT).checks.interpreters $(BUILD)/pythons
 
 # Any Python from 3.11 on that runs and can make a virtual environment.
 $(TOOLS)/done:

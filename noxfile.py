@@ -38,6 +38,7 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.envdir = BUILD / "nox"
 nox.options.reuse_venv = "yes"
+nox.options.allow_parallel = True
 nox.options.error_on_missing_interpreters = True
 if not os.environ.get("VERBOSE"):
     # One line for each session's end; what a command printed is shown only when it failed.
@@ -93,6 +94,17 @@ class Checks:
         self._add(self._count(cases, reports) if pattern else tally.Tally(passed=1))
         return str(output)
 
+    def run_each(self, *commands: list[str], **env: str) -> None:
+        """Run every tool, also after one failed, so that one run names all there is to mend."""
+        failed = []
+        for command in commands:
+            try:
+                self.run(*command, **env)
+            except nox.command.CommandFailed:
+                failed.append(command[0])
+        if failed:
+            self.session.error(f"{', '.join(dict.fromkeys(failed))} failed")
+
     def pytest(self, *arguments: str, **env: str) -> None:
         """Run pytest in the copy; the tests import `support` and the collection."""
         path = os.pathsep.join([str(self.copy / "tests"), str(self.root)])
@@ -119,12 +131,15 @@ def lint(session: nox.Session) -> None:
     """ruff, mypy, yamllint, and ansible-lint with the production profile."""
     checks = Checks(session)
     checks.install("lint")
-    checks.run("ruff", "check", "--quiet", ".")
-    checks.run("ruff", "format", "--check", "--quiet", "--diff", ".")
     types = os.pathsep.join([str(checks.root), str(checks.copy / "tests")])
-    checks.run("mypy", "--no-error-summary", "plugins", "tests", "noxfile.py", MYPYPATH=types)
-    checks.run("yamllint", "--strict", ".")
-    checks.run("ansible-lint", "--offline", "-q")
+    checks.run_each(
+        ["ruff", "check", "--quiet", "."],
+        ["ruff", "format", "--check", "--quiet", "--diff", "."],
+        ["mypy", "--no-error-summary", "plugins", "tests", "noxfile.py"],
+        ["yamllint", "--strict", "."],
+        ["ansible-lint", "--offline", "--nocolor", "-q"],
+        MYPYPATH=types,
+    )
 
 
 @WITH_PIP

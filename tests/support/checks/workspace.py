@@ -54,8 +54,8 @@ def _remove_others(target: pathlib.Path, files: set[str]) -> None:
             if (relative / name).as_posix() not in files:
                 (target / relative / name).unlink()
     for directory, _folders, _names in os.walk(target, topdown=False):
-        relative = pathlib.Path(directory).relative_to(target).as_posix()
-        if not relative.startswith(KEPT) and not any(pathlib.Path(directory).iterdir()):
+        kept = pathlib.Path(directory).relative_to(target).as_posix().startswith(KEPT)
+        if not kept and not any(pathlib.Path(directory).iterdir()):
             pathlib.Path(directory).rmdir()
 
 
