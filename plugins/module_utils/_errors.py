@@ -61,6 +61,10 @@ class NotSentError(CallError):
     """Nothing of the call reached the server: no address, refused, no trusted TLS. Safe to try again."""
 
 
+class NotTrustedError(NotSentError):
+    """The server's certificate is not trusted: waiting does not help, another option does."""
+
+
 class AnswerLostError(CallError):
     """The server may have acted, but no answer that can be believed came back. Only reading the state decides."""
 

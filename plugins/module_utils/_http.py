@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from ._deadline import TimeLimitPassed, time_limit
-from ._errors import AnswerLostError, NotSentError, UnexpectedAnswerError
+from ._errors import AnswerLostError, NotSentError, NotTrustedError, UnexpectedAnswerError
 from ._text import one_line
 
 try:
@@ -42,6 +42,9 @@ READ_AGAIN_AFTER = (0.5, 2.0)
 
 PASSING_STATUSES = frozenset((429, 502, 504))
 """Not 503: Zope answers it for a KeyError in Python code, which will not go away by itself (measured)."""
+
+SILENCE_AFTER_A_BODY = 600
+"""Seconds that a server may take to digest an upload before it answers."""
 
 SEND_BLOCK = 128 * 1024
 """Bytes in one write of a request body: measured 7 % faster than urllib3's 16 KiB over TLS."""
@@ -150,6 +153,36 @@ class HttpClient:
         """
         return self._exchange(method, path, self.timeout if timeout is None else timeout, **request)
 
+    @contextlib.contextmanager
+    def transfer(
+        self,
+        method: str,
+        url: str,
+        *,
+        call: str,
+        leave_to: t.Callable[[str], bool] | None = None,
+        **request: t.Any,
+    ) -> t.Iterator[requests.Response]:
+        """Send one request whose body or answer takes the time that its bytes take; yields the response, body unread.
+
+        The time-out bounds how long a socket may stay silent; a server may think longer about a body that it has just
+        received. Whatever the network does while the caller reads is put into words too.
+
+        :param call: the name in messages, for a URL whose path must not be seen.
+        :param leave_to: whether a redirected GET may go to this URL on another host; it goes without credentials.
+        :raises NotSentError: nothing reached the server.
+        :raises AnswerLostError: the connection ended before everything was sent or read.
+        """
+        silence = self.timeout if method == "GET" else max(self.timeout, SILENCE_AFTER_A_BODY)
+        with self._faults_in_words(call, silence):
+            response = self.open(method, url, timeout=(self.timeout, silence), call=call, leave_to=leave_to, **request)
+            with contextlib.closing(response):
+                yield response
+
+    def document(self, response: requests.Response, call: str) -> Answer:
+        """The whole answer behind a response of :meth:`transfer`, for one that is a document."""
+        return Answer(call, response.status_code, response.headers, _read_document(response, call))
+
     def _exchange(self, method: str, path: str, seconds: float, **request: t.Any) -> Answer:
         call = call_name(method, self.base_url + path)
         with self._faults_in_words(call, seconds), time_limit(seconds):
@@ -157,12 +190,24 @@ class HttpClient:
             with contextlib.closing(response):
                 return Answer(call, response.status_code, response.headers, _read_document(response, call))
 
-    def open(self, method: str, url: str, *, timeout: float, **request: t.Any) -> requests.Response:
+    def open(
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout: float | tuple[float, float],
+        call: str = "",
+        leave_to: t.Callable[[str], bool] | None = None,
+        **request: t.Any,
+    ) -> requests.Response:
         """Send one request and return the response with its body unread; a GET follows redirects on the same host.
 
-        :param timeout: seconds that a socket may stay silent.
+        :param timeout: seconds that a socket may stay silent, or a pair: while connecting and sending, while reading.
+        :param call: the name in messages; method and path where it is empty.
+        :param leave_to: whether a GET may go to this URL on another host; it goes without credentials.
         :raises UnexpectedAnswerError: a redirect of a call that writes, to another host, or without end.
         """
+        call = call or call_name(method, url)
         for _hop in range(MOST_REDIRECTS + 1):
             response = self._session.request(
                 method, url, verify=self._verify, timeout=timeout, stream=True, allow_redirects=False, **request
@@ -170,9 +215,10 @@ class HttpClient:
             if not response.is_redirect:
                 return response
             response.close()
-            call = call_name(method, url)
             target = urljoin(url, response.headers["Location"])
-            if method != "GET" or not _same_place(url, target):
+            if method == "GET" and leave_to and not _same_place(url, target) and leave_to(target):
+                request["auth"] = _without_credentials
+            elif method != "GET" or not _same_place(url, target):
                 raise UnexpectedAnswerError(
                     call,
                     f"was redirected to {place(target)}",
@@ -191,10 +237,15 @@ class HttpClient:
             yield
         except TimeLimitPassed as error:
             raise AnswerLostError(call, f"got no whole answer within {seconds:g} seconds") from error
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             reason, sent, hint = explain(error)
-            kind = AnswerLostError if sent else NotSentError
+            unsent = NotTrustedError if _verification_error(error) else NotSentError
+            kind = AnswerLostError if sent else unsent
             raise kind(call, reason if sent else f"could not be sent: {reason}", hint=hint) from error
+
+
+def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def call_name(method: str, url: str) -> str:
@@ -241,8 +292,7 @@ def explain(error: Exception) -> tuple[str, bool, str]:
     The text of requests' own errors is not used: it can hold URLs with what their query and user part carry.
     """
     chain = list(_chain(error))
-    untrusted = ("SSLCertVerificationError", "CertificateError")
-    verification = next((e for e in chain if type(e).__name__ in untrusted), None)
+    verification = _verification_error(error)
     if verification is not None:
         words = getattr(verification, "verify_message", "") or one_line(verification)
         hint = "Give the authority that signed it as 'ca_path', or set 'validate_certs' to false to trust any."
@@ -261,6 +311,12 @@ def explain(error: Exception) -> tuple[str, bool, str]:
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
         return "the URL is not valid", False, ""
     return f"the connection was lost ({type(chain[-1]).__name__})", sent, ""
+
+
+def _verification_error(error: BaseException) -> BaseException | None:
+    """The error of a certificate that is not trusted, where that is behind an error."""
+    names = ("SSLCertVerificationError", "CertificateError")
+    return next((e for e in _chain(error) if type(e).__name__ in names), None)
 
 
 def _chain(error: BaseException) -> t.Iterator[BaseException]:
