@@ -42,7 +42,7 @@ lint sanity units integration molecule docs importer repository acceptance build
 	@$(NOX) --session $@
 
 demo: $(TOOLS)/done pythons
-	@$(SUPPORT).demo
+	@$(NOX) --session demo
 
 platform: $(TOOLS)/done pythons
 	@$(NOX) --session platform

@@ -227,6 +227,24 @@ def build(session: nox.Session) -> None:
     print(build_tarball(checks).relative_to(CLONE))
 
 
+@nox.session(python=PYTHON, default=False)
+def demo(session: nox.Session) -> None:
+    """Upgrade a real Plone with the collection, step by step."""
+    checks = Checks(session)
+    checks.install("runtime", extra=(f"ansible-core~={NEWEST_CORE}.0",))
+    with session.chdir(CLONE / "tests"):
+        session.run("python", "-m", "support.demo", str(checks.root), interrupt_timeout=60, terminate_timeout=60)
+
+
+@nox.session(python=PYTHON, default=False)
+def platform(session: nox.Session) -> None:
+    """The rehearsal platform for Odoo upgrades, in the foreground."""
+    session.install("-r", "tests/support/platform/requirements.txt")
+    with session.chdir(CLONE / "tests"):
+        command = ("python", "-m", "support.platform", "serve", *session.posargs)
+        session.run(*command, success_codes=[0, 130], interrupt_timeout=30, terminate_timeout=30)
+
+
 @PLAIN
 def repository(session: nox.Session) -> None:
     """What holds for the repository as a whole: the tarball's files, the action groups, what no file may say."""
