@@ -39,24 +39,25 @@ def launch(command: list[str], environment: Mapping[str, str], folder: Path, out
 def is_running(pid: int, folder: Path) -> bool:
     """Whether ``pid`` is (still) a process whose command names ``folder``, and not a stranger with the same id."""
     with contextlib.suppress(ChildProcessError):
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return False
+        return os.waitpid(pid, os.WNOHANG)[0] == 0
     return str(folder) in _command_of(pid)
 
 
 def end(pid: int, folder: Path, with_signal: signal.Signals = signal.SIGTERM) -> None:
     """Return when the process has ended, killed if it does not heed the signal."""
-    deadline = time.monotonic() + SECONDS_TO_END
-    while is_running(pid, folder):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, with_signal if time.monotonic() < deadline else signal.SIGKILL)
-        time.sleep(0.02)
+    for attempt in (with_signal, signal.SIGKILL):
+        if is_running(pid, folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, attempt)
+        deadline = time.monotonic() + SECONDS_TO_END
+        while is_running(pid, folder) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
 
 def _command_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self").exists():
             return ""
     listing = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)

@@ -149,6 +149,7 @@ class PloneServer:
 
     def restore(self) -> None:
         """The state that reset() leaves, without a restart where that is possible."""
+        # A request that is still being worked on could commit after the undo.
         idle = self.running and all(request.status for request in self.requests())
         if not (idle and self.undo()):
             self.reset()
