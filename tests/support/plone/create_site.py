@@ -45,4 +45,4 @@ def main(app: Any, recipe: dict[str, Any]) -> None:
     transaction.commit()
 
 
-main(app, json.loads(sys.argv[-1]))  # type: ignore[name-defined]  # noqa: F821
+main(globals()["app"], json.loads(sys.argv[-1]))

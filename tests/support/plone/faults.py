@@ -37,7 +37,9 @@ def write_faults(path: Path, faults: Mapping[str, object]) -> None:
         if name not in FAULTS:
             raise ValueError(f"no such fault: {name}; there are {', '.join(FAULTS)}")
         wanted = FAULTS[name][0]
-        if not (type(value) is wanted or (wanted is float and type(value) is int)):
+        accepted = (int, float) if wanted is float else wanted
+        # To Python a truth value is an int; to somebody who writes a fault it is a mistake.
+        if isinstance(value, bool) != (wanted is bool) or not isinstance(value, accepted):
             raise ValueError(f"{name} takes a {wanted.__name__}, not {value!r}")
     enabled = {name: value for name, value in faults.items() if value}
     draft = path.with_suffix(".draft")

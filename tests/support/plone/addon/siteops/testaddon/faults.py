@@ -233,7 +233,7 @@ def _append_step(steps: Steps, profile: str, handler: Handler) -> None:
 
 
 def _step_like_last(steps: Steps, profile: str, title: str, handler: Handler) -> Any:
-    _, last = _last_group(steps, profile)[0]
+    last = _last_group(steps, profile)[0][1]
     return UpgradeStep(title, profile, last.source, last.dest, None, handler)
 
 
