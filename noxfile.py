@@ -70,6 +70,8 @@ class Checks:
         self.total = tally.Tally()
         self.env = {
             "ANSIBLE_COLLECTIONS_PATH": str(self.root),
+            "ANSIBLE_NOCOLOR": "true",
+            "NO_COLOR": "1",
             "PATH": os.pathsep.join([str(BUILD / "pythons"), os.environ["PATH"]]),
         }
         tally.save(BUILD / "results", self.name, self.total)
