@@ -31,7 +31,7 @@ API_PREFIX = "/++api++"
 class PostedUpgrade:
     """An upgrade that was posted and not seen to end; times in seconds since the epoch.
 
-    ``believed_until`` is when the run that posted it would have stopped waiting.
+    ``believed_until`` is when the next run may take it that the server is not at it any more.
     """
 
     posted_at: float
@@ -47,7 +47,8 @@ class PostedUpgrade:
 class SiteJournal:
     """The open file of one site; see :func:`open_journal`. With no file it remembers nothing."""
 
-    def __init__(self, file: t.IO[str] | None = None) -> None:
+    def __init__(self, path: str = "", file: t.IO[str] | None = None) -> None:
+        self.path = path
         self._file = file
 
     @property
@@ -100,7 +101,7 @@ def open_journal(url: str, seconds: float) -> t.Iterator[SiteJournal]:
         except OSError:
             file = None
         try:
-            yield SiteJournal(file)
+            yield SiteJournal(path if file else "", file)
         finally:
             if file is not None and os.fstat(file.fileno()).st_size == 0:
                 os.unlink(path)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ._deadline import Deadline
 from ._errors import AnswerLostError, CallError, NotSentError, UpgradeError
@@ -27,9 +27,13 @@ from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE,
 READ_BACK_SECONDS = 15
 """Several Zope clients on one database see a commit one after the other, within moments."""
 
+BELIEVED_AT_LEAST = 600
+"""Seconds for which an upgrade without an answer is believed to be running, however short a wait was asked for."""
+
 STILL_AT_WORK = (
     "The server may still be at work: it goes on without its client and shows nothing until it commits. Look at its "
-    "log and its processor load, and ask plone_upgrade_info again. Run this again to go on waiting"
+    "log and its processor load, and ask plone_upgrade_info again. Run this again to go on waiting: nothing is posted a "
+    "second time before {until}. If you know that the server was restarted, remove {path} and run again at once."
 )
 
 
@@ -167,7 +171,7 @@ class UpgradeRun:
             )
         earlier = journal.posted()
         if earlier and state.name == PENDING:
-            self._wait_for_earlier_run(earlier, outcome)
+            self._wait_for_earlier_run(journal, earlier, outcome)
         if outcome.latest.name == UP_TO_DATE:
             journal.clear()
             if not self._dry_run:
@@ -178,20 +182,23 @@ class UpgradeRun:
             self._upgrade(journal, outcome)
         return outcome
 
-    def _wait_for_earlier_run(self, earlier: PostedUpgrade, outcome: Outcome) -> None:
+    def _wait_for_earlier_run(self, journal: SiteJournal, earlier: PostedUpgrade, outcome: Outcome) -> None:
         """Wait until the upgrade that another run posted is committed, or cannot be believed to be running any more."""
         ago = time.time() - earlier.posted_at
         outcome.warnings.append(
             f"An earlier run posted this upgrade {ago:.0f} seconds ago and did not see its end; "
             "waited for it instead of posting again."
         )
-        for _pause in self._deadline.pauses(self._interval):
-            self._read(outcome)
-            if outcome.latest.name == UP_TO_DATE or not earlier.may_be_running:
-                return
+
+        def decided() -> bool:
+            return outcome.latest.name == UP_TO_DATE or not earlier.may_be_running
+
+        self._read_until(decided, outcome, self._deadline)
+        if decided():
+            return
         raise UpgradeFailed(
             f"An earlier run posted an upgrade from {earlier.instance}, and after {self._deadline.seconds:g} more "
-            f"seconds the site still reads {_versions(outcome)}. {STILL_AT_WORK}.",
+            f"seconds the site still reads {_versions(outcome)}. {_still_at_work(earlier, journal)}",
             outcome,
         )
 
@@ -218,7 +225,8 @@ class UpgradeRun:
 
     def _upgrade(self, journal: SiteJournal, outcome: Outcome) -> None:
         now = time.time()
-        entry = PostedUpgrade(now, now + self._deadline.remaining, outcome.before.versions.instance)
+        believed_for = max(2 * self._deadline.seconds, BELIEVED_AT_LEAST)
+        entry = PostedUpgrade(now, now + believed_for, outcome.before.versions.instance)
         journal.write(entry)
         started = time.monotonic()
         try:
@@ -273,29 +281,33 @@ class UpgradeRun:
         self, journal: SiteJournal, entry: PostedUpgrade, lost: AnswerLostError, outcome: Outcome
     ) -> None:
         """After a lost answer: read the state until the upgrade is proven or the deadline has passed."""
-        for _pause in self._deadline.pauses(self._interval):
-            trouble = self._read(outcome)
-            if outcome.latest.name == UP_TO_DATE:
-                proof = "The state read afterwards proves the upgrade. Its report is lost: look at the server's log."
-                outcome.warnings.append(f"{lost} {proof}")
-                return
-        until = time.time() + self._deadline.seconds
-        journal.write(replace(entry, believed_until=until))
-        until_text = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(until))
+        trouble = self._read_until(lambda: outcome.latest.name == UP_TO_DATE, outcome, self._deadline)
+        if outcome.latest.name == UP_TO_DATE:
+            proof = "The state read afterwards proves the upgrade. Its report is lost: look at the server's log."
+            outcome.warnings.append(f"{lost} {proof}")
+            return
         raise UpgradeFailed(
             f"{lost} After {self._deadline.seconds:g} seconds the site still reads {_versions(outcome)}.{trouble} "
-            f"{STILL_AT_WORK}; nothing is posted a second time before {until_text}.",
+            f"{_still_at_work(entry, journal)}",
             outcome,
             lost,
         )
 
     def _read_back(self, claimed: Versions, outcome: Outcome) -> None:
         """Prove an answer by reading the state; where that is not yet what it said, read again for a moment."""
-        self._read(outcome)
-        for _pause in Deadline(READ_BACK_SECONDS).pauses(longest=2):
-            if outcome.after is not None and outcome.after.versions == claimed:
-                break
-            self._read(outcome)
+        self._read_until(
+            lambda: outcome.after is not None and outcome.after.versions == claimed,
+            outcome,
+            Deadline(READ_BACK_SECONDS),
+        )
+
+    def _read_until(self, decided: t.Callable[[], bool], outcome: Outcome, deadline: Deadline) -> str:
+        """Read the state until it is decided or the deadline has passed; returns what hindered the last read."""
+        trouble = self._read(outcome)
+        pauses = deadline.pauses(self._interval)
+        while not decided() and next(pauses, None) is not None:
+            trouble = self._read(outcome)
+        return trouble
 
     def _read(self, outcome: Outcome) -> str:
         """Read the state into the outcome; what hinders it is returned in words and not raised."""
@@ -305,6 +317,11 @@ class UpgradeRun:
             outcome.after = None
             return f" The last read failed: {error}"
         return ""
+
+
+def _still_at_work(entry: PostedUpgrade, journal: SiteJournal) -> str:
+    until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry.believed_until))
+    return STILL_AT_WORK.format(until=until, path=journal.path)
 
 
 def _versions(outcome: Outcome) -> str:

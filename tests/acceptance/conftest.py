@@ -6,14 +6,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support.ansible_cli import ModuleRun, run_module  # noqa: E402
 from support.plone import PloneServer  # noqa: E402
+from support.plone.accounts import ADMIN  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed run leaves behind stays within its test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +37,19 @@ def plone(plone_server: PloneServer) -> PloneServer:
     """The server as it was when it started, whatever the test before did to it: data, faults and access log."""
     plone_server.restore()
     return plone_server
+
+
+@pytest.fixture
+def as_admin(plone: PloneServer) -> dict[str, Any]:
+    """The options that every Plone module takes, for the administrator of the site."""
+    return {"url": plone.url, "username": ADMIN.name, "password": ADMIN.password}
+
+
+@pytest.fixture
+def upgrade(as_admin: dict[str, Any]) -> Callable[..., ModuleRun]:
+    """Run plone_upgrade as the administrator; flags are Ansible's, options the module's."""
+
+    def run(*flags: str, **options: Any) -> ModuleRun:
+        return run_module("plone_upgrade", {**as_admin, "wait_timeout": 60, "wait_interval": 1, **options}, *flags)
+
+    return run

@@ -1,0 +1,118 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may ask a real Plone, what is said to those who may not, and that no secret is ever printed."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from support import cutting_proxy
+from support.ansible_cli import ModuleRun, run_module, run_playbook
+from support.cutting_proxy import CuttingProxy
+from support.plone import PloneServer
+from support.plone.accounts import ADMIN, EDITOR, MANAGER, MEMBER, SITE_ADMINISTRATOR, Account
+
+Upgrade = Callable[..., ModuleRun]
+
+
+def token_of(plone: PloneServer, account: Account) -> str:
+    status, answer = plone.call("POST", f"{plone.url}/@login", {"login": account.name, "password": account.password})
+    assert status == 200, answer
+    return str(answer["token"])
+
+
+def info(**options: Any) -> ModuleRun:
+    return run_module("plone_upgrade_info", options)
+
+
+@pytest.mark.parametrize("account", (ADMIN, MANAGER), ids=lambda account: account.name)
+def test_managers_of_the_root_and_of_the_site_are_let_in(plone: PloneServer, account: Account) -> None:
+    run = info(url=plone.url, username=account.name, password=account.password)
+    assert (run.failed, run.result["state"]) == (False, "pending")
+
+
+def test_a_token_is_enough(plone: PloneServer) -> None:
+    run = info(url=plone.url, token=token_of(plone, MANAGER))
+    assert (run.failed, run.result["state"]) == (False, "pending")
+
+
+@pytest.mark.parametrize("account", (SITE_ADMINISTRATOR, EDITOR, MEMBER), ids=lambda account: account.name)
+def test_a_missing_role_is_told_from_a_wrong_password(plone: PloneServer, account: Account) -> None:
+    by_password = info(url=plone.url, username=account.name, password=account.password)
+    by_token = info(url=plone.url, token=token_of(plone, account))
+    for run in (by_password, by_token):
+        assert run.failed
+        assert f"The user '{account.name}' is known, but lacks the Manager role here" in run.msg
+
+
+def test_a_wrong_password(plone: PloneServer) -> None:
+    run = info(url=plone.url, username="admin", password="not-the-password-at-all")
+    assert run.failed
+    assert "was refused (401 Unauthorized). The user name or the password is wrong" in run.msg
+
+
+def test_tokens_that_are_no_good(plone: PloneServer) -> None:
+    good = token_of(plone, MANAGER)
+    claims = base64.urlsafe_b64encode(b'{"sub": "manager", "exp": 1700000000}').decode().rstrip("=")
+    tampered = info(url=plone.url, token=good[:-6] + "AAAAAA")
+    expired = info(url=plone.url, token=f"{good.partition('.')[0]}.{claims}.{good.rpartition('.')[2]}")
+    assert "The token is not valid for this site" in tampered.msg
+    assert "The token expired at 2023-11-14 22:13:20 UTC" in expired.msg
+
+
+def test_places_that_are_not_a_site(plone: PloneServer, as_admin: dict[str, Any]) -> None:
+    nowhere = info(**{**as_admin, "url": f"{plone.root_url}/NoSuch"})
+    root = info(**{**as_admin, "url": plone.root_url})
+    for run in (nowhere, root):
+        assert run.failed
+        assert "found nothing (404). There is a Zope server, but no Plone site at this path" in run.msg
+
+
+def test_a_page_is_not_taken_for_an_answer(plone: PloneServer, as_admin: dict[str, Any]) -> None:
+    with CuttingProxy(plone.url, GET=cutting_proxy.html(200)) as proxy:
+        run = info(**{**as_admin, "url": proxy.url})
+    assert run.failed
+    assert "answered 200 with an HTML page instead of JSON" in run.msg
+
+
+@pytest.mark.parametrize("ending", ("/", "/@upgrade", "/@upgrade/", "/++api++", "/++api++/@upgrade"))
+def test_forms_of_the_url(plone: PloneServer, as_admin: dict[str, Any], ending: str) -> None:
+    run = info(**{**as_admin, "url": plone.url + ending})
+    assert (run.failed, run.result["state"]) == (False, "pending"), run.output
+
+
+def test_options_come_from_the_environment(plone: PloneServer) -> None:
+    variables = {"PLONE_URL": plone.url, "PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
+    run = run_module("plone_upgrade_info", {}, env={**variables, "PLONE_VALIDATE_CERTS": "False"})
+    assert (run.failed, run.result["state"]) == (False, "pending")
+
+
+@pytest.mark.parametrize("fault", ({}, {"step_error": "ValueError"}, {"core_addon_error": "ValueError"}), ids=str)
+def test_no_secret_is_printed(plone: PloneServer, as_admin: dict[str, Any], fault: dict[str, Any]) -> None:
+    plone.fault(**fault)
+    variables = ["-e", f"plone_upgrade_url={plone.url}", "-e", "plone_upgrade_username=admin"]
+    env = {"PLONE_PASSWORD": ADMIN.password}
+    by_environment = run_playbook("siteops.upgrades.plone_upgrade", "-i", "site,", "-vvvv", "-D", *variables, env=env)
+    by_token = run_module("plone_upgrade", {"url": plone.url, "token": token_of(plone, MANAGER)}, "-vvvv")
+    wrong = run_module("plone_upgrade_info", {**as_admin, "password": MEMBER.password}, "-vvvv")
+    assert bool(fault) == bool(by_environment.status)
+    secrets = [ADMIN.password, MEMBER.password, token_of(plone, MANAGER).rpartition(".")[2]]
+    secrets += [base64.b64encode(f"admin:{ADMIN.password}".encode()).decode()]
+    for secret in secrets:
+        for output in (by_environment.output, by_token.output, wrong.output):
+            assert secret not in output
+
+
+def test_check_mode_only_reads(plone: PloneServer, upgrade: Upgrade) -> None:
+    run = upgrade("--check", "--diff")
+    assert (run.result["changed"], run.failed, run.result["posted"]) == (True, False, False)
+    assert run.msg == "Would upgrade from 6018 to 6205: 38 steps are pending."
+    assert '-    "instance": "6018"' in run.output.replace(",", "")
+    rehearsal = upgrade("--check", dry_run=True)
+    assert (rehearsal.result["changed"], rehearsal.failed) == (False, False)
+    assert {request.method for request in plone.requests()} == {"GET"}

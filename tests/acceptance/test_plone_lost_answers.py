@@ -1,0 +1,148 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Upgrades of a real Plone whose answer never arrives, whose client is killed, or who meet another run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import cutting_proxy
+from support.ansible_cli import ModuleRun, environment, playbook_command, run_module, run_playbook
+from support.cutting_proxy import CuttingProxy, Spoil
+from support.plone import PloneServer
+
+Upgrade = Callable[..., ModuleRun]
+
+LOSSES: dict[str, Spoil] = {
+    "502 page of a proxy": cutting_proxy.html(502),
+    "503 page of a proxy": cutting_proxy.html(503),
+    "504 page of a proxy": cutting_proxy.html(504),
+    "200 page of a proxy": cutting_proxy.html(200),
+    "reset": cutting_proxy.reset,
+    "truncated JSON": cutting_proxy.truncate,
+    "empty body": cutting_proxy.empty,
+}
+
+
+def posts(plone: PloneServer) -> int:
+    return [request.method for request in plone.requests()].count("POST")
+
+
+def wait_for_post(plone: PloneServer) -> None:
+    """Return when the server has a POST at work; the step that sleeps keeps it there."""
+    give_up = time.monotonic() + 60
+    while not any(request.method == "POST" and request.status is None for request in plone.requests()):
+        assert time.monotonic() < give_up, "no POST arrived"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_lost_answer_is_decided_by_reading_the_state(plone: PloneServer, upgrade: Upgrade, loss: str) -> None:
+    with CuttingProxy(plone.url, POST=LOSSES[loss]) as proxy:
+        run = upgrade(url=proxy.url)
+    assert (run.result["changed"], run.failed, run.result["answer"]) == (True, False, "lost"), run.output
+    assert run.result["versions_after"] == {"instance": "6205", "fs": "6205"}
+    assert "The state read afterwards proves the upgrade." in run.warnings
+    assert posts(plone) == 1
+
+
+def test_a_proxy_that_gives_up_before_plone_is_done(plone: PloneServer, upgrade: Upgrade) -> None:
+    plone.fault(step_sleep=4.0)
+    with CuttingProxy(plone.url, patience=1.0) as proxy:
+        run = upgrade(url=proxy.url)
+    assert (run.result["changed"], run.failed, run.result["answer"]) == (True, False, "lost"), run.output
+    assert posts(plone) == 1
+
+
+def test_a_lost_answer_of_a_dry_run_proves_nothing(plone: PloneServer, upgrade: Upgrade) -> None:
+    with CuttingProxy(plone.url, POST=cutting_proxy.html(504)) as proxy:
+        run = upgrade(url=proxy.url, dry_run=True)
+    assert run.failed
+    assert "so nothing is proven. Nothing was committed: the database is still at 6018." in run.msg
+    assert posts(plone) == 1
+
+
+def test_the_deadline_says_that_the_server_may_be_at_work_and_the_next_run_waits(
+    plone: PloneServer, upgrade: Upgrade
+) -> None:
+    plone.fault(step_sleep=8.0)
+    first = upgrade(wait_timeout=3)
+    assert first.failed
+    assert "The server may still be at work" in first.msg
+    assert "nothing is posted a second time before" in first.msg
+    assert first.result["answer"] == "lost"
+    second = upgrade()
+    assert (second.result["changed"], second.failed, second.result["posted"]) == (True, False, False), second.output
+    assert posts(plone) == 1
+
+
+def test_a_server_that_dies_is_waited_for_until_the_deadline(plone: PloneServer, upgrade: Upgrade) -> None:
+    plone.fault(step_sleep=30.0)
+
+    def kill_and_start() -> None:
+        wait_for_post(plone)
+        plone.kill()
+        plone.clear_faults()
+        plone.start()
+
+    helper = threading.Thread(target=kill_and_start)
+    helper.start()
+    run = upgrade(wait_timeout=20)
+    helper.join()
+    assert run.failed
+    assert "After 20 seconds the site still reads 6018 in the database and 6205 in the code." in run.msg
+    assert posts(plone) == 1
+
+
+def test_a_killed_play_is_finished_by_the_next_while_others_ask(
+    plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path
+) -> None:
+    """Four clients ask for the state while the upgrade sleeps and its own client is killed and run again."""
+    plone.fault(step_sleep=6.0)
+    variables = {
+        "PLONE_URL": as_admin["url"],
+        "PLONE_USERNAME": as_admin["username"],
+        "PLONE_PASSWORD": as_admin["password"],
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+    command = playbook_command("siteops.upgrades.plone_upgrade", "-i", "site,", "-e", "plone_upgrade_rehearsal=skip")
+    play = subprocess.Popen(
+        command,
+        env=environment(variables),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for_post(plone)
+    os.killpg(play.pid, signal.SIGKILL)
+    play.wait()
+    with ThreadPoolExecutor(4) as clients:
+        asked = [clients.submit(run_module, "plone_upgrade_info", as_admin) for _client in range(4)]
+        again = run_playbook(*command[1:], env=variables)
+        answers = [future.result() for future in asked]
+    assert [(a.failed, a.result["state"] in ("pending", "up_to_date")) for a in answers] == [(False, True)] * 4
+    assert again.status == 0, again.output
+    assert posts(plone) == 1
+    third = run_playbook(*command[1:], env=variables)
+    assert third.recap["site"]["changed"] == 0
+    assert not list((tmp_path / "state" / "siteops.upgrades").iterdir())
+
+
+def test_two_runs_at_once_post_once(plone: PloneServer, upgrade: Upgrade) -> None:
+    plone.fault(step_sleep=3.0)
+    with ThreadPoolExecutor(2) as runs:
+        results = [future.result() for future in [runs.submit(upgrade), runs.submit(upgrade)]]
+    assert [run.failed for run in results] == [False, False], [run.output for run in results]
+    assert sorted(run.result["posted"] for run in results) == [False, True]
+    assert posts(plone) == 1
