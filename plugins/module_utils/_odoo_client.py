@@ -238,6 +238,11 @@ def passes_by_itself(error: CallError) -> bool:
     return error.status == 429 or (error.status or 0) >= 500
 
 
+def may_have_acted(error: CallError) -> bool:
+    """Whether a call that writes may have done its work, although it failed."""
+    return isinstance(error, AnswerLostError) or (isinstance(error, PlatformFailure) and error.is_server_error)
+
+
 def failure_in_words(failure: t.Mapping[str, t.Any]) -> str:
     """One failure for a reader, such as: TARGET:INVALID: Invalid value "5.0" (expected: 6.0, 6.1)."""
     words = one_line(f"{failure['reason']}: {failure['message']}" if failure["message"] else failure["reason"])
@@ -283,11 +288,14 @@ def _document(answer: Answer, *, writes: bool) -> dict[str, t.Any]:
     failures = _failures(document.get("failures")) if document is not None else []
     if failures:
         raise PlatformFailure(answer, failures)
-    if document is not None and answer.status < 300:
-        return document
     what = f"answered {answer.status} with {answer.describe_body()}"
+    if document is not None and answer.status < 300:
+        if "failures" in document or "request" in document:
+            return document
+        what = f"answered {answer.status} with JSON that is not this API's"
     hint = "Check 'api_url', and what stands between here and the platform."
-    if (writes and (answer.status < 300 or answer.status >= 500)) or answer.body.lstrip()[:1] == b"{":
+    cut_short = document is None and answer.status < 300 and answer.body.lstrip()[:1] in (b"{", b"")
+    if (writes and (answer.status < 300 or answer.status >= 500)) or cut_short:
         raise AnswerLostError(answer.call, what, status=answer.status, retry_after=answer.retry_after)
     raise UnexpectedAnswerError(answer.call, what, status=answer.status, hint=hint, retry_after=answer.retry_after)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ._errors import OptionError, UpgradeError
 from ._http import HttpClient
+from ._lock import BusyError
 from ._module import hide
 from ._odoo_client import API_URL, OdooClient
 from ._odoo_request_file import Record, RequestFile, hold
@@ -41,11 +42,12 @@ class OdooRequest:
     """One request with what is remembered of it.
 
     ``exists`` is false only in check mode: there the task that makes the request has made none. Then ``client`` speaks
-    for no request, and no method of it is to be called.
+    for no request, and no method of it is to be called. ``may_note`` is false in check mode: nothing is written.
     """
 
     client: OdooClient
     file: RequestFile
+    may_note: bool = True
 
     @property
     def record(self) -> Record:
@@ -67,9 +69,16 @@ class OdooRequest:
         return document
 
     def note_state(self, document: t.Mapping[str, t.Any]) -> None:
-        """Remember the state in a status document, where that is news and the file is ours to write."""
-        if self.record.see(state_of(document)) and self.file.held:
+        """Remember the state in a status document, where that is news and no other run holds the file."""
+        state = state_of(document)
+        if not self.record.see(state) or not self.may_note:
+            return
+        if self.file.held:
             self.file.save()
+            return
+        with contextlib.suppress(BusyError), hold(self.file.path, 0) as file:
+            if file.record.id == self.record.id and file.record.see(state):
+                file.save()
 
     def result(self, document: t.Mapping[str, t.Any], *, changed: bool, **more: t.Any) -> dict[str, t.Any]:
         """The keys that the results of all Odoo modules have, and more.
@@ -81,6 +90,7 @@ class OdooRequest:
             "request_id": self.record.id,
             "state": state_of(document) if document else "",
             "request": public_document(document, self.record.key),
+            "states_seen": [{"state": seen.state, "at": seen.at} for seen in self.record.states_seen],
             **more,
         }
 
@@ -120,7 +130,7 @@ def opened_request(module: AnsibleModule, *, writes: bool) -> t.Iterator[OdooReq
             raise OptionError("request_file", "is missing; give it, or 'request_id' and 'request_key'.")
         _check_record(module, file, client.api_url, given)
         hide(module, file.record.key)
-        yield OdooRequest(client.for_request(file.record.id, file.record.key), file)
+        yield OdooRequest(client.for_request(file.record.id, file.record.key), file, may_note=not module.check_mode)
 
 
 def given_request(module: AnsibleModule) -> tuple[str, str] | None:

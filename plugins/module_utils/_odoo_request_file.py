@@ -186,6 +186,13 @@ class RequestFile:
         """A record that is kept by nobody: :meth:`save` does nothing."""
         return cls("", record, exists=False, held=True)
 
+    def remove(self) -> None:
+        """Remove the file: what it was to be about did not come to be."""
+        if self.path and self.held:
+            _remove(self.path)
+            _sync_folder(os.path.dirname(os.path.abspath(self.path)))
+            self.exists = False
+
     def save(self) -> None:
         """Replace the file by the record; on disk when this returns.
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ._text import spellings
+from ._errors import UpgradeError
+from ._text import one_line, spellings
 
 DRAFT = "draft"
 IN_WORK = frozenset({"pending", "processing", "testing"})
@@ -31,26 +32,44 @@ def state_of(document: t.Mapping[str, t.Any]) -> str:
     return state.strip() if isinstance(state, str) and state.strip() else "unknown"
 
 
+class RequestFailed(UpgradeError):
+    """The platform gave up on a request, or somebody did; there will be no result."""
+
+    def __init__(self, document: t.Mapping[str, t.Any], key: str = "") -> None:
+        public = public_document(document, key)
+        words = one_line(public.get("customer_message") or "", 2000)
+        said = f"The platform says: {words.rstrip('.')}." if words else "The platform gives no reason."
+        super().__init__(
+            f"Request {public.get('id')} ended in the state '{state_of(document)}'. {said} There is nothing to fetch. "
+            "Once the cause is mended, make another request: with another 'request_file', or by running "
+            "odoo_upgrade_request once with 'renew: true'.",
+            request=public,
+            request_id=str(public.get("id") or ""),
+            state=state_of(document),
+        )
+
+
 def public_document(document: t.Mapping[str, t.Any], key: str = "") -> dict[str, t.Any]:
     """The status document without anything that opens the request.
 
     The key and each URL, which all carry it, become a placeholder, so that their presence is still seen. In other
     texts, such as a message of the support with a link, only the key itself is masked.
     """
-    secrets = sorted({form for secret in (key, str(document.get("key") or "")) if secret for form in spellings(secret)})
+    secrets = (key, str(document.get("key") or ""))
     return {
-        name: HIDDEN if value and (name == "key" or name.endswith("_url")) else _masked(value, secrets)
+        name: HIDDEN if value and (name == "key" or name.endswith("_url")) else masked(value, *secrets)
         for name, value in document.items()
     }
 
 
-def _masked(value: t.Any, secrets: t.Sequence[str]) -> t.Any:
+def masked(value: t.Any, *secrets: str) -> t.Any:
+    """The same JSON value with stars in place of these secrets, in whatever form they are written."""
     if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, MASK)
+        for form in sorted(form for secret in secrets if secret for form in spellings(secret)):
+            value = value.replace(form, MASK)
         return value
     if isinstance(value, dict):
-        return {name: _masked(item, secrets) for name, item in value.items()}
+        return {name: masked(item, *secrets) for name, item in value.items()}
     if isinstance(value, list):
-        return [_masked(item, secrets) for item in value]
+        return [masked(item, *secrets) for item in value]
     return value

@@ -1,0 +1,68 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that all Odoo modules share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The fragment ``siteops.upgrades.odoo``."""
+
+    DOCUMENTATION = r"""
+options:
+  api_url:
+    description:
+      - The URL of the upgrade platform's database API v1, without the name of a method.
+      - A request stays with the platform that made it; its key is sent to no other.
+      - If not set, the value of the environment variable E(ODOO_UPGRADE_API_URL) is used.
+    type: str
+    default: https://upgrade.odoo.com/database/v1
+  request_file:
+    description:
+      - The file that keeps what is known of one upgrade request, above all its id and key. It is JSON of mode C(0600),
+        written in one step, on the host that runs the module.
+      - Its folder must exist. One file is about one request, so each database needs a file of its own.
+      - While a module writes to it, a file with C(.lock) at the end of its name lies beside it, and other runs wait for
+        up to O(timeout) seconds.
+      - Never edit it, and keep it until the upgraded database is in use. Nobody but its owner may be able to read it.
+      - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_FILE) is used.
+    type: path
+  request_id:
+    description:
+      - The id of a request, with O(request_key), instead of O(request_file). Nothing is remembered then.
+      - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_ID) is used.
+    type: str
+  request_key:
+    description:
+      - The private key of the request in O(request_id), as the platform gave it.
+      - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_KEY) is used.
+    type: str
+  validate_certs:
+    description:
+      - Whether the TLS certificate of the server must be trusted.
+      - If not set, the value of the environment variable E(ODOO_UPGRADE_VALIDATE_CERTS) is used.
+    type: bool
+    default: true
+  ca_path:
+    description:
+      - A file or folder of certificates of authorities to trust, instead of the usual ones.
+      - Wins over E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE).
+      - If not set, the value of the environment variable E(ODOO_UPGRADE_CA_PATH) is used.
+    type: path
+  timeout:
+    description:
+      - Seconds for one quick call, from the look-up of the host name to the last byte of the answer. For a dump on its
+        way, the seconds that the connection may be silent.
+    type: int
+    default: 60
+requirements:
+  - requests
+notes:
+  - The database API v1 was documented for Odoo 8.0 to 14.0, and Odoo has since documented another way to upgrade.
+    Whether the platform still answers to v1 is for you to find out, with a database of little importance.
+  - Proxies are taken from the environment (E(https_proxy), E(http_proxy), E(no_proxy)).
+  - Environment variables are those of the host that runs the module. With C(connection=local) that is the controller,
+    so that a credential of AWX reaches the module without any variable.
+"""

@@ -1,0 +1,121 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module odoo_upgrade_process: have an uploaded dump upgraded, once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: odoo_upgrade_process
+short_description: Start the upgrade of an uploaded Odoo dump, once
+version_added: 0.1.0
+description:
+  - Calls C(process) of the platform's database API when the request is in the state V(draft), and verifies that it
+    leaves that state. In any later state nothing is sent but the question for the state.
+  - When the answer is lost, the state is read and decides. The call is not repeated within a run.
+  - A request that ended without a result is a failure, with the platform's own words.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.actiongroup_odoo
+  - siteops.upgrades.odoo
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Only reads. Where there is no request yet, reports the start that would follow once it was made.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+seealso:
+  - module: siteops.upgrades.odoo_upgrade_upload
+  - module: siteops.upgrades.odoo_upgrade_request_info
+"""
+
+EXAMPLES = r"""
+- name: Start the upgrade
+  siteops.upgrades.odoo_upgrade_process:
+    request_file: /var/lib/odoo-upgrades/shop.json
+"""
+
+RETURN = r"""
+request_id:
+  description: The id of the request; empty in check mode where there is none yet.
+  type: str
+  returned: success
+  sample: "10534"
+state:
+  description:
+    - The state of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:state).
+    - Empty in check mode where there is no request yet.
+  type: str
+  returned: success
+  sample: pending
+request:
+  description: The status of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:request).
+  type: dict
+  returned: success
+  sample: {"aim": "test", "filename": "shop.dump", "id": 10534, "key": "(hidden)", "state": "pending"}
+states_seen:
+  description: The states that were seen so far, as RV(siteops.upgrades.odoo_upgrade_request_info#module:states_seen).
+  type: list
+  elements: dict
+  returned: success
+  sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+failure:
+  description: The call that failed.
+  type: dict
+  returned: when a call failed
+  contains:
+    call:
+      description: Method and path.
+      type: str
+      sample: POST /database/v1/process
+    status:
+      description: The HTTP status, where there was one.
+      type: int
+      sample: 200
+    failures:
+      description: Everything that the platform named, each with C(reason) and C(message), some with more.
+      type: list
+      elements: dict
+      sample: [{"message": "Internal server error", "reason": "SERVER:ERROR"}]
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._odoo_module import odoo_arguments, opened_request
+from ..module_utils._odoo_states import DRAFT, FAILED, RequestFailed, state_of
+from ..module_utils._odoo_wait import call_and_verify
+
+
+def process(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of the module, in check mode as well."""
+    with opened_request(module, writes=True) as request:
+        if not request.exists:
+            return request.result({}, changed=True)
+        document = request.status()
+        if state_of(document) in FAILED:
+            raise RequestFailed(document, request.record.key)
+        changed = state_of(document) == DRAFT
+        if changed and not module.check_mode:
+            document = call_and_verify(module, request, request.client.process, leaving=DRAFT)
+        return request.result(document, changed=changed)
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(argument_spec=odoo_arguments(), supports_check_mode=True)
+    run(module, lambda: process(module))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module odoo_upgrade_request: make an upgrade request on Odoo's platform, once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: odoo_upgrade_request
+short_description: Make an upgrade request on Odoo's upgrade platform, once
+version_added: 0.1.0
+description:
+  - Calls C(create) of the platform's database API, once for each O(request_file), and keeps the id and the key of the
+    request there. The key is not returned.
+  - The platform makes another request with each call, and can neither list nor withdraw one. Therefore the file is
+    written before the call as well. A run that was killed, or whose answer was lost, leaves that intention behind. The
+    next run finds it, reports it, and makes no second request by itself.
+  - When the file is about a request already, that one is used if O(contract), O(email), O(target), O(aim), O(filename)
+    and O(timezone) are the same. Otherwise the task fails and shows what differs.
+  - With O(request_id) and O(request_key) a request that was made elsewhere is taken up into O(request_file).
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.actiongroup_odoo
+  - siteops.upgrades.odoo
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Reads the state of a request that exists, and writes no file.
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details:
+      - Not with O(renew=true), which makes another request each time.
+options:
+  request_file:
+    description:
+      - The file that keeps the id and the key of the request, as JSON of mode C(0600) on the host that runs the module.
+        Its folder must exist.
+      - One file is about one request, so each database needs a file of its own. Keep it until the upgraded database is
+        in use, and never edit it.
+      - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_FILE) is used.
+    type: path
+    required: true
+  contract:
+    description:
+      - The reference of the enterprise contract, such as V(M123456-abcdef). It is treated as a secret.
+      - Only a salted hash of it is kept.
+    type: str
+    required: true
+  email:
+    description:
+      - The e-mail address that the platform writes to.
+    type: str
+    required: true
+  target:
+    description:
+      - The version of Odoo to upgrade to, as the platform writes it, such as V(18.0). Which ones there are is up to the
+        platform; when it refuses one, the failure lists what it expects.
+    type: str
+    required: true
+  aim:
+    description:
+      - V(test) for a rehearsal, V(production) for the upgrade that counts.
+    type: str
+    choices:
+      - test
+      - production
+    default: test
+  filename:
+    description:
+      - A name for the dump, without a folder. It is also the name of the file on the SFTP server.
+    type: str
+    required: true
+  timezone:
+    description:
+      - The time zone of the server; only needed for databases older than Odoo 6.1.
+    type: str
+  renew:
+    description:
+      - Make another request with this O(request_file), whatever it is about now. The id and key of the former request
+        are kept in the file, under C(earlier).
+      - Meant for a single run, by hand.
+    type: bool
+    default: false
+seealso:
+  - module: siteops.upgrades.odoo_upgrade_upload
+  - module: siteops.upgrades.odoo_upgrade_request_info
+"""
+
+EXAMPLES = r"""
+- name: Make a request for a test upgrade
+  siteops.upgrades.odoo_upgrade_request:
+    request_file: /var/lib/odoo-upgrades/shop.json
+    contract: "{{ vault_odoo_contract }}"
+    email: john.doe@example.com
+    target: "18.0"
+    filename: shop.dump
+
+- name: Take up a request that was made by hand
+  siteops.upgrades.odoo_upgrade_request:
+    request_file: /var/lib/odoo-upgrades/shop.json
+    request_id: "10534"
+    request_key: "{{ vault_odoo_request_key }}"
+    contract: "{{ vault_odoo_contract }}"
+    email: john.doe@example.com
+    target: "18.0"
+    filename: shop.dump
+"""
+
+RETURN = r"""
+request_id:
+  description: The id of the request; empty in check mode where there is none yet.
+  type: str
+  returned: success
+  sample: "10534"
+state:
+  description:
+    - The state of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:state).
+    - Empty in check mode where there is no request yet.
+  type: str
+  returned: success
+  sample: draft
+request:
+  description: The status of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:request).
+  type: dict
+  returned: success
+  sample: {"aim": "test", "filename": "shop.dump", "id": 10534, "key": "(hidden)", "state": "draft"}
+states_seen:
+  description: The states that were seen so far, as RV(siteops.upgrades.odoo_upgrade_request_info#module:states_seen).
+  type: list
+  elements: dict
+  returned: success
+  sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+request_file:
+  description: Where the id and the key are kept.
+  type: str
+  returned: success
+  sample: /var/lib/odoo-upgrades/shop.json
+differences:
+  description: What differs between the options and the request in the file. A contract is never shown.
+  type: dict
+  returned: when the file is about another request
+  sample: {"target": {"asked": "18.0", "request": "17.0"}}
+intention:
+  description: The call of C(create) that was never answered.
+  type: dict
+  returned: when an earlier run left it
+  contains:
+    at:
+      description: When it was called, in UTC.
+      type: str
+      sample: "2026-11-21T03:00:00Z"
+    fields:
+      description: What it was called with, without the contract.
+      type: dict
+      sample: {"aim": "test", "email": "john.doe@example.com", "filename": "shop.dump", "target": "18.0"}
+    answer:
+      description: What came back in place of an answer; empty where the run was killed.
+      type: str
+      sample: POST /database/v1/create the connection was lost (RemoteDisconnected).
+failure:
+  description: The call that failed.
+  type: dict
+  returned: when a call failed
+  contains:
+    call:
+      description: Method and path.
+      type: str
+      sample: POST /database/v1/create
+    status:
+      description: The HTTP status, where there was one.
+      type: int
+      sample: 200
+    failures:
+      description: Everything that the platform named, each with C(reason) and C(message), some with more.
+      type: list
+      elements: dict
+      sample: [{"expected": ["17.0"], "message": "Invalid value \"5.0\"", "reason": "TARGET:INVALID", "value": "5.0"}]
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._odoo_creation import create_once
+from ..module_utils._odoo_module import odoo_arguments
+
+
+def main() -> None:
+    """Entry point of the module."""
+    shared: dict[str, t.Any] = odoo_arguments()
+    shared["request_file"]["required"] = True
+    module = AnsibleModule(
+        argument_spec={
+            **shared,
+            "contract": {"type": "str", "required": True, "no_log": True},
+            "email": {"type": "str", "required": True},
+            "target": {"type": "str", "required": True},
+            "aim": {"type": "str", "choices": ["test", "production"], "default": "test"},
+            "filename": {"type": "str", "required": True},
+            "timezone": {"type": "str"},
+            "renew": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    run(module, lambda: create_once(module))
+
+
+if __name__ == "__main__":
+    main()

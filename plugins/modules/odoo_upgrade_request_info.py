@@ -1,0 +1,318 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module odoo_upgrade_request_info: the status of an upgrade request, now or when it is finished."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: odoo_upgrade_request_info
+short_description: Tell the status of an Odoo upgrade request, or wait until it is finished
+version_added: 0.1.0
+description:
+  - Calls C(status) of the platform's database API and returns its document, without the key and the URLs that carry it.
+  - With O(wait=true) it asks again until the request is finished. Errors of the platform itself (C(SERVER:ERROR), HTTP
+    status 429 and from 500 on) and broken connections are waited out.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.info_module
+  - siteops.upgrades.attributes.actiongroup_odoo
+  - siteops.upgrades.odoo
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Reads once and does not wait. Where there is no request yet, RV(state) and RV(request) are empty.
+  idempotent:
+    support: full
+    details:
+      - Outside of check mode, new states are noted in O(request_file); that does not count as a change.
+options:
+  wait:
+    description:
+      - Wait until the request is finished, and fail if it ended without a result.
+      - Without it, the present state is returned, whatever it is.
+    type: bool
+    default: false
+  wait_for:
+    description:
+      - V(result) waits for the upgraded database.
+      - V(testing) also ends when the platform has begun to test it, which can last for days and can be skipped with
+        M(siteops.upgrades.odoo_upgrade_skip_test).
+    type: str
+    choices:
+      - result
+      - testing
+    default: result
+  wait_timeout:
+    description:
+      - Seconds to wait before the task fails, naming the state. The platform goes on by itself, and another run can
+        wait again.
+    type: int
+    default: 86400
+  wait_interval:
+    description:
+      - The longest pause in seconds between two reads. The first reads follow each other more closely.
+    type: int
+    default: 60
+seealso:
+  - module: siteops.upgrades.odoo_upgrade_process
+  - module: siteops.upgrades.odoo_upgrade_download
+"""
+
+EXAMPLES = r"""
+- name: Ask for the state of a request
+  siteops.upgrades.odoo_upgrade_request_info:
+    request_file: /var/lib/odoo-upgrades/shop.json
+  register: shop
+
+- name: Wait for the upgraded database for up to eight hours
+  siteops.upgrades.odoo_upgrade_request_info:
+    request_file: /var/lib/odoo-upgrades/shop.json
+    wait: true
+    wait_timeout: 28800
+
+- name: Ask about a request that was made elsewhere
+  siteops.upgrades.odoo_upgrade_request_info:
+    request_id: "10534"
+    request_key: "{{ vault_odoo_request_key }}"
+"""
+
+RETURN = r"""
+request_id:
+  description: The id of the request; empty in check mode where there is none yet.
+  type: str
+  returned: success
+  sample: "10534"
+state:
+  description:
+    - The state of the request; empty in check mode where there is none yet.
+    - V(draft), made, and waiting for a dump and the start.
+    - V(pending), V(processing), V(testing), in work.
+    - V(done), V(delivered), the upgraded database can be fetched.
+    - V(invalid), ended without a result; C(customer_message) of RV(request) says why. V(failed), V(cancelled) and
+      V(error) are taken for the same.
+    - The platform may name others, which are waited for.
+  type: str
+  returned: success
+  sample: done
+finished:
+  description: Whether the upgraded database can be fetched.
+  type: bool
+  returned: success
+  sample: true
+states_seen:
+  description:
+    - The states that were seen so far, in order. Only what O(request_file) remembers, so a state that came and went
+      between two looks is missing.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    state:
+      description: The state.
+      type: str
+      sample: draft
+    at:
+      description: When it was seen for the first time, in UTC.
+      type: str
+      sample: "2026-11-21T03:00:00Z"
+waited:
+  description: Seconds that this run waited.
+  type: float
+  returned: success
+  sample: 1834.2
+request:
+  description:
+    - The status document of the platform, with every key that it sends. Empty in check mode where there is no request
+      yet.
+    - The key and all URLs are replaced by V((hidden\)) where there is one, because each URL carries the key.
+  type: dict
+  returned: success
+  contains:
+    id:
+      description: The id of the request.
+      type: int
+      sample: 10534
+    key:
+      description: The private key of the request, hidden.
+      type: str
+      sample: (hidden)
+    email:
+      description: The e-mail address of the request.
+      type: str
+      sample: john.doe@example.com
+    target:
+      description: The version of Odoo to upgrade to.
+      type: str
+      sample: "8.0"
+    aim:
+      description: What the upgrade is for, V(test) or V(production).
+      type: str
+      sample: test
+    filename:
+      description: The name given to the dump.
+      type: str
+      sample: db_name.dump
+    timezone:
+      description: The time zone given to the request.
+      type: str
+      sample: null
+    state:
+      description: The state, as RV(state).
+      type: str
+      sample: draft
+    issue_stage:
+      description: The stage of the issue that the platform made for the request.
+      type: str
+      sample: new
+    issue:
+      description: The id of that issue.
+      type: int
+      sample: 648398
+    status_url:
+      description: The page of the request, hidden.
+      type: str
+      sample: (hidden)
+    notes_url:
+      description: The notes about the upgrade, hidden.
+      type: str
+      sample: (hidden)
+    original_sql_url:
+      description: The uploaded database as SQL, hidden.
+      type: str
+      sample: (hidden)
+    original_dump_url:
+      description: The uploaded database as an archive, hidden.
+      type: str
+      sample: (hidden)
+    upgraded_sql_url:
+      description: The upgraded database as SQL, hidden. It is named in every state, and only serves a finished request.
+      type: str
+      sample: (hidden)
+    upgraded_dump_url:
+      description: The upgraded database as an archive, hidden, likewise.
+      type: str
+      sample: (hidden)
+    modules_url:
+      description: The custom modules, hidden.
+      type: str
+      sample: (hidden)
+    filesize:
+      description: The size of the uploaded dump, for people.
+      type: str
+      sample: 912.99 Kb
+    database_uuid:
+      description: The unique id of the database.
+      type: str
+      sample: null
+    created_at:
+      description: When the request was made.
+      type: str
+      sample: "2015-09-09 07:13:49"
+    estimated_time:
+      description: How long the upgrade is expected to take.
+      type: str
+      sample: null
+    processed_at:
+      description: When the upgrade was started.
+      type: str
+      sample: null
+    elapsed:
+      description: How long the upgrade took.
+      type: str
+      sample: "00:00"
+    filestore:
+      description: Whether attachments were moved to the file store.
+      type: bool
+      sample: false
+    customer_message:
+      description: An important message of the platform about the request.
+      type: str
+      sample: null
+    database_version:
+      description: The version of Odoo that the uploaded dump seems to be of.
+      type: str
+      sample: null
+    postgresql:
+      description: The version of PostgreSQL that the uploaded dump seems to be of.
+      type: str
+      sample: "9.4"
+    compressions:
+      description: How the uploaded dump is packed.
+      type: list
+      elements: str
+      sample: ["pgdmp_custom", "sql"]
+failure:
+  description: The call that failed.
+  type: dict
+  returned: when a call failed
+  contains:
+    call:
+      description: Method and path.
+      type: str
+      sample: POST /database/v1/status
+    status:
+      description: The HTTP status, where there was one.
+      type: int
+      sample: 200
+    failures:
+      description: Everything that the platform named, each with C(reason) and C(message), some with more.
+      type: list
+      elements: dict
+      sample: [{"message": "Internal server error", "reason": "SERVER:ERROR"}]
+"""
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._odoo_module import odoo_arguments, opened_request
+from ..module_utils._odoo_states import SUCCESS, TESTING, state_of
+from ..module_utils._odoo_wait import wait_until
+from ..module_utils._options import require_positive
+
+
+def read(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of the module, after waiting if that was asked for."""
+    params = module.params
+    require_positive(params, "wait_timeout", "wait_interval")
+    started = time.monotonic()
+    with opened_request(module, writes=False) as request:
+        if not request.exists:
+            document: dict[str, t.Any] = {}
+        elif params["wait"] and not module.check_mode:
+            reached = SUCCESS | {TESTING} if params["wait_for"] == "testing" else SUCCESS
+            timeout, interval = params["wait_timeout"], params["wait_interval"]
+            document = wait_until(request, reached, timeout=timeout, interval=interval)
+        else:
+            document = request.status()
+        waited = round(time.monotonic() - started, 1)
+        finished = state_of(document) in SUCCESS
+        return request.result(document, changed=False, finished=finished, waited=waited)
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **odoo_arguments(),
+            "wait": {"type": "bool", "default": False},
+            "wait_for": {"type": "str", "choices": ["result", "testing"], "default": "result"},
+            "wait_timeout": {"type": "int", "default": 86400},
+            "wait_interval": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    run(module, lambda: read(module))
+
+
+if __name__ == "__main__":
+    main()

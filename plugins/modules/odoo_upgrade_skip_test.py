@@ -1,0 +1,138 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module odoo_upgrade_skip_test: take the upgraded dump without waiting for the platform's tests."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: odoo_upgrade_skip_test
+short_description: Take an upgraded Odoo dump without waiting for the platform's tests
+version_added: 0.1.0
+description:
+  - Calls C(skip_test) of the platform's database API when the request is in the state V(testing), which can last for
+    days, and verifies that it leaves that state. The platform then delivers the upgraded dump untested.
+  - When the result is there already, nothing is sent but the question for the state.
+  - When the answer is lost, the state is read and decides. The call is not repeated within a run.
+  - The method belongs to later editions of the API; an older platform refuses it.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.actiongroup_odoo
+  - siteops.upgrades.odoo
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Only reads. Before the state V(testing), reports the change that would follow once it is reached.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+seealso:
+  - module: siteops.upgrades.odoo_upgrade_request_info
+    description: Waits for the tests with O(siteops.upgrades.odoo_upgrade_request_info#module:wait_for=testing).
+"""
+
+EXAMPLES = r"""
+- name: Wait until the platform tests the upgraded database
+  siteops.upgrades.odoo_upgrade_request_info:
+    request_file: /var/lib/odoo-upgrades/shop.json
+    wait: true
+    wait_for: testing
+
+- name: Take the upgraded database untested
+  siteops.upgrades.odoo_upgrade_skip_test:
+    request_file: /var/lib/odoo-upgrades/shop.json
+"""
+
+RETURN = r"""
+request_id:
+  description: The id of the request; empty in check mode where there is none yet.
+  type: str
+  returned: success
+  sample: "10534"
+state:
+  description:
+    - The state of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:state).
+    - Empty in check mode where there is no request yet.
+  type: str
+  returned: success
+  sample: delivered
+request:
+  description: The status of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:request).
+  type: dict
+  returned: success
+  sample: {"aim": "test", "filename": "shop.dump", "id": 10534, "key": "(hidden)", "state": "delivered"}
+states_seen:
+  description: The states that were seen so far, as RV(siteops.upgrades.odoo_upgrade_request_info#module:states_seen).
+  type: list
+  elements: dict
+  returned: success
+  sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+failure:
+  description: The call that failed.
+  type: dict
+  returned: when a call failed
+  contains:
+    call:
+      description: Method and path.
+      type: str
+      sample: POST /database/v1/skip_test
+    status:
+      description: The HTTP status, where there was one.
+      type: int
+      sample: 200
+    failures:
+      description: Everything that the platform named, each with C(reason) and C(message), some with more.
+      type: list
+      elements: dict
+      sample: [{"message": "Internal server error", "reason": "SERVER:ERROR"}]
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._errors import UpgradeError
+from ..module_utils._module import run
+from ..module_utils._odoo_module import odoo_arguments, opened_request
+from ..module_utils._odoo_states import DRAFT, FAILED, IN_WORK, SUCCESS, TESTING, RequestFailed, state_of
+from ..module_utils._odoo_wait import call_and_verify
+
+
+def skip_test(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of the module, in check mode as well."""
+    with opened_request(module, writes=True) as request:
+        if not request.exists:
+            return request.result({}, changed=True)
+        document = request.status()
+        state = state_of(document)
+        if state in FAILED:
+            raise RequestFailed(document, request.record.key)
+        if state in SUCCESS:
+            return request.result(document, changed=False)
+        if module.check_mode and state in IN_WORK | {DRAFT}:
+            return request.result(document, changed=True)
+        if state != TESTING:
+            raise UpgradeError(
+                f"Request {request.record.id} is in the state '{state}', and only the state '{TESTING}' can be "
+                "skipped. Wait for it with odoo_upgrade_request_info and 'wait_for: testing'.",
+                **request.result(document, changed=False),
+            )
+        document = call_and_verify(module, request, request.client.skip_test, leaving=TESTING)
+        return request.result(document, changed=True)
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(argument_spec=odoo_arguments(), supports_check_mode=True)
+    run(module, lambda: skip_test(module))
+
+
+if __name__ == "__main__":
+    main()
