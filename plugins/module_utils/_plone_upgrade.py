@@ -32,8 +32,8 @@ BELIEVED_AT_LEAST = 600
 
 STILL_AT_WORK = (
     "The server may still be at work: it goes on without its client and shows nothing until it commits. Look at its "
-    "log and its processor load, and ask plone_upgrade_info again. Run this again to go on waiting: nothing is posted a "
-    "second time before {until}. If you know that the server was restarted, remove {path} and run again at once."
+    "log and its processor load, and ask plone_upgrade_info again. Run this again to go on waiting: nothing is posted "
+    "a second time before {until}. If you know that the server was restarted, remove {path} and run again at once."
 )
 
 
