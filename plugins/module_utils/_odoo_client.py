@@ -33,6 +33,16 @@ HINTS = {
     SERVER_ERROR: "The platform failed on its own side; try again later.",
 }
 
+USUAL_HINTS = {
+    "create": "Nothing was made.",
+    "process": "A dump must have been uploaded before, with odoo_upgrade_upload.",
+    "request_sftp_access": "Access is given in the states draft and done.",
+    "skip_test": "Only later editions of the API know this call, and only in the state testing.",
+    "status": "Check the id and the key of the request; it may no longer be there.",
+    "upload": "A dump is only taken in the state draft.",
+}
+"""What to do about a failure that is not among the hints, by the last part of the call."""
+
 RESULT_URLS = {"archive": ("upgraded_dump_url",), "sql": ("upgraded_sql_url", "migrated_sql_url")}
 """Keys of the status document; the last one was seen in place of the documented one."""
 
@@ -44,7 +54,8 @@ class PlatformFailure(CallError):
 
     def __init__(self, answer: Answer, failures: list[dict[str, t.Any]]) -> None:
         self.failures = failures
-        hints = [HINTS[failure["reason"]] for failure in failures if failure["reason"] in HINTS]
+        known = [HINTS[failure["reason"]] for failure in failures if failure["reason"] in HINTS]
+        hints = known or [USUAL_HINTS.get(answer.call.rpartition("/")[2], "")]
         super().__init__(
             answer.call,
             f"was refused by the platform ({answer.status}): {'; '.join(map(failure_in_words, failures))}",

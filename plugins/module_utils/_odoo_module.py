@@ -19,7 +19,7 @@ from ._lock import BusyError
 from ._module import hide
 from ._odoo_client import API_URL, OdooClient
 from ._odoo_request_file import Record, RequestFile, hold
-from ._odoo_states import public_document, state_of
+from ._odoo_states import SUCCESS, public_document, state_of
 from ._options import base_url, connection_arguments, from_environment, require_positive, sends_in_clear, verification
 
 if t.TYPE_CHECKING:
@@ -89,6 +89,7 @@ class OdooRequest:
             "changed": changed,
             "request_id": self.record.id,
             "state": state_of(document) if document else "",
+            "finished": state_of(document) in SUCCESS,
             "request": public_document(document, self.record.key),
             "states_seen": [{"state": seen.state, "at": seen.at} for seen in self.record.states_seen],
             **more,

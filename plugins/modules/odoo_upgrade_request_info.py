@@ -275,7 +275,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
 from ..module_utils._odoo_module import odoo_arguments, opened_request
-from ..module_utils._odoo_states import SUCCESS, TESTING, state_of
+from ..module_utils._odoo_states import SUCCESS, TESTING
 from ..module_utils._odoo_wait import wait_until
 from ..module_utils._options import require_positive
 
@@ -295,8 +295,7 @@ def read(module: AnsibleModule) -> dict[str, t.Any]:
         else:
             document = request.status()
         waited = round(time.monotonic() - started, 1)
-        finished = state_of(document) in SUCCESS
-        return request.result(document, changed=False, finished=finished, waited=waited)
+        return request.result(document, changed=False, waited=waited)
 
 
 def main() -> None:
