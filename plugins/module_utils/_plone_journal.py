@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What this machine remembers of an upgrade that it has posted, until it knows how that ended.
+"""What this machine remembers of a change that it has posted, until it knows how that ended.
 
 A server goes on with an upgrade when its client is gone (measured), and shows no sign of it until it commits. So the
 only witness of an upgrade under way is the machine that posted it: one small file for each site, held while a run may
@@ -26,17 +26,28 @@ from ._lock import exclusive
 
 API_PREFIX = "/++api++"
 
+BELIEVED_AT_LEAST = 600
+"""Seconds for which a change without an answer is believed to be under way, however short a wait was asked for."""
+
 
 @dataclass(frozen=True)
-class PostedUpgrade:
-    """An upgrade that was posted and not seen to end; times in seconds since the epoch.
+class Posted:
+    """A change that was posted and not seen to end; times in seconds since the epoch.
+
+    ``what`` names it in words, such as ``the upgrade from 6018``; the same words ask for it again.
 
     ``believed_until`` is when the next run may take it that the server is not at it any more.
     """
 
     posted_at: float
     believed_until: float
-    instance: str
+    what: str
+
+    @classmethod
+    def now(cls, what: str, wait_timeout: float) -> Posted:
+        """A change that is posted now, by a run that waits ``wait_timeout`` seconds for its end."""
+        posted_at = time.time()
+        return cls(posted_at, posted_at + max(2 * wait_timeout, BELIEVED_AT_LEAST), what)
 
     @property
     def may_be_running(self) -> bool:
@@ -56,20 +67,29 @@ class SiteJournal:
         """Whether there is a file to remember with."""
         return self._file is not None
 
-    def posted(self) -> PostedUpgrade | None:
-        """The upgrade that an earlier run posted, if it may be running still."""
+    def posted(self, what: str) -> Posted | None:
+        """This change as an earlier run posted it, if it may be running still."""
         if self._file is None:
             return None
         self._file.seek(0)
         try:
-            entry = PostedUpgrade(**json.load(self._file))
-            return entry if entry.may_be_running else None
+            entry = Posted(**json.load(self._file))
+            return entry if entry.what == what and entry.may_be_running else None
         except (ValueError, TypeError):
             # Written before anything is posted: a file cut short by a kill means that nothing was.
             return None
 
-    def write(self, entry: PostedUpgrade) -> None:
-        """Remember an upgrade that is about to be posted; on disk when this returns."""
+    def advice(self, entry: Posted) -> str:
+        """What to tell the reader about a change whose end was not seen."""
+        until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry.believed_until))
+        return (
+            "The server may still be at work: it goes on without its client and shows nothing until it commits. Look at "
+            "its log and its processor load. Run this again to go on waiting: nothing is posted a second time before "
+            f"{until}. If you know that the server was restarted, remove {self.path} and run again at once."
+        )
+
+    def write(self, entry: Posted) -> None:
+        """Remember a change that is about to be posted; on disk when this returns."""
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()

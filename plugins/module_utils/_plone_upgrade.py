@@ -20,21 +20,12 @@ from dataclasses import dataclass, field
 from ._deadline import Deadline
 from ._errors import AnswerLostError, CallError, NotSentError, UpgradeError
 from ._plone_client import PloneClient, UpgradeAnswer
-from ._plone_journal import PostedUpgrade, SiteJournal, open_journal
+from ._plone_journal import Posted, SiteJournal, open_journal
 from ._plone_report import judge, readable
 from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE, SiteState, Versions
 
 READ_BACK_SECONDS = 15
 """Several Zope clients on one database see a commit one after the other, within moments."""
-
-BELIEVED_AT_LEAST = 600
-"""Seconds for which an upgrade without an answer is believed to be running, however short a wait was asked for."""
-
-STILL_AT_WORK = (
-    "The server may still be at work: it goes on without its client and shows nothing until it commits. Look at its "
-    "log and its processor load, and ask plone_upgrade_info again. Run this again to go on waiting: nothing is posted "
-    "a second time before {until}. If you know that the server was restarted, remove {path} and run again at once."
-)
 
 
 @dataclass
@@ -169,7 +160,7 @@ class UpgradeRun:
                 "There is no folder to remember a posted upgrade in (~/.local/state or XDG_STATE_HOME): "
                 "a run that is killed will not be recognised by the next one."
             )
-        earlier = journal.posted()
+        earlier = journal.posted(_what(state))
         if earlier and state.name == PENDING:
             self._wait_for_earlier_run(journal, earlier, outcome)
         if outcome.latest.name == UP_TO_DATE:
@@ -182,7 +173,7 @@ class UpgradeRun:
             self._upgrade(journal, outcome)
         return outcome
 
-    def _wait_for_earlier_run(self, journal: SiteJournal, earlier: PostedUpgrade, outcome: Outcome) -> None:
+    def _wait_for_earlier_run(self, journal: SiteJournal, earlier: Posted, outcome: Outcome) -> None:
         """Wait until the upgrade that another run posted is committed, or cannot be believed to be running any more."""
         ago = time.time() - earlier.posted_at
         outcome.warnings.append(
@@ -197,8 +188,8 @@ class UpgradeRun:
         if decided():
             return
         raise UpgradeFailed(
-            f"An earlier run posted an upgrade from {earlier.instance}, and after {self._deadline.seconds:g} more "
-            f"seconds the site still reads {_versions(outcome)}. {_still_at_work(earlier, journal)}",
+            f"An earlier run posted {earlier.what}, and after {self._deadline.seconds:g} more seconds the site still "
+            f"reads {_versions(outcome)}. {journal.advice(earlier)}",
             outcome,
         )
 
@@ -224,9 +215,7 @@ class UpgradeRun:
         self._must_be_good("The dry run", outcome)
 
     def _upgrade(self, journal: SiteJournal, outcome: Outcome) -> None:
-        now = time.time()
-        believed_for = max(2 * self._deadline.seconds, BELIEVED_AT_LEAST)
-        entry = PostedUpgrade(now, now + believed_for, outcome.before.versions.instance)
+        entry = Posted.now(_what(outcome.before), self._deadline.seconds)
         journal.write(entry)
         started = time.monotonic()
         try:
@@ -277,9 +266,7 @@ class UpgradeRun:
             failed = f"{what} failed, behind an HTTP 200: {reason.rstrip('.')}."
             raise UpgradeFailed(f"{failed} {outcome.what_stands}", outcome)
 
-    def _decide_by_reading(
-        self, journal: SiteJournal, entry: PostedUpgrade, lost: AnswerLostError, outcome: Outcome
-    ) -> None:
+    def _decide_by_reading(self, journal: SiteJournal, entry: Posted, lost: AnswerLostError, outcome: Outcome) -> None:
         """After a lost answer: read the state until the upgrade is proven or the deadline has passed."""
         trouble = self._read_until(lambda: outcome.latest.name == UP_TO_DATE, outcome, self._deadline)
         if outcome.latest.name == UP_TO_DATE:
@@ -288,7 +275,7 @@ class UpgradeRun:
             return
         raise UpgradeFailed(
             f"{lost} After {self._deadline.seconds:g} seconds the site still reads {_versions(outcome)}.{trouble} "
-            f"{_still_at_work(entry, journal)}",
+            f"{journal.advice(entry)}",
             outcome,
             lost,
         )
@@ -319,9 +306,9 @@ class UpgradeRun:
         return ""
 
 
-def _still_at_work(entry: PostedUpgrade, journal: SiteJournal) -> str:
-    until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry.believed_until))
-    return STILL_AT_WORK.format(until=until, path=journal.path)
+def _what(state: SiteState) -> str:
+    """The upgrade in the words of the journal."""
+    return f"the upgrade from {state.versions.instance} to {state.versions.fs}"
 
 
 def _versions(outcome: Outcome) -> str:
