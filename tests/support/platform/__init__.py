@@ -6,9 +6,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from support.platform.call_log import CallRecord
 from support.platform.faults import KINDS, FaultError
 from support.platform.server import Platform
 from support.platform.settings import SAMPLE_CONTRACT, Settings, SettingsError
 
-__all__ = ["KINDS", "SAMPLE_CONTRACT", "CallRecord", "FaultError", "Platform", "Settings", "SettingsError"]
+SAMPLE_DUMP = Path(__file__).parent / "samples" / "openchs.70.cdump"
+"""A small genuine custom archive of pg_dump; samples/make_samples.sh made it."""
+
+__all__ = [
+    "KINDS",
+    "SAMPLE_CONTRACT",
+    "SAMPLE_DUMP",
+    "CallRecord",
+    "FaultError",
+    "Platform",
+    "Settings",
+    "SettingsError",
+]

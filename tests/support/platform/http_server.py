@@ -79,8 +79,6 @@ class HttpServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: HttpServer
     protocol_version = "HTTP/1.1"
-    server_version = "rehearsal-platform"
-    sys_version = ""
     timeout = _IDLE_SECONDS
     rbufsize = BLOCK
     disable_nagle_algorithm = True
@@ -111,6 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_expect_100(self) -> bool:
         """Say "continue" only when the body is wanted, see Body."""
         return True
+
+    def version_string(self) -> str:
+        return "rehearsal-platform"
 
     def log_message(self, *_arguments: Any) -> None:
         """The call log does this, without keys."""

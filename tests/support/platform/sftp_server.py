@@ -60,7 +60,7 @@ class SftpServer:
 
     def start(self) -> None:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._begin(self._accept()), self._loop).result()
+        self._loop.call_soon_threadsafe(self._begin, self._accept())
 
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
@@ -68,14 +68,14 @@ class SftpServer:
         self._thread.join()
         self._loop.close()
 
-    async def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _end(self) -> None:
         self._socket.close()
-        tasks = list(self._tasks)
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -83,7 +83,7 @@ class SftpServer:
     async def _accept(self) -> None:
         while True:
             connection, _ = await self._loop.sock_accept(self._socket)
-            await self._begin(self._serve(connection))
+            self._begin(self._serve(connection))
 
     async def _serve(self, connection: socket.socket) -> None:
         record = self._log.begin(SFTP_CALL, "SFTP")
@@ -297,12 +297,11 @@ class _Folder(asyncssh.SFTPServer):
         if allowed == count:
             return count
         if self._plan.hang_after is not None:
-            await asyncio.Event().wait()
-        if "cut" not in self._record.events:
+            await self.connection.wait_closed()
+        elif "cut" not in self._record.events:
             self._record.events.append("cut")
-        self.connection.abort()
-        await asyncio.Event().wait()
-        return allowed
+            self.connection.abort()
+        raise asyncssh.SFTPConnectionLost("The connection was cut")
 
 
 def _ensure_host_key(path: Path) -> asyncssh.SSHKey:
