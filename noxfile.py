@@ -174,13 +174,17 @@ def units(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """ansible-test integration on the newest ansible-core."""
     checks = Checks(session)
+    if not has_targets(checks):
+        session.skip("there are no integration targets")
     checks.install("runtime", extra=(f"ansible-core~={NEWEST_CORE}.0",))
     run_integration(checks, controller(NEWEST_CORE))
 
 
+def has_targets(checks: Checks) -> bool:
+    return any(checks.copy.glob("tests/integration/targets/*"))
+
+
 def run_integration(checks: Checks, python: str) -> None:
-    if not any(checks.copy.glob("tests/integration/targets/*")):
-        checks.session.skip("there are no integration targets")
     checks.ansible_test("integration", "--python", python, reports="tests/output/junit/*.xml")
 
 
@@ -285,8 +289,11 @@ def add_matrix_session(core: str) -> None:
         else:
             checks.install("runtime")
         session.install(f"ansible-core~={core}.0")
-        run_sanity(checks)
-        run_integration(checks, python)
+        try:
+            run_sanity(checks)
+        finally:
+            if has_targets(checks):
+                run_integration(checks, python)
 
     matrix.__doc__ = f"ansible-test sanity and integration with ansible-core {core}."
 
