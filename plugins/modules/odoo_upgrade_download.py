@@ -1,0 +1,214 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module odoo_upgrade_download: fetch and verify an upgraded database, once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: odoo_upgrade_download
+short_description: Fetch and verify an upgraded Odoo database, once
+version_added: 0.1.0
+description:
+  - Fetches the result of a request in the state V(done) or V(delivered), by HTTPS or SFTP, into a file with C(.part) at
+    the end of its name beside O(dest), which gets its name when it has arrived whole and was verified.
+  - Verified are the length, and by format the checksum of each member of a zip archive, the checksums of a gzip file,
+    or the list that C(pg_restore) makes of a custom archive, where that program is installed. A web page, an empty file
+    or a file of no known format is never taken for a dump.
+  - A transfer that breaks off is taken up where it broke off, within a run and by the next run, if the server still has
+    the same file and the C(.part) is proven to be its beginning. Otherwise it starts anew.
+  - The room on the file system is checked before the first byte.
+  - A O(dest) that is the recorded result is not fetched again. Another file there is a failure unless O(force=true).
+  - Without O(request_file) nothing is kept. Then a file at O(dest) is always another file, and a transfer that broke
+    off is not taken up by another run.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.actiongroup_odoo
+  - siteops.upgrades.odoo
+  - siteops.upgrades.odoo_sftp
+  - siteops.upgrades.odoo_sftp.transfer
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Asks for the state and looks at O(dest); nothing is fetched or written.
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details:
+      - Full with O(request_file).
+options:
+  dest:
+    description:
+      - The path of the file to make, on the host that runs the module. Its folder must exist, and have room for all of
+        it. A folder is refused.
+    type: path
+    required: true
+  content:
+    description:
+      - V(archive), the upgraded database in the form in which it is delivered. With a filestore that is a zip archive.
+      - V(sql), the same as a stream of SQL; only by HTTPS.
+    type: str
+    choices: [archive, sql]
+    default: archive
+  mode:
+    description:
+      - The permissions of the file in octal digits. While it is being fetched only its owner has access.
+    type: str
+    default: "0600"
+  force:
+    description:
+      - Replace a file at O(dest) that is not known to be the result.
+    type: bool
+    default: false
+notes:
+  - Over SFTP the access is asked for again, the files are listed, and V(upgraded_<filename>) or V(upgraded_<stem>.zip)
+    is taken from the list.
+  - Memory does not depend on the size of the result.
+seealso:
+  - module: siteops.upgrades.odoo_upgrade_request_info
+"""
+
+EXAMPLES = r"""
+- name: Wait for the upgraded database
+  siteops.upgrades.odoo_upgrade_request_info:
+    request_file: /var/lib/odoo-upgrades/shop.json
+    wait: true
+    wait_timeout: 259200
+
+- name: Fetch it
+  siteops.upgrades.odoo_upgrade_download:
+    request_file: /var/lib/odoo-upgrades/shop.json
+    dest: /var/backups/shop-upgraded.dump
+"""
+
+RETURN = r"""
+msg:
+  description: What happened, or why it failed, in a sentence.
+  type: str
+  returned: always
+  sample: Fetched 1012345678 bytes by HTTPS to /var/backups/shop-upgraded.dump.
+fetched:
+  description: The upgraded database.
+  type: dict
+  returned: success
+  contains:
+    dest:
+      description: The absolute path of the file.
+      type: str
+      sample: /var/backups/shop-upgraded.dump
+    content:
+      description: What it is, V(archive) or V(sql).
+      type: str
+      sample: archive
+    format:
+      description: Its format, V(pgdmp), V(zip), V(gzip) or V(sql); empty where this run did not fetch it.
+      type: str
+      sample: pgdmp
+    size:
+      description: Its size in bytes; 0 in check mode where it would be fetched.
+      type: int
+      sample: 1012345678
+    sha256:
+      description: The SHA-256 of its content; empty in check mode where it would be fetched.
+      type: str
+      sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    transport:
+      description: How it was fetched, V(https) or V(sftp).
+      type: str
+      sample: https
+    at:
+      description: When it had arrived and was verified, in UTC.
+      type: str
+      sample: "2026-11-21T07:00:00Z"
+    duration:
+      description: Seconds that it took in this run.
+      type: float
+      sample: 91.2
+    bytes_received:
+      description: Bytes that this run fetched, those included that were fetched twice because the connection broke off.
+      type: int
+      sample: 1012345678
+    resumed_from:
+      description: Bytes that earlier runs had fetched.
+      type: int
+      sample: 0
+    breaks:
+      description: How often the connection broke off in this run.
+      type: int
+      sample: 0
+request_id:
+  description: The id of the request; empty in check mode where there is none yet.
+  type: str
+  returned: success
+  sample: "10534"
+state:
+  description:
+    - The state of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:state).
+    - Empty in check mode where there is no request yet.
+  type: str
+  returned: success
+  sample: done
+request:
+  description: The status of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:request).
+  type: dict
+  returned: success
+  sample: {"aim": "test", "filename": "shop.dump", "id": 10534, "key": "(hidden)", "state": "done"}
+states_seen:
+  description: The states that were seen so far, as RV(siteops.upgrades.odoo_upgrade_request_info#module:states_seen).
+  type: list
+  elements: dict
+  returned: success
+  sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+failure:
+  description: The call that failed.
+  type: dict
+  returned: when a call failed
+  contains:
+    call:
+      description: Method and path.
+      type: str
+      sample: GET upgraded/archive
+    status:
+      description: The HTTP status, where there was one.
+      type: int
+      sample: 200
+    failures:
+      description: Everything that the platform named, each with C(reason) and C(message), some with more.
+      type: list
+      elements: dict
+      sample: [{"message": "Internal server error", "reason": "SERVER:ERROR"}]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._odoo_download import download_once
+from ..module_utils._odoo_module import odoo_arguments
+from ..module_utils._odoo_sftp import transfer_arguments
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **odoo_arguments(),
+            **transfer_arguments(),
+            "dest": {"type": "path", "required": True},
+            "content": {"type": "str", "choices": ["archive", "sql"], "default": "archive"},
+            "mode": {"type": "str", "default": "0600"},
+            "force": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    run(module, lambda: download_once(module))
+
+
+if __name__ == "__main__":
+    main()

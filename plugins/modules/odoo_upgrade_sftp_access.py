@@ -1,0 +1,184 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module odoo_upgrade_sftp_access: open the SFTP server of an upgrade request."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: odoo_upgrade_sftp_access
+short_description: Open the SFTP server of an Odoo upgrade request for a list of public keys
+version_added: 0.1.0
+description:
+  - Calls C(request_sftp_access) of the platform's database API, for those who move the dump with a program of their
+    own. M(siteops.upgrades.odoo_upgrade_upload) and M(siteops.upgrades.odoo_upgrade_download) ask for the access
+    themselves.
+  - In the state V(draft) the server takes the dump under the name RV(access.shared_file). In V(done) or V(delivered) it
+    offers the upgraded dump for reading. In any other state the platform opens none, and the module fails.
+  - The access is temporary, and whether it is still open cannot be asked. So each run opens it anew and reports a
+    change.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.actiongroup_odoo
+  - siteops.upgrades.odoo
+  - siteops.upgrades.odoo_sftp
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Checks the keys and asks for the state.
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details:
+      - Each run opens the access anew.
+seealso:
+  - module: siteops.upgrades.odoo_upgrade_upload
+  - module: siteops.upgrades.odoo_upgrade_download
+"""
+
+EXAMPLES = r"""
+- name: Let two administrators in
+  siteops.upgrades.odoo_upgrade_sftp_access:
+    request_file: /var/lib/odoo-upgrades/shop.json
+    sftp_public_keys: /etc/odoo-upgrades/authorized_keys
+  register: opened
+
+- name: Show how to connect
+  ansible.builtin.debug:
+    var: opened.access.sample_command
+"""
+
+RETURN = r"""
+msg:
+  description: What happened, or why it failed, in a sentence.
+  type: str
+  returned: always
+  sample: The SFTP server is open for 2 keys.
+access:
+  description: How to connect.
+  type: dict
+  returned: success, outside of check mode
+  contains:
+    hostname:
+      description: The host to connect to.
+      type: str
+      sample: upgrade.odoo.com
+    sftp_port:
+      description: The port.
+      type: int
+      sample: 2200
+    sftp_user:
+      description: The user to log in as.
+      type: str
+      sample: user_10534
+    shared_file:
+      description: The name of the one file that is served.
+      type: str
+      sample: shop.dump
+    sample_command:
+      description: A command that connects.
+      type: str
+      sample: sftp -P 2200 user_10534@upgrade.odoo.com
+public_keys:
+  description: The keys that were (in check mode, would be) let in, by their fingerprints.
+  type: list
+  elements: str
+  returned: success
+  sample: ["ssh-ed25519 SHA256:N4eIYNeHmV6hGCxvAhGAJ8x3yhM3Z6Sn5NPhw9DBsTs"]
+request_id:
+  description: The id of the request; empty in check mode where there is none yet.
+  type: str
+  returned: success
+  sample: "10534"
+state:
+  description:
+    - The state of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:state).
+    - Empty in check mode where there is no request yet.
+  type: str
+  returned: success
+  sample: draft
+request:
+  description: The status of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:request).
+  type: dict
+  returned: success
+  sample: {"aim": "test", "filename": "shop.dump", "id": 10534, "key": "(hidden)", "state": "draft"}
+states_seen:
+  description: The states that were seen so far, as RV(siteops.upgrades.odoo_upgrade_request_info#module:states_seen).
+  type: list
+  elements: dict
+  returned: success
+  sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+failure:
+  description: The call that failed.
+  type: dict
+  returned: when a call failed
+  contains:
+    call:
+      description: Method and path.
+      type: str
+      sample: POST /database/v1/request_sftp_access
+    status:
+      description: The HTTP status, where there was one.
+      type: int
+      sample: 200
+    failures:
+      description: Everything that the platform named, each with C(reason) and C(message), some with more.
+      type: list
+      elements: dict
+      sample: [{"message": "Internal server error", "reason": "SERVER:ERROR"}]
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._errors import UpgradeError
+from ..module_utils._module import run
+from ..module_utils._odoo_module import odoo_arguments, opened_request
+from ..module_utils._odoo_sftp import identity_of, key_arguments
+from ..module_utils._odoo_states import DRAFT, SUCCESS, state_of
+from ..module_utils._ssh_host_keys import fingerprint
+from ..module_utils._text import one_line
+
+
+def open_access(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of the module, in check mode as well."""
+    public_keys = identity_of(module.params, agent=False).public_keys
+    keys = [fingerprint(line) for line in public_keys.splitlines()]
+    with opened_request(module, writes=False) as request:
+        document = request.status() if request.exists else {}
+        if document and state_of(document) not in {DRAFT, *SUCCESS}:
+            raise UpgradeError(
+                f"Request {request.record.id} is in the state {one_line(state_of(document), 60)}; the platform opens "
+                "its SFTP server in draft, and again when there is a result.",
+                state=state_of(document),
+            )
+        result = request.result(document, changed=True, public_keys=keys)
+        if module.check_mode:
+            return {"msg": f"The SFTP server would be opened for {len(keys)} keys.", **result}
+        access = request.client.request_sftp_access(public_keys)
+        result["access"] = {
+            "hostname": access.hostname,
+            "sftp_port": access.port,
+            "sftp_user": access.user,
+            "shared_file": access.shared_file,
+            "sample_command": access.sample_command,
+        }
+        return {"msg": f"The SFTP server is open for {len(keys)} keys.", **result}
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(argument_spec={**odoo_arguments(), **key_arguments()}, supports_check_mode=True)
+    run(module, lambda: open_access(module))
+
+
+if __name__ == "__main__":
+    main()

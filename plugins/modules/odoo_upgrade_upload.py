@@ -1,0 +1,190 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module odoo_upgrade_upload: send a database dump to an upgrade request, once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: odoo_upgrade_upload
+short_description: Send a database dump to an Odoo upgrade request, once
+version_added: 0.1.0
+description:
+  - Sends a dump by HTTPS, in one piece, or by SFTP, where it is taken up where it broke off, within a run and by the
+    next run.
+  - What was sent is kept in O(request_file) by size, SHA-256, time and place of the file. A dump whose size, time and
+    place are those kept is not even read; one that was only touched or copied is read once and not sent.
+  - A changed dump is sent again while the request is in V(draft). Later it is a failure, because the platform takes
+    none any more.
+  - The dump is hashed while it is sent. One that changes meanwhile is a failure, and never arrives whole.
+  - Over SFTP, what lies on the server is only built upon where O(request_file) proves that it came from this very dump.
+    Otherwise the file there is emptied first.
+  - Without O(request_file) nothing is kept. Then the dump is sent in each run while the request is in V(draft), an
+    upload that broke off is not taken up by another run, and any later state is a failure.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.actiongroup_odoo
+  - siteops.upgrades.odoo
+  - siteops.upgrades.odoo_sftp
+  - siteops.upgrades.odoo_sftp.transfer
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Asks for the state and compares the dump with what was sent; nothing is sent or written.
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details:
+      - Full with O(request_file).
+options:
+  src:
+    description:
+      - The path of the dump on the host that runs the module. One file, of any format that the platform takes.
+    type: path
+    required: true
+notes:
+  - While an upload by HTTPS is answered with nothing, whether the platform has the dump is not known. The module fails
+    then, and its next run sends the dump again.
+  - Memory does not depend on the size of the dump.
+seealso:
+  - module: siteops.upgrades.odoo_upgrade_request
+  - module: siteops.upgrades.odoo_upgrade_process
+  - module: siteops.upgrades.odoo_upgrade_sftp_access
+"""
+
+EXAMPLES = r"""
+- name: Send a dump by HTTPS
+  siteops.upgrades.odoo_upgrade_upload:
+    request_file: /var/lib/odoo-upgrades/shop.json
+    src: /var/backups/shop.dump
+
+- name: Send a large dump by SFTP, to a server that is known
+  siteops.upgrades.odoo_upgrade_upload:
+    request_file: /var/lib/odoo-upgrades/shop.json
+    src: /var/backups/shop.dump
+    sftp_private_key: ~/.ssh/id_ed25519
+    sftp_host_key: ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBB...
+    sftp_threshold: 500M
+    retries: 20
+"""
+
+RETURN = r"""
+msg:
+  description: What happened, or why it failed, in a sentence.
+  type: str
+  returned: always
+  sample: Sent 912345678 bytes by SFTP.
+sent:
+  description: The dump that the platform has.
+  type: dict
+  returned: success
+  contains:
+    src:
+      description: The absolute path of the dump.
+      type: str
+      sample: /var/backups/shop.dump
+    size:
+      description: Its size in bytes.
+      type: int
+      sample: 912345678
+    sha256:
+      description: The SHA-256 of its content; empty in check mode where it would be sent.
+      type: str
+      sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    transport:
+      description: How it was sent, V(https) or V(sftp).
+      type: str
+      sample: sftp
+    at:
+      description: When it had arrived, in UTC.
+      type: str
+      sample: "2026-11-21T03:00:00Z"
+    duration:
+      description: Seconds that it took in this run.
+      type: float
+      sample: 83.141
+    bytes_sent:
+      description: Bytes of it that this run sent, those included that were sent twice because the connection broke off.
+      type: int
+      sample: 512345678
+    resumed_from:
+      description: Bytes that earlier runs had sent.
+      type: int
+      sample: 400000000
+    breaks:
+      description: How often the connection broke off in this run.
+      type: int
+      sample: 0
+request_id:
+  description: The id of the request; empty in check mode where there is none yet.
+  type: str
+  returned: success
+  sample: "10534"
+state:
+  description:
+    - The state of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:state).
+    - Empty in check mode where there is no request yet.
+  type: str
+  returned: success
+  sample: draft
+request:
+  description: The status of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:request).
+  type: dict
+  returned: success
+  sample: {"aim": "test", "filename": "shop.dump", "id": 10534, "key": "(hidden)", "state": "draft"}
+states_seen:
+  description: The states that were seen so far, as RV(siteops.upgrades.odoo_upgrade_request_info#module:states_seen).
+  type: list
+  elements: dict
+  returned: success
+  sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+failure:
+  description: The call that failed.
+  type: dict
+  returned: when a call failed
+  contains:
+    call:
+      description: Method and path.
+      type: str
+      sample: POST /database/v1/upload
+    status:
+      description: The HTTP status, where there was one.
+      type: int
+      sample: 200
+    failures:
+      description: Everything that the platform named, each with C(reason) and C(message), some with more.
+      type: list
+      elements: dict
+      sample: [{"message": "Internal server error", "reason": "SERVER:ERROR"}]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._odoo_module import odoo_arguments
+from ..module_utils._odoo_sftp import transfer_arguments
+from ..module_utils._odoo_upload import upload_once
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **odoo_arguments(),
+            **transfer_arguments(),
+            "src": {"type": "path", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    run(module, lambda: upload_once(module))
+
+
+if __name__ == "__main__":
+    main()
