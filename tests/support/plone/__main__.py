@@ -28,14 +28,14 @@ def prepare(arguments: argparse.Namespace) -> None:
 def start(arguments: argparse.Namespace) -> None:
     if arguments.state.exists() and _server(arguments.state).running:
         raise RuntimeError(f"{arguments.state} describes a running server; stop it first")
-    server = PloneServer(arguments.profile, arguments.port)
+    server = PloneServer(arguments.profile, arguments.port, arguments.sites)
     try:
         server.reset()
         _save(server, arguments.state)
     except BaseException:
         server.close()
         raise
-    print(f"Plone answers at {server.url}")
+    print(f"Plone answers at {' '.join(server.urls)}")
 
 
 def stop(arguments: argparse.Namespace) -> None:
@@ -78,9 +78,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("start", parents=[stateful], help="start a server that stays; writes --state")
     command.add_argument(
-        "--profile", default=PROFILE, help="version of the core profile the site claims (default: %(default)s)"
+        "--profile", default=PROFILE, help="version of the core profile every site claims (default: %(default)s)"
     )
     command.add_argument("--port", type=int, help="port on 127.0.0.1 (default: a free one)")
+    command.add_argument("--sites", type=int, default=1, help="how many sites the instance has (default: %(default)s)")
     command.set_defaults(run=start)
 
     command = commands.add_parser("stop", parents=[stateful], help="stop the server, remove its data and --state")

@@ -4,8 +4,8 @@
 # mypy: disable-error-code="import-not-found"
 """The recipe of the snapshot. Run by ``zconsole run`` in the Plone environment, which binds the name ``app``.
 
-The last argument is JSON: {"root": account, "site": [account, ...], "profile": version}, where an account is
-[name, password, [role, ...]].
+The last argument is JSON: {"root": account, "users": [account, ...], "profile": version, "sites": [id, ...]}, where an
+account is [name, password, [role, ...]]. The accounts of "users" are made in every site.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import transaction
 from AccessControl.SecurityManagement import newSecurityManager
 from plone import api
+from plone.dexterity.schema import SCHEMA_CACHE
 from Products.CMFPlone.factory import addPloneSite
 from zope.component.hooks import setSite
 
@@ -41,8 +42,12 @@ def main(app: Any, recipe: dict[str, Any]) -> None:
     name, password, roles = recipe["root"]
     app.acl_users.userFolderAddUser(name, password, roles, [])
     newSecurityManager(None, app.acl_users.getUser(name).__of__(app.acl_users))
-    create_site(app, "Plone", recipe["site"], recipe["profile"])
-    transaction.commit()
+    for site_id in recipe["sites"]:
+        create_site(app, site_id, recipe["users"], recipe["profile"])
+        transaction.commit()
+        # Or the next site would be taken for an object of this one.
+        setSite(None)
+        SCHEMA_CACHE.clear()
 
 
 main(globals()["app"], json.loads(sys.argv[-1]))

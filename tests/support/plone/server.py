@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One private server of a real Plone site."""
+"""One private server of real Plone sites."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from support.plone.environment import clean_variables, environment_folder
 from support.plone.faults import write_faults
 from support.plone.instance import Instance
 from support.plone.process import end, is_running, launch
-from support.plone.snapshot import PROFILE, addon_path, prepare_snapshot
+from support.plone.snapshot import PROFILE, addon_path, prepare_snapshot, site_ids
 
 SECONDS_TO_START = 120.0
 STARTS_ON_A_FREE_PORT = 5
@@ -43,12 +43,14 @@ class Request(NamedTuple):
 class PloneServer:
     """A Plone on 127.0.0.1 with a copy of the snapshot in a private folder; use it as a context manager.
 
-    ``profile`` is the version of the core profile that the site claims: the default has all of Plone 6's upgrade steps
-    pending, "9999" is newer than the code. ``port`` is any free one unless given.
+    ``profile`` is the version of the core profile that every site claims: the default has all of Plone 6's upgrade
+    steps pending, "9999" is newer than the code. ``port`` is any free one unless given. ``sites`` is how many the
+    instance has; what speaks of one site means the first unless another is named.
     """
 
-    def __init__(self, profile: str = PROFILE, port: int | None = None) -> None:
+    def __init__(self, profile: str = PROFILE, port: int | None = None, sites: int = 1) -> None:
         self.profile = profile
+        self.site_ids = site_ids(sites)
         self.port = port or 0
         self.pid = 0
         self.folder = Path(tempfile.mkdtemp(prefix="plone-server-")).resolve()
@@ -60,6 +62,7 @@ class PloneServer:
         """The server that another process described by state()."""
         server = cls.__new__(cls)
         server.profile, server.port, server.pid = state["profile"], state["port"], state["pid"]
+        server.site_ids = state["site_ids"]
         server.folder = Path(state["folder"])
         server._instance = Instance(server.folder)
         server._mark = state["mark"]
@@ -75,6 +78,8 @@ class PloneServer:
             "username": ADMIN.name,
             "password": ADMIN.password,
             "profile": self.profile,
+            "site_ids": self.site_ids,
+            "urls": self.urls,
             "access_log": str(self.access_log),
             "folder": str(self.folder),
             "mark": self._mark,
@@ -86,7 +91,12 @@ class PloneServer:
 
     @property
     def url(self) -> str:
-        return f"{self.root_url}/Plone"
+        return self.urls[0]
+
+    @property
+    def urls(self) -> list[str]:
+        """One for each site."""
+        return [f"{self.root_url}/{site_id}" for site_id in self.site_ids]
 
     @property
     def access_log(self) -> Path:
@@ -136,14 +146,15 @@ class PloneServer:
 
     def reset(self) -> None:
         """Back to the snapshot, with no faults and an empty access log; takes a stop and a start."""
-        snapshot = prepare_snapshot()
+        snapshot = self._snapshot()
         self.stop()
         self.clear_faults()
         shutil.rmtree(self._instance.data, ignore_errors=True)
         shutil.copytree(snapshot / "var", self._instance.data)
         self.start()
         if self.profile != PROFILE:
-            self.set_version(self.profile)
+            for site_id in self.site_ids:
+                self.set_version(self.profile, site_id=site_id)
         self._mark = self._transactions()[0]
         self.clear_requests()
 
@@ -176,10 +187,10 @@ class PloneServer:
     def clear_faults(self) -> None:
         self.fault()
 
-    def set_version(self, version: str, profile: str = CORE_PROFILE) -> None:
-        """Make the site believe that it has this version of a profile."""
+    def set_version(self, version: str, profile: str = CORE_PROFILE, *, site_id: str = "Plone") -> None:
+        """Make a site believe that it has this version of a profile."""
         query = urllib.parse.urlencode({"profile": profile, "version": version})
-        status, answer = self.call("POST", f"{self.url}/@@siteops-set-version?{query}", {})
+        status, answer = self.call("POST", f"{self.root_url}/{site_id}/@@siteops-set-version?{query}", {})
         if status != 200:
             raise RuntimeError(f"setting {profile} to {version} answered {status}: {answer}")
 
@@ -219,11 +230,14 @@ class PloneServer:
         except ValueError:
             return status, text
 
+    def _snapshot(self) -> Path:
+        return prepare_snapshot(len(self.site_ids))
+
     def _launched(self) -> bool:
         self._instance.write(self.port)
         self._instance.console_log.write_text("", encoding="utf-8")
         command = [str(environment_folder() / "bin" / "runwsgi"), str(self._instance.wsgi_ini)]
-        variables = clean_variables(PYTHONPATH=str(addon_path(prepare_snapshot())))
+        variables = clean_variables(PYTHONPATH=str(addon_path(self._snapshot())))
         self.pid = launch(command, variables, self.folder, self._instance.console_log)
         deadline = time.monotonic() + SECONDS_TO_START
         while is_running(self.pid, self.folder) and time.monotonic() < deadline:

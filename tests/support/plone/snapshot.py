@@ -1,13 +1,14 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The data of a fresh site, and the add-on it was made with; made once and copied for every server."""
+"""The data of fresh sites, and the add-on they were made with; made once and copied for every server."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from support.plone import accounts
@@ -23,16 +24,21 @@ PROFILE = "6018"
 """The version of the core profile that the snapshot claims to have."""
 
 
-def snapshot_folder() -> Path:
+def site_ids(sites: int) -> list[str]:
+    """The ids of that many sites of one instance: the first is always ``Plone``, then ``Plone2``, ``Plone3``, …"""
+    return ["Plone", *(f"Plone{number}" for number in range(2, sites + 1))]
+
+
+def snapshot_folder(sites: int = 1) -> Path:
     """Holds ``var`` (Data.fs and blobs) and ``addon``, which goes on the Python path of a server."""
-    return cache_folder() / f"plone-snapshot-{digest(environment_folder().name, *INGREDIENTS)}"
+    return cache_folder() / f"plone-snapshot-{digest(environment_folder().name, str(sites), *INGREDIENTS)}"
 
 
-def prepare_snapshot() -> Path:
-    """The folder of the snapshot, built together with the environment when it is missing."""
+def prepare_snapshot(sites: int = 1) -> Path:
+    """The folder of the snapshot, built together with the environment when it is missing; a second or two a site."""
     prepare_environment()
-    folder = snapshot_folder()
-    build_once(folder, _build, proof="var/Data.fs")
+    folder = snapshot_folder(sites)
+    build_once(folder, partial(_build, sites=sites), proof="var/Data.fs")
     return folder
 
 
@@ -40,12 +46,17 @@ def addon_path(snapshot: Path) -> Path:
     return snapshot / "addon"
 
 
-def _build(folder: Path) -> None:
+def _build(folder: Path, sites: int) -> None:
     _install_addon(addon_path(folder))
     with tempfile.TemporaryDirectory(prefix="plone-snapshot-") as scratch:
         instance = Instance(Path(scratch))
         instance.write(port=0)
-        recipe = {"root": accounts.ADMIN, "site": accounts.SITE_ACCOUNTS, "profile": PROFILE}
+        recipe = {
+            "root": accounts.ADMIN,
+            "users": accounts.SITE_ACCOUNTS,
+            "profile": PROFILE,
+            "sites": site_ids(sites),
+        }
         run(
             [
                 str(environment_folder() / "bin" / "zconsole"),
