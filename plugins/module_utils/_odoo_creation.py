@@ -127,7 +127,7 @@ class _Creation:
         if intention:
             same_contract = is_contract(intention.contract, self._contract)
             self._refuse_another(intention.fields, same_contract, f"The request {record.id} in {self._file.path}")
-        return self._result(self._status_of_known(), changed=False)
+        return self._result(self._status_of_known(), f"Request {record.id} was made before.", changed=False)
 
     def take_up(self, request_id: str, key: str) -> dict[str, t.Any]:
         """Put a request that was made elsewhere into the file."""
@@ -137,13 +137,13 @@ class _Creation:
         self._refuse_another({**self._fields, **shown}, True, f"The request {request_id}")
         record.api_url, record.id, record.key = self._client.api_url, request_id, key
         record.intention = self._intention()
-        return self._result(document, changed=True, save=True)
+        return self._result(document, f"Took up request {request_id}.", changed=True, save=True)
 
     def create(self) -> dict[str, t.Any]:
         """Make a request, at most one call of create, with the intention on disk before it."""
         if self._module.check_mode:
             return OdooRequest(self._client, RequestFile.in_memory(Record()), may_note=False).result(
-                {}, changed=True, request_file=self._file.path
+                {}, changed=True, msg="A request would be made.", request_file=self._file.path
             )
         former = self._file.record if self._file.exists else None
         intention = self._intention()
@@ -162,7 +162,7 @@ class _Creation:
         hide(self._module, key)
         self._file.record.id, self._file.record.key = str(document["id"]), key
         try:
-            return self._result(document, changed=True, save=True)
+            return self._result(document, f"Made request {document['id']}.", changed=True, save=True)
         except RequestFileError as error:
             raise UpgradeError(
                 f"The platform made request {document['id']}, but {error} Its key is gone with this run, and the "
@@ -208,7 +208,7 @@ class _Creation:
                 f"{what} is another one than asked for: {'; '.join(told)}. {ANOTHER}", differences=differences
             )
 
-    def _result(self, document: dict[str, t.Any], *, changed: bool, save: bool = False) -> dict[str, t.Any]:
+    def _result(self, document: dict[str, t.Any], msg: str, *, changed: bool, save: bool = False) -> dict[str, t.Any]:
         record = self._file.record
         request = OdooRequest(
             self._client.for_request(record.id, record.key), self._file, may_note=not self._module.check_mode
@@ -216,7 +216,7 @@ class _Creation:
         if save and not self._module.check_mode:
             self._file.save()
         request.note_state(document)
-        return request.result(document, changed=changed, request_file=self._file.path)
+        return request.result(document, changed=changed, msg=msg, request_file=self._file.path)
 
 
 def _earlier(former: Record | None) -> tuple[EarlierRequest, ...]:

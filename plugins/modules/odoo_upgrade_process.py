@@ -44,6 +44,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: What happened, or why it failed, in a sentence.
+  type: str
+  returned: always
+  sample: The upgrade was started.
 request_id:
   description: The id of the request; empty in check mode where there is none yet.
   type: str
@@ -106,14 +111,16 @@ def process(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
     with opened_request(module, writes=True) as request:
         if not request.exists:
-            return request.result({}, changed=True)
+            return request.result({}, changed=True, msg="The upgrade would be started.")
         document = request.status()
         if state_of(document) in FAILED:
             raise RequestFailed(document, request.record.key)
-        changed = state_of(document) == DRAFT
-        if changed and not module.check_mode:
-            document = call_and_verify(module, request, request.client.process, leaving=DRAFT)
-        return request.result(document, changed=changed)
+        if state_of(document) != DRAFT:
+            return request.result(document, changed=False, msg="The upgrade was started before.")
+        if module.check_mode:
+            return request.result(document, changed=True, msg="The upgrade would be started.")
+        document = call_and_verify(module, request, request.client.process, leaving=DRAFT)
+        return request.result(document, changed=True, msg="The upgrade was started.")
 
 
 def main() -> None:

@@ -115,6 +115,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: What happened, or why it failed, in a sentence.
+  type: str
+  returned: always
+  sample: Made request 10534.
 request_id:
   description: The id of the request; empty in check mode where there is none yet.
   type: str

@@ -84,6 +84,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: What happened, or why it failed, in a sentence.
+  type: str
+  returned: always
+  sample: Request 10534 is in the state 'done'.
 request_id:
   description: The id of the request; empty in check mode where there is none yet.
   type: str
@@ -275,7 +280,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
 from ..module_utils._odoo_module import odoo_arguments, opened_request
-from ..module_utils._odoo_states import SUCCESS, TESTING
+from ..module_utils._odoo_states import SUCCESS, TESTING, state_of
 from ..module_utils._odoo_wait import wait_until
 from ..module_utils._options import require_positive
 
@@ -295,7 +300,9 @@ def read(module: AnsibleModule) -> dict[str, t.Any]:
         else:
             document = request.status()
         waited = round(time.monotonic() - started, 1)
-        return request.result(document, changed=False, waited=waited)
+        state = state_of(document)
+        msg = f"Request {request.record.id} is in the state '{state}'." if document else "There is no request yet."
+        return request.result(document, changed=False, msg=msg, waited=waited)
 
 
 def main() -> None:

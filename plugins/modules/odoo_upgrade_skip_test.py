@@ -51,6 +51,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: What happened, or why it failed, in a sentence.
+  type: str
+  returned: always
+  sample: The tests were skipped.
 request_id:
   description: The id of the request; empty in check mode where there is none yet.
   type: str
@@ -109,20 +114,22 @@ from ..module_utils._odoo_module import odoo_arguments, opened_request
 from ..module_utils._odoo_states import DRAFT, FAILED, IN_WORK, SUCCESS, TESTING, RequestFailed, state_of
 from ..module_utils._odoo_wait import call_and_verify
 
+WOULD_SKIP = "The tests would be skipped."
+
 
 def skip_test(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
     with opened_request(module, writes=True) as request:
         if not request.exists:
-            return request.result({}, changed=True)
+            return request.result({}, changed=True, msg=WOULD_SKIP)
         document = request.status()
         state = state_of(document)
         if state in FAILED:
             raise RequestFailed(document, request.record.key)
         if state in SUCCESS:
-            return request.result(document, changed=False)
+            return request.result(document, changed=False, msg="The result is there already.")
         if module.check_mode and state in IN_WORK | {DRAFT}:
-            return request.result(document, changed=True)
+            return request.result(document, changed=True, msg=WOULD_SKIP)
         if state != TESTING:
             raise UpgradeError(
                 f"Request {request.record.id} is in the state '{state}', and only the state '{TESTING}' can be "
@@ -130,7 +137,7 @@ def skip_test(module: AnsibleModule) -> dict[str, t.Any]:
                 **request.result(document, changed=False),
             )
         document = call_and_verify(module, request, request.client.skip_test, leaving=TESTING)
-        return request.result(document, changed=True)
+        return request.result(document, changed=True, msg="The tests were skipped.")
 
 
 def main() -> None:
