@@ -19,7 +19,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -54,7 +54,7 @@ class Kind:
     place: str
     meaning: str
     apply: Callable[[Any, Options], Answer | None]
-    options: Options = _NO_OPTIONS
+    options: Options = field(default_factory=lambda: _NO_OPTIONS)
 
 
 # Instead of the platform: (exchange, options) -> answer, or None to let the platform act.
