@@ -26,6 +26,7 @@ def time_limit(seconds: float) -> t.Iterator[None]:
 
     The time-out of a socket starts anew with every byte, so a server that drips one byte a second would never reach
     it. The alarm repeats each second because an exception raised inside a finalizer is swallowed by Python.
+    Within another limit the one that is over first counts; the outer one holds again behind the body.
     In a thread other than the main one, where signals cannot be handled, the body runs without the limit.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -35,13 +36,21 @@ def time_limit(seconds: float) -> t.Iterator[None]:
     def expire(_signum: int, _frame: t.Any) -> None:
         raise TimeLimitPassed
 
+    started = time.monotonic()
+    outer, _interval = signal.getitimer(signal.ITIMER_REAL)
     previous = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
+    _set_alarm(min(seconds, outer) if outer else seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+        if outer:
+            _set_alarm(outer - (time.monotonic() - started))
+
+
+def _set_alarm(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
 
 
 class Deadline:

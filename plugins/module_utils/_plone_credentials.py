@@ -79,7 +79,7 @@ class Credentials:
             return "The user name or the password is wrong, or the user lacks the Manager role."
         expires = self._claims.get("exp")
         if isinstance(expires, (int, float)) and expires < time.time():
-            when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(expires))
+            when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(max(expires, 0)))
             return f"The token expired at {when}; get a new one from @login or @login-renew."
         return "The token is not valid for this site, or its user lacks the Manager role."
 

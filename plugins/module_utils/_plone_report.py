@@ -29,6 +29,9 @@ WARNINGS = (
 )
 STEP_DONE = "Ran upgrade step: "
 TRACEBACK = "Traceback (most recent call last):"
+CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
+"""Between the tracebacks of a chain of exceptions; the last one is that which was not caught."""
+
 TRACEBACK_LINES_KEPT = 4
 
 
@@ -85,15 +88,17 @@ def _lines_with(lines: t.Iterable[str], markers: t.Iterable[str]) -> tuple[str, 
 
 
 def _error_after(lines: t.Sequence[str], marker: str) -> str:
-    """The line of the exception that closes the traceback behind a marker; empty where there is none."""
+    """The line of the exception that closes the tracebacks behind a marker; empty where there is none."""
     start = next((number for number, line in enumerate(lines) if marker in line), len(lines))
-    in_traceback = False
+    in_traceback, error = False, ""
     for line in lines[start:]:
         if TRACEBACK in line:
             in_traceback = True
         elif in_traceback and _ends_traceback(line):
-            return line.strip()
-    return ""
+            in_traceback, error = False, line.strip()
+        elif error and not in_traceback and line.strip() and not any(words in line for words in CHAIN):
+            break
+    return error
 
 
 def _ends_traceback(line: str) -> bool:

@@ -77,9 +77,10 @@ class SiteState:
         return [step.as_result() for step in self.steps or ()]
 
 
-def version_key(version: str) -> tuple[int, ...]:
-    """A profile version as numbers, so that 999 comes before 6018."""
-    return tuple(int(number) for number in re.findall(r"\d+", version))
+def version_key(version: str) -> tuple[tuple[int, str], ...]:
+    """A profile version in the order of its numbers, so that 999 comes before 6018; however long they are."""
+    numbers = (digits.lstrip("0") for digits in re.findall("[0-9]+", version))
+    return tuple((len(digits), digits) for digits in numbers)
 
 
 def steps_in_run_order(groups: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]]) -> tuple[UpgradeStep, ...]:

@@ -14,11 +14,15 @@ import re
 import typing as t
 from urllib.parse import quote, quote_plus
 
-CONTROL_CHARACTERS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+CONTROL_CHARACTERS = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def harmless(value: t.Any) -> t.Any:
     """The same JSON value without escape sequences and control characters that could act on a terminal.
+
+    Half a surrogate pair, which JSON can carry and UTF-8 cannot, goes as well.
 
     Line ends and tabs stay. Applied once, where a module hands its result to Ansible.
     """
