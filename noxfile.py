@@ -185,6 +185,7 @@ def has_targets(checks: Checks) -> bool:
 
 
 def run_integration(checks: Checks, python: str) -> None:
+    checks.session.install("-r", str(checks.copy / "tests/support/platform/requirements.txt"))
     checks.ansible_test("integration", "--python", python, reports="tests/output/junit/*.xml")
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from ._errors import CallError, OptionError, UpgradeError
 from ._module import hide
 from ._odoo_client import OdooClient, PlatformFailure, may_have_acted
-from ._odoo_module import OdooRequest, check_platform, given_request, intention_left, odoo_client
+from ._odoo_module import WAYS_OUT, OdooRequest, check_platform, given_request, intention_left, odoo_client
 from ._odoo_request_file import (
     EarlierRequest,
     Intention,
@@ -155,7 +155,7 @@ class _Creation:
             if may_have_acted(error):
                 self._file.record.intention = replace(intention, lost_answer=masked(str(error), self._contract))
                 self._file.save()
-                raise UpgradeError(f"{error} {intention_left(self._file)}", **error.result) from error
+                raise UpgradeError(f"{error} {WAYS_OUT}", **error.result) from error
             self._put_back(former)
             raise
         key = str(document["key"])

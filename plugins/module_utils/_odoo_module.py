@@ -25,6 +25,13 @@ from ._options import base_url, connection_arguments, from_environment, require_
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+WAYS_OUT = (
+    "The platform may have made a request that nobody here knows, and it can neither be listed nor withdrawn; so create is "
+    "not called again. Look for it on the platform's page or in its e-mails. To go on with that request, run "
+    "odoo_upgrade_request with its 'request_id' and 'request_key'; to make another one, run it once with 'renew: true'."
+)
+"""What to do after a call of create whose answer was lost."""
+
 
 def odoo_arguments() -> dict[str, dict[str, t.Any]]:
     """The argument spec that all Odoo modules share; documented in the fragment ``odoo``."""
@@ -171,10 +178,7 @@ def intention_left(file: RequestFile) -> UpgradeError:
     answer = intention.lost_answer if intention else ""
     came_back = f"got no answer ({answer.rstrip('.')})" if answer else "did not live to see the answer"
     return UpgradeError(
-        f"A run at {at} called create for the request file {file.path} and {came_back}. The platform may have made a "
-        "request that nobody here knows, and it can neither be listed nor withdrawn; so nothing was sent now. Look for "
-        "it on the platform's page or in its e-mails. To go on with that request, run odoo_upgrade_request with its "
-        "'request_id' and 'request_key'; to make another one, run it once with 'renew: true'.",
+        f"A run at {at} called create for the request file {file.path} and {came_back}. {WAYS_OUT}",
         intention={"at": at, "fields": dict(intention.fields) if intention else {}, "answer": answer},
     )
 
