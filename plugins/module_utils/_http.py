@@ -11,6 +11,7 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import socket
 import time
@@ -73,7 +74,7 @@ class Answer:
         """
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UnexpectedAnswerError(
                 self.call, f"answered {self.status} with {self.describe_body()} instead of JSON", status=self.status
             ) from error
@@ -120,11 +121,19 @@ class HttpClient:
         self._session.auth = auth or (lambda request: request)
         self._session.headers.update({"Accept": "application/json", "User-Agent": "siteops.upgrades"})
         adapter = HTTPAdapter(max_retries=0)
-        adapter.init_poolmanager(10, 10, block=False, blocksize=SEND_BLOCK, socket_options=KEEP_ALIVE)
+        adapter.init_poolmanager(10, 10, block=False, socket_options=KEEP_ALIVE, **_block_size())
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
+        # Told not to follow a redirect, requests still reads its body and makes the next request; we do that ourselves.
+        self._session.resolve_redirects = lambda *_response, **_options: iter(())  # type: ignore[method-assign]
         if verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def at(self, base_url: str) -> HttpClient:
+        """The same credentials and open connections for another base URL; the caller answers for sending them there."""
+        other = copy.copy(self)
+        other.base_url = base_url
+        return other
 
     def get(self, path: str, *, params: t.Mapping[str, str] | None = None) -> Answer:
         """Read a document; a passing fault is read again twice.
@@ -209,13 +218,14 @@ class HttpClient:
         """
         call = call or call_name(method, url)
         for _hop in range(MOST_REDIRECTS + 1):
-            response = self._session.request(
-                method, url, verify=self._verify, timeout=timeout, stream=True, allow_redirects=False, **request
-            )
+            with _missing_bundle_in_words(call):
+                response = self._session.request(
+                    method, url, verify=self._verify, timeout=timeout, stream=True, allow_redirects=False, **request
+                )
             if not response.is_redirect:
                 return response
             response.close()
-            target = urljoin(url, response.headers["Location"])
+            target = _redirect_target(call, url, response)
             if method == "GET" and leave_to and not _same_place(url, target) and leave_to(target):
                 request["auth"] = _without_credentials
             elif method != "GET" or not _same_place(url, target):
@@ -244,6 +254,23 @@ class HttpClient:
             raise kind(call, reason if sent else f"could not be sent: {reason}", hint=hint) from error
 
 
+def _block_size() -> dict[str, int]:
+    """The size of a write, where urllib3 lets it be chosen: not before 2.0."""
+    return {"blocksize": SEND_BLOCK} if "key_blocksize" in urllib3.poolmanager.PoolKey._fields else {}
+
+
+@contextlib.contextmanager
+def _missing_bundle_in_words(call: str) -> t.Iterator[None]:
+    """requests raises a plain OSError, without a number, for a bundle of the environment that is not there."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, requests.exceptions.RequestException) or error.errno is not None:
+            raise
+        hint = "Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
+        raise NotSentError(call, f"could not be sent: {one_line(error)}", hint=hint) from error
+
+
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
@@ -259,13 +286,29 @@ def place(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
+def _redirect_target(call: str, url: str, response: requests.Response) -> str:
+    """The absolute URL that a redirect leads to.
+
+    :raises UnexpectedAnswerError: it is none.
+    """
+    try:
+        target = urljoin(url, response.headers["Location"])
+        _origin(target)
+    except ValueError as error:
+        what = "was redirected to what is no address"
+        raise UnexpectedAnswerError(call, what, status=response.status_code) from error
+    return target
+
+
 def _same_place(url: str, target: str) -> bool:
     """Whether a redirect stays on the host, or only moves it from http to https on the standard ports."""
-    here, there = urlsplit(url), urlsplit(target)
-    if place(url) == place(target):
-        return True
-    upgraded = (here.scheme, there.scheme) == ("http", "https")
-    return upgraded and here.hostname == there.hostname and here.port in (None, 80) and there.port in (None, 443)
+    here, there = _origin(url), _origin(target)
+    return here == there or (here, there) == (("http", here[1], 80), ("https", here[1], 443))
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
 
 
 def _read_document(response: requests.Response, call: str) -> bytes:
@@ -297,20 +340,30 @@ def explain(error: Exception) -> tuple[str, bool, str]:
         words = getattr(verification, "verify_message", "") or one_line(verification)
         hint = "Give the authority that signed it as 'ca_path', or set 'validate_certs' to false to trust any."
         return f"its TLS certificate is not trusted ({words})", False, hint
-    if any(isinstance(e, requests.exceptions.ProxyError) for e in chain):
+    unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+    sent = not any(isinstance(e, unsent) for e in chain)
+    if any(isinstance(e, requests.exceptions.ProxyError) for e in chain) and not (sent and _broke_off(chain)):
         return "the proxy named in the environment did not let it through", False, "Check https_proxy and no_proxy."
     if any(isinstance(e, socket.gaierror) for e in chain):
         return "the host name cannot be resolved", False, "Check the URL and the name service."
-    unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-    sent = not any(isinstance(e, unsent) for e in chain)
     if isinstance(error, requests.exceptions.Timeout):
         return ("no answer came in time" if sent else "the host does not answer"), sent, ""
     system = next((e for e in reversed(chain) if isinstance(e, OSError) and e.strerror), None)
     if system is not None:
         return f"the connection failed ({system.strerror})", sent, ""
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-        return "the URL is not valid", False, ""
+    invalid = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, urllib3.exceptions.LocationValueError)
+    if isinstance(error, invalid):
+        return "the URL is not valid", False, "Check it, and those of the proxies in the environment."
     return f"the connection was lost ({type(chain[-1]).__name__})", sent, ""
+
+
+def _broke_off(chain: t.Iterable[BaseException]) -> bool:
+    """Whether a connection to a proxy broke after it stood.
+
+    urllib3 calls that an error of the proxy too, although the proxy may have passed the request on (measured, 1.26 and
+    2.8). A tunnel that the proxy refuses is an OSError without a number.
+    """
+    return not any(type(e) is OSError and e.errno is None for e in chain)
 
 
 def _verification_error(error: BaseException) -> BaseException | None:

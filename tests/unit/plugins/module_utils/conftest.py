@@ -9,6 +9,7 @@ import os
 import typing as t
 
 import pytest
+
 from ansible_collections.siteops.upgrades.plugins.module_utils import _http
 
 if t.TYPE_CHECKING:

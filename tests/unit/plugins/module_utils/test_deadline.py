@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+
 from ansible_collections.siteops.upgrades.plugins.module_utils import _deadline
 from ansible_collections.siteops.upgrades.plugins.module_utils._deadline import Deadline, TimeLimitPassed, time_limit
 

@@ -11,6 +11,7 @@ import types
 import typing as t
 
 import pytest
+
 from ansible_collections.siteops.upgrades.plugins.module_utils._errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_credentials import Credentials
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_state import (
     SiteState,
     UpgradeStep,

@@ -10,6 +10,7 @@ import json
 from urllib.parse import quote, quote_plus
 
 import pytest
+
 from ansible_collections.siteops.upgrades.plugins.module_utils._text import harmless, one_line, spellings
 
 
