@@ -126,13 +126,10 @@ def _too_late(
     if not document:
         return UpgradeError(f"The state of {name} could not be read for {timeout:g} seconds.{hindered}")
     state = state_of(document)
-    remark = ""
+    advice = "The platform goes on by itself: run this again to go on waiting."
     if state == DRAFT:
-        remark = " Nothing works on it before a dump is uploaded and odoo_upgrade_process was run."
+        advice = "Nothing works on it before a dump was uploaded and odoo_upgrade_process was run."
     elif state not in IN_WORK:
-        remark = " That state is not one that this collection knows; look at the platform's page for the request."
-    message = (
-        f"After {timeout:g} seconds {name} is in the state '{state}'.{remark} The platform goes on by itself: run this "
-        f"again to go on waiting.{hindered}"
-    )
+        advice = f"This collection does not know that state: look at the platform's page for the request. {advice}"
+    message = f"After {timeout:g} seconds {name} is in the state '{state}'. {advice}{hindered}"
     return UpgradeError(message, **request.result(document, changed=False))
