@@ -425,6 +425,15 @@ def test_the_status_has_the_keys_of_the_sample_in_their_order(platform: Platform
     assert (status["state"], status["filestore"], status["timezone"]) == ("draft", False, "Europe/Brussels")
 
 
+def test_a_request_that_is_put_back_to_draft_starts_anew(platform: Platform, client: Client) -> None:
+    request = client.finished(SQL)
+    platform.force_state(request["id"], "draft")
+    assert client.get(request["upgraded_dump_url"])[0] == 404
+    client.upload(request, SQL * 2)
+    platform.force_state(request["id"], "done")
+    assert client.get(request["upgraded_dump_url"])[2].startswith(SQL * 2)
+
+
 def test_a_request_passes_all_states(platform: Platform, client: Client) -> None:
     request = client.create()
     client.upload(request, SQL)
@@ -667,6 +676,26 @@ def test_sftp_faults_meet_one_connection_each(platform: Platform, client: Client
         "sftp_name",
         None,
     ]
+
+
+def test_an_sftp_session_can_hang_until_the_platform_ends(key_file: Path, tmp_path: Path) -> None:
+    needs("sftp")
+    batch = tmp_path / "batch"
+    with Platform() as platform:
+        client = Client(platform)
+        request = client.create()
+        share = client.call("request_sftp_access", ssh_keys=public_key(key_file), **access(request))["request"]
+        platform.fault("sftp_hang", after=1000)
+        batch.write_text(f"put {SAMPLE_DUMP} {share['shared_file']}\n")
+        program, *sample_arguments = share["sample_command"].split()
+        options = ["-F", "none", "-i", str(key_file), "-o", "StrictHostKeyChecking=no", "-o", "IdentityAgent=none"]
+        options += ["-o", f"UserKnownHostsFile={tmp_path}/known_hosts", "-b", str(batch)]
+        process = subprocess.Popen([program, *options, *sample_arguments], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while platform.request(request["id"]).upload_size < 1000 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert process.poll() is None
+    assert process.wait(timeout=20) == 255
 
 
 # Faults over HTTP

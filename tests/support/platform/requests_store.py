@@ -72,6 +72,7 @@ class UpgradeRequest:
     _derivation: Future[None] | None = None
     _inspected: tuple[tuple[int, int], dumps.DumpInfo] | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _sql_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def state(self) -> str:
@@ -97,10 +98,10 @@ class UpgradeRequest:
             return None
         stat = self.original.stat()
         version = (stat.st_size, stat.st_mtime_ns)
-        with self._lock:
-            if self._inspected is None or self._inspected[0] != version:
-                self._inspected = (version, dumps.inspect(self.original))
-            return self._inspected[1]
+        known = self._inspected
+        if known is None or known[0] != version:
+            known = self._inspected = (version, dumps.inspect(self.original))
+        return known[1]
 
     @property
     def delivers_filestore(self) -> bool:
@@ -148,6 +149,8 @@ class UpgradeRequest:
 
         Raises DumpError when the upload cannot be upgraded.
         """
+        if state in WITH_RESULT and self._derivation:
+            self._derivation.result()
         with self._lock:
             if state in WITH_RESULT and self.upload_size and not self.upgraded.exists():
                 self._derive()
@@ -156,18 +159,22 @@ class UpgradeRequest:
             self.customer_message = customer_message
 
     def advance(self) -> None:
-        """Leave the present in-work state now; other states have no successor and stay."""
+        """Leave the present in-work state now; other states have no successor and stay.
+
+        Waits for the derivation before it leaves `processing`, without a lock: the derivation must not need one.
+        """
+        problem: dumps.DumpError | None = None
+        if self.state == "processing" and self._derivation:
+            try:
+                self._derivation.result()
+            except dumps.DumpError as error:
+                problem = error
         with self._lock:
-            if self.state == "processing" and self._derivation:
-                try:
-                    self._derivation.result()
-                except dumps.DumpError as error:
-                    self._enter("invalid")
-                    self.customer_message = str(error)
-                    return
-            following = self._following_state()
+            following = "invalid" if problem else self._following_state()
             if following:
                 self._enter(following)
+            if problem:
+                self.customer_message = str(problem)
 
     def catch_up(self) -> None:
         """Pass the states whose time is over; processing takes at least as long as the derivation."""
@@ -183,7 +190,7 @@ class UpgradeRequest:
     def sql_file(self, which: str) -> Path:
         """The dump as SQL, written at the first request for it. `which` is original or upgraded."""
         destination = self.folder / f"{which}.sql"
-        with self._lock:
+        with self._sql_lock:
             if not destination.exists():
                 dumps.write_sql(self.original if which == "original" else self.upgraded, destination)
         return destination
@@ -197,12 +204,19 @@ class UpgradeRequest:
         }.get(self.state)
 
     def _enter(self, state: str) -> None:
+        if state == "draft":
+            self._forget_results()
         self.history.append(state)
         self._entered = time.monotonic()
         self.sftp_access = None
         if state not in IN_WORK:
             self.finished_at = _now()
             self.customer_message = self.settings.customer_message or (_INVALID_MESSAGE if state == "invalid" else None)
+
+    def _forget_results(self) -> None:
+        self._derivation = None
+        for path in (self.upgraded, self.folder / "original.sql", self.folder / "upgraded.sql"):
+            path.unlink(missing_ok=True)
 
     def _derive(self) -> None:
         info = self.dump_info

@@ -32,6 +32,7 @@ from support.platform.requests_store import RequestStore, SftpAccess, UpgradeReq
 
 _HOST_KEY_TYPE = "ecdsa-sha2-nistp256"
 _USER_PREFIX = "user_"
+_FAREWELL_SECONDS = 5.0
 _MODES = {asyncssh.FXF_READ: "read", asyncssh.FXF_WRITE: "write", asyncssh.FXF_APPEND: "append"}
 
 
@@ -75,10 +76,15 @@ class SftpServer:
 
     async def _end(self) -> None:
         self._socket.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # The connections are aborted now; asyncssh's own tasks notice, and close what they hold open.
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        if rest:
+            _, rest = await asyncio.wait(rest, timeout=_FAREWELL_SECONDS)
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     async def _accept(self) -> None:
         while True:
