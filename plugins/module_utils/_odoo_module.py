@@ -26,8 +26,8 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 WAYS_OUT = (
-    "The platform may have made a request that nobody here knows, and it can neither be listed nor withdrawn; therefore "
-    "create is not called again. Look for it on the platform's page or in its e-mails. To go on with that request, run "
+    "The platform may have made a request that nobody here knows; it can neither be listed nor withdrawn. So create "
+    "is not called again. Look for it on the platform's page or in its e-mails. To go on with that request, run "
     "odoo_upgrade_request with its 'request_id' and 'request_key'; to make another one, run it once with 'renew: true'."
 )
 """What to do after a call of create whose answer was lost."""
