@@ -115,10 +115,11 @@ class Checks:
         if failed:
             self.session.error(f"{failed} of {len(checks)} failed")
 
-    def mypy(self, *paths: str, **env: str) -> None:
+    def mypy(self, *paths: str, imports: str = "") -> None:
         """Check the types of the files below ``paths``, from where their names begin with ansible_collections."""
         settings = ("--no-error-summary", "--config-file", str(self.copy / "pyproject.toml"))
-        self.run("mypy", *settings, *(str(workspace.COLLECTION / path) for path in paths), folder=self.root, **env)
+        files = [str(workspace.COLLECTION / path) for path in paths]
+        self.run("mypy", *settings, *files, folder=self.root, MYPYPATH=imports)
 
     def pytest(self, *arguments: str, **env: str) -> None:
         """Run pytest in the copy; the tests import `support` and the collection."""
@@ -152,9 +153,7 @@ def lint(session: nox.Session) -> None:
         partial(checks.run, "ruff", "format", "--check", "--quiet", "--diff", "."),
         # One file has one name: what ansible-test runs is part of the collection, the other tests import `support`.
         partial(checks.mypy, "plugins", "tests/unit"),
-        partial(
-            checks.mypy, "noxfile.py", "tests/support", "tests/repository", "tests/acceptance", MYPYPATH=str(tests)
-        ),
+        partial(checks.mypy, "noxfile.py", "tests/support", "tests/repository", "tests/acceptance", imports=str(tests)),
         partial(checks.run, "yamllint", "--strict", "."),
         partial(checks.run, "ansible-lint", "--offline", "--nocolor", "-q"),
     )
