@@ -63,9 +63,9 @@ def check(
                     "The server did not tell how long the file is, and its format does not show whether it is whole. "
                     "Fetch it with 'transport' set to sftp."
                 )
-    except OSError as error:
-        raise UpgradeError(f"{path} cannot be read: {error.strerror}.") from error
-    except (struct.error, zlib.error, EOFError, ValueError, OverflowError) as error:
+    except (struct.error, zlib.error, EOFError, ValueError, OverflowError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UpgradeError(f"{path} cannot be read: {error.strerror}.") from error
         raise DamagedError(f"The file that was fetched is damaged: {one_line(error, 120)}.") from error
     return Verdict(found, _list_archive(path, run_command, pg_restore) if found == PGDMP else "")
 

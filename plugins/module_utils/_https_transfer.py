@@ -195,6 +195,6 @@ class HttpsFetch:
 
 
 def _tag(headers: t.Mapping[str, str]) -> str:
-    """By what an entity is known again in If-Range (RFC 9110, 13.1.5): a strong ETag, or the time of its last change."""
+    """By what an entity is known again in If-Range (RFC 9110, 13.1.5): a strong ETag, or when it last changed."""
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")

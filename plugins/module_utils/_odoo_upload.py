@@ -95,7 +95,7 @@ class _Upload:
         )
         return UpgradeError(
             f"Request {self._record.id} is in the state {state} and takes no dump any more; {noted}. To upgrade "
-            f"{self._dump.path}, make another request: another 'request_file', or odoo_upgrade_request with 'renew: true'.",
+            f"{self._dump.path}, make another request: with another 'request_file', or by 'renew: true'.",
             state=state,
         )
 
@@ -108,8 +108,8 @@ class _Upload:
             self._request.client.upload(body, self._dump.size)
         except AnswerLostError as error:
             raise UpgradeError(
-                f"{error} Whether the platform has the dump is not known ({body.offset} of {self._dump.size} bytes were read "
-                "for it), so nothing was noted: the next run sends it again while the request is in draft.",
+                f"{error} Whether the platform has the dump is not known ({body.offset} of {self._dump.size} bytes "
+                "were read for it), so nothing was noted: the next run sends it again while the request is in draft.",
                 **error.result,
             ) from error
         if body.offset != self._dump.size:

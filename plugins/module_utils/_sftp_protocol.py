@@ -13,6 +13,7 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import collections
+import contextlib
 import struct
 import typing as t
 from dataclasses import dataclass, field
@@ -55,13 +56,16 @@ class SftpBrokenError(SftpError):
 
 
 class Channel(t.Protocol):
-    """What carries the bytes: paramiko's channel, or anything with these two methods."""
+    """What carries the bytes: paramiko's channel, or anything with these methods."""
 
     def sendall(self, data: bytes) -> t.Any:
         """Send everything; raises OSError where that is not possible."""
 
     def recv(self, size: int) -> bytes:
         """Some bytes, none at the end; raises OSError."""
+
+    def recv_ready(self) -> bool:
+        """Whether ``recv`` would return at once."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +179,15 @@ class SftpSession:
         confirmed: set[int] = set()
         for offset, block in blocks:
             head = _text(handle) + struct.pack(">QI", offset, len(block))
-            waiting.append((self._request(WRITE, head, block), block))
-            while len(waiting) >= depth:
+            try:
+                waiting.append((self._request(WRITE, head, block), block))
+            except SftpBrokenError:
+                # What the server had confirmed until then has arrived here, and need not be sent again.
+                with contextlib.suppress(SftpError):
+                    while waiting:
+                        yield from self._confirmed(waiting, confirmed)
+                raise
+            while waiting and (len(waiting) >= depth or self._buffer or self._channel.recv_ready()):
                 yield from self._confirmed(waiting, confirmed)
         while waiting:
             yield from self._confirmed(waiting, confirmed)
