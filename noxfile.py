@@ -10,7 +10,7 @@ import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import nox
@@ -68,7 +68,6 @@ class Checks:
         self.name = session.name
         self.root = BUILD / "copies" / self.name
         self.copy = workspace.copy(CLONE, self.root)
-        self.junit = BUILD / "results" / f"{self.name}.xml"
         self.total = tally.Tally()
         self.env = {
             "ANSIBLE_COLLECTIONS_PATH": str(self.root),
@@ -83,8 +82,13 @@ class Checks:
         self.session.install(*nox.project.dependency_groups(GROUPS, *groups), *extra)
 
     def run(
-        self, *command: str, folder: pathlib.Path | None = None, cases: str = "", reports: str = "", **env: str
-    ) -> str:
+        self,
+        *command: str,
+        env: Mapping[str, str] | None = None,
+        folder: pathlib.Path | None = None,
+        cases: str = "",
+        reports: str = "",
+    ) -> None:
         """Run one tool in ``folder`` (the copy unless given) and count what it ran.
 
         ``cases`` and ``reports`` are patterns of JUnit reports in the copy, of which the cases or the reports count;
@@ -95,14 +99,13 @@ class Checks:
             old.unlink()
         try:
             with self.session.chdir(folder or self.copy):
-                output = self.session.run(*command, env=self.env | env, silent=True)
+                self.session.run(*command, env={**self.env, **(env or {})}, silent=True)
         except nox.command.CommandFailed:
             counted = self._count(cases, reports)
             counted.failed = max(counted.failed, 1)
             self._add(counted)
             raise
         self._add(self._count(cases, reports) if pattern else tally.Tally(passed=1))
-        return str(output)
 
     def run_each(self, *checks: Callable[[], object]) -> None:
         """Run every check, also after one failed, so that one run names all there is to mend."""
@@ -119,18 +122,20 @@ class Checks:
         """Check the types of the files below ``paths``, from where their names begin with ansible_collections."""
         settings = ("--no-error-summary", "--config-file", str(self.copy / "pyproject.toml"))
         files = [str(workspace.COLLECTION / path) for path in paths]
-        self.run("mypy", *settings, *files, folder=self.root, MYPYPATH=imports)
+        self.run("mypy", *settings, *files, folder=self.root, env={"MYPYPATH": imports})
 
-    def pytest(self, *arguments: str, **env: str) -> None:
+    def pytest(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         """Run pytest in the copy; the tests import `support` and the collection."""
         path = os.pathsep.join([str(self.copy / "tests"), str(self.root)])
         junit = "tests/output/junit/pytest.xml"
-        self.run("pytest", "--quiet", f"--junitxml={junit}", *arguments, cases=junit, PYTHONPATH=path, **env)
+        self.run(
+            "pytest", "--quiet", f"--junitxml={junit}", *arguments, cases=junit, env={"PYTHONPATH": path, **(env or {})}
+        )
 
-    def ansible_test(self, *arguments: str, cases: str = "", reports: str = "") -> str:
+    def ansible_test(self, *arguments: str, cases: str = "", reports: str = "") -> None:
         """Run ansible-test, which may fetch pip for its environments first."""
         self.session.run("python", str(HELPERS / "ansible_test_pip.py"), silent=True)
-        return self.run("ansible-test", *arguments, cases=cases, reports=reports)
+        self.run("ansible-test", *arguments, cases=cases, reports=reports)
 
     def _count(self, cases: str, reports: str) -> tally.Tally:
         if cases:
@@ -231,7 +236,7 @@ def importer(session: nox.Session) -> None:
     checks.install("importer", extra=("ansible-core",))
     tarball = build_tarball(checks)
     settings = str(HELPERS / "galaxy-importer.cfg")
-    checks.run("python", "-m", "galaxy_importer.main", str(tarball), GALAXY_IMPORTER_CONFIG=settings)
+    checks.run("python", "-m", "galaxy_importer.main", str(tarball), env={"GALAXY_IMPORTER_CONFIG": settings})
 
 
 def build_tarball(checks: Checks) -> pathlib.Path:
@@ -272,7 +277,7 @@ def repository(session: nox.Session) -> None:
     """What holds for the repository as a whole: the tarball's files, the action groups, what no file may say."""
     checks = Checks(session)
     checks.install("repository", extra=("ansible-core",))
-    checks.pytest("tests/repository", SITEOPS_TARBALL=str(build_tarball(checks)))
+    checks.pytest("tests/repository", env={"SITEOPS_TARBALL": str(build_tarball(checks))})
 
 
 @PLAIN
