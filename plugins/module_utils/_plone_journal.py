@@ -83,9 +83,9 @@ class SiteJournal:
         """What to tell the reader about a change whose end was not seen."""
         until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry.believed_until))
         return (
-            "The server may still be at work: it goes on without its client and shows nothing until it commits. Look at "
-            "its log and its processor load. Run this again to go on waiting: nothing is posted a second time before "
-            f"{until}. If you know that the server was restarted, remove {self.path} and run again at once."
+            "The server may still be at work: it goes on without its client and shows nothing until it commits. Look "
+            "at its log and its processor load. Run this again to go on waiting: nothing is posted a second time "
+            f"before {until}. If you know that the server was restarted, remove {self.path} and run again at once."
         )
 
     def write(self, entry: Posted) -> None:

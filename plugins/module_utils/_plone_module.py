@@ -32,6 +32,11 @@ def plone_arguments() -> dict[str, dict[str, t.Any]]:
     }
 
 
+def wait_arguments() -> dict[str, dict[str, t.Any]]:
+    """The argument spec of the modules that start long work; documented in the fragment ``plone_wait``."""
+    return {"wait_timeout": {"type": "int", "default": 7200}, "wait_interval": {"type": "int", "default": 10}}
+
+
 def plone_client(module: AnsibleModule) -> PloneClient:
     """The client for the site that the options name.
 

@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - siteops.upgrades.attributes
   - siteops.upgrades.attributes.actiongroup_plone
   - siteops.upgrades.plone
+  - siteops.upgrades.plone_wait
 attributes:
   check_mode:
     support: full
@@ -49,17 +50,6 @@ options:
       - A dry run that left a changed version in the database, because a step commits by itself, is a failure.
     type: bool
     default: false
-  wait_timeout:
-    description:
-      - Seconds for everything, from waiting for another run on this host to reading the state after a lost answer.
-      - Sites with 100,000 objects take minutes, larger ones hours.
-    type: int
-    default: 7200
-  wait_interval:
-    description:
-      - The longest pause in seconds between two reads of the state. The first reads follow each other more closely.
-    type: int
-    default: 10
   full_report:
     description:
       - Return the server's report with whole tracebacks instead of their last lines.
@@ -191,7 +181,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._module import run
 from ..module_utils._options import require_positive
 from ..module_utils._plone_client import PloneClient
-from ..module_utils._plone_module import plone_arguments, plone_client
+from ..module_utils._plone_module import plone_arguments, plone_client, wait_arguments
 from ..module_utils._plone_state import SiteState
 from ..module_utils._plone_upgrade import Outcome, UpgradeFailed, UpgradeRun, must_be_able_to_upgrade
 
@@ -240,9 +230,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **plone_arguments(),
+            **wait_arguments(),
             "dry_run": {"type": "bool", "default": False},
-            "wait_timeout": {"type": "int", "default": 7200},
-            "wait_interval": {"type": "int", "default": 10},
             "full_report": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -1,0 +1,26 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of the Plone modules that start long work."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The fragment ``siteops.upgrades.plone_wait``."""
+
+    DOCUMENTATION = r"""
+options:
+  wait_timeout:
+    description:
+      - Seconds for everything, from waiting for another run on this host to reading the state after a lost answer.
+      - Sites with 100,000 objects take minutes, larger ones hours.
+    type: int
+    default: 7200
+  wait_interval:
+    description:
+      - The longest pause in seconds between two reads of the state. The first reads follow each other more closely.
+    type: int
+    default: 10
+"""

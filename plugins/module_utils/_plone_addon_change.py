@@ -1,0 +1,222 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How add-ons are brought to a wanted state, one after the other, each proven by reading it back.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ._deadline import Deadline
+from ._errors import AnswerLostError, CallError, UpgradeError
+from ._plone_addons import INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Addons
+from ._plone_client import PloneClient
+from ._plone_journal import Posted, SiteJournal, open_journal
+from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE
+
+PRESENT, LATEST, ABSENT = "present", "latest", "absent"
+
+READ_BACK_SECONDS = 15
+"""Several Zope clients on one database see a commit one after the other, within moments."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One call that an add-on needs."""
+
+    addon: Addon
+    action: str
+
+    @property
+    def what(self) -> str:
+        """The change in words, the same each time that it is asked for."""
+        versions = f" from {self.addon.installed_version} to {self.addon.available_version}"
+        return f"the {self.action} of {self.addon.id}{versions if self.action == UPGRADE else ''}"
+
+    def is_done(self, addon: Addon) -> bool:
+        """Whether the add-on reads as it should after this change."""
+        if self.action == UPGRADE:
+            return addon.state == UP_TO_DATE
+        return addon.installed == (self.action == INSTALL)
+
+    def as_result(self, after: Addon | None) -> dict[str, str]:
+        """The change as a module returns it; ``after`` is what was read back, None for one that is only foreseen."""
+        foreseen = self.addon.available_version if self.action == UPGRADE else ""
+        return {
+            "id": self.addon.id,
+            "action": self.action,
+            "from": self.addon.installed_version,
+            "to": foreseen if after is None else after.installed_version,
+        }
+
+
+@dataclass
+class Outcome:
+    """What was done, filled in as it becomes known."""
+
+    addons: dict[str, Addon]
+    names: t.Sequence[str]
+    core_state: str = ""
+    changes: list[dict[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def as_result(self) -> dict[str, t.Any]:
+        """The outcome in the form that the module returns, for the add-ons that were asked for."""
+        return {
+            "changed": bool(self.changes),
+            "changes": self.changes,
+            "addons": [self.addons[name].as_result() for name in self.names],
+            **({"core_state": self.core_state} if self.core_state else {}),
+        }
+
+
+class AddonsFailed(UpgradeError):
+    """An add-on did not get to its state; those before it stay as they are. Carries what was done."""
+
+    def __init__(self, message: str, outcome: Outcome, cause: UpgradeError | None = None) -> None:
+        super().__init__(message, **(cause.result if cause else {}))
+        self.outcome = outcome
+
+
+class AddonRun:
+    """The add-ons of one site, brought to one state in the order given.
+
+    :param wait_timeout: seconds for everything.
+    :param wait_interval: the longest pause between two reads after a lost answer, in seconds.
+    """
+
+    def __init__(self, client: PloneClient, *, state: str, wait_timeout: float, wait_interval: float) -> None:
+        self._client = client
+        self._addons = Addons(client)
+        self._state = state
+        self._deadline = Deadline(wait_timeout)
+        self._interval = wait_interval
+
+    def foresee(self, names: t.Sequence[str]) -> Outcome:
+        """What :meth:`perform` would do once the core is up to date, from reading alone."""
+        outcome = self._begin(names)
+        changes = [self._needed(outcome, name) for name in outcome.names]
+        outcome.changes = [change.as_result(None) for change in changes if change]
+        return outcome
+
+    def perform(self, names: t.Sequence[str]) -> Outcome:
+        """Change what needs it, at most one POST for each add-on; nothing is posted where nothing is to do.
+
+        :param names: the add-ons in order; none stands for all that are behind.
+        :raises OptionError: an add-on is unknown to the site.
+        :raises AddonsFailed: one of them did not get there.
+        """
+        outcome = self._begin(names)
+        if not any(self._needed(outcome, name) for name in outcome.names):
+            return outcome
+        if self._state != ABSENT and outcome.core_state != UP_TO_DATE:
+            raise AddonsFailed(
+                f"The core of the site is {outcome.core_state}. Upgrade it first: add-ons are written for the core "
+                "that the code brings.",
+                outcome,
+            )
+        with open_journal(self._client.url, self._deadline.remaining) as journal:
+            for name in outcome.names:
+                # Read anew each time: an add-on brings those along that it depends on.
+                outcome.addons = self._addons.read(must_hold=outcome.names)
+                change = self._needed(outcome, name)
+                if change:
+                    self._apply(change, journal, outcome)
+        return outcome
+
+    def _begin(self, names: t.Sequence[str]) -> Outcome:
+        """The add-ons as they are, and the state of the core where it matters."""
+        addons = self._addons.read(must_hold=names)
+        outcome = Outcome(addons, names or [name for name, addon in addons.items() if addon.state == PENDING])
+        if self._state != ABSENT and any(self._needed(outcome, name) for name in outcome.names):
+            outcome.core_state = self._client.site_state().name
+        return outcome
+
+    def _needed(self, outcome: Outcome, name: str) -> Change | None:
+        """The change that an add-on needs, if any.
+
+        :raises AddonsFailed: no call would bring it to the wanted state.
+        """
+        addon = outcome.addons[name]
+        if self._state == ABSENT:
+            return Change(addon, UNINSTALL) if addon.installed else None
+        if addon.state == NOT_INSTALLED:
+            return Change(addon, INSTALL)
+        if self._state == PRESENT or addon.state == UP_TO_DATE:
+            return None
+        if addon.state == PENDING:
+            return Change(addon, UPGRADE)
+        reasons = {
+            NO_UPGRADE_PATH: "its code registers no upgrade step from there",
+            NEWER_THAN_CODE: "its code is older than what the site was used with",
+        }
+        raise AddonsFailed(
+            f"{name} is at {addon.installed_version} and cannot be brought to {addon.available_version}: "
+            f"{reasons[addon.state]}.",
+            outcome,
+        )
+
+    def _apply(self, change: Change, journal: SiteJournal, outcome: Outcome) -> None:
+        if change.action == UNINSTALL and not change.addon.can_be_uninstalled:
+            raise AddonsFailed(f"{change.addon.id} has no uninstall profile, so the site cannot uninstall it.", outcome)
+        earlier = journal.posted(change.what)
+        if earlier:
+            outcome.warnings.append(f"An earlier run posted {change.what}; waited for it instead of posting again.")
+            self._wait_until_done(change, journal, earlier, outcome, "An earlier run did not see its end.")
+        else:
+            self._post(change, journal, outcome)
+        journal.clear()
+        outcome.changes.append(change.as_result(outcome.addons[change.addon.id]))
+
+    def _post(self, change: Change, journal: SiteJournal, outcome: Outcome) -> None:
+        """Post a change once and prove it.
+
+        :raises AddonsFailed: the server says that it failed, or it cannot be proven.
+        """
+        entry = Posted.now(change.what, self._deadline.seconds)
+        journal.write(entry)
+        try:
+            self._addons.change(change.addon.id, change.action, timeout=self._deadline.remaining)
+        except AnswerLostError as lost:
+            self._wait_until_done(change, journal, entry, outcome, str(lost))
+            return
+        except CallError as error:
+            journal.clear()
+            raise AddonsFailed(f"{change.addon.id}: {error} Nothing of it was committed.", outcome, error) from error
+        journal.clear()
+        done, trouble = self._read_until_done(change, outcome, Deadline(READ_BACK_SECONDS))
+        if not done:
+            addon = outcome.addons[change.addon.id]
+            raise AddonsFailed(
+                f"The server answered that {change.what} went well, but {addon.id} reads {addon.state} at "
+                f"{addon.installed_version or 'no version'}.{trouble} The server's log may tell why.",
+                outcome,
+            )
+
+    def _wait_until_done(
+        self, change: Change, journal: SiteJournal, entry: Posted, outcome: Outcome, lost: str
+    ) -> None:
+        done, trouble = self._read_until_done(change, outcome, self._deadline)
+        if not done:
+            failed = f"{lost} After {self._deadline.seconds:g} seconds {change.what} is not done.{trouble}"
+            raise AddonsFailed(f"{failed} {journal.advice(entry)}", outcome)
+
+    def _read_until_done(self, change: Change, outcome: Outcome, deadline: Deadline) -> tuple[bool, str]:
+        """Read until the change is seen or the deadline has passed: whether it was, and what hindered the last read."""
+        pauses = deadline.pauses(self._interval)
+        while True:
+            trouble = ""
+            try:
+                outcome.addons = self._addons.read()
+            except CallError as error:
+                trouble = f" The last read failed: {error}"
+            else:
+                if change.is_done(outcome.addons[change.addon.id]):
+                    return True, ""
+            if next(pauses, None) is None:
+                return False, trouble

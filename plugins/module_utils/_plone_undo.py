@@ -1,0 +1,97 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How an upgrade of a Plone site is taken back, and how it is proven that it was.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ._errors import AnswerLostError, CallError, UpgradeError
+from ._plone_client import PloneClient
+from ._plone_journal import open_journal
+from ._plone_state import SiteState
+from ._plone_transactions import Transaction, Transactions, UndoPlan, plan_undo
+
+BAD_REQUEST = 400
+
+WAIT_FOR_ANOTHER_RUN = 60
+"""Seconds; a run that still upgrades the site after them is a reason to refuse."""
+
+
+@dataclass
+class Outcome:
+    """What was undone, or would be."""
+
+    before: SiteState
+    after: SiteState
+    plan: UndoPlan
+    foreseen: bool = False
+
+    @property
+    def summary(self) -> str:
+        """What happened, as a sentence."""
+        if not self.plan.transactions:
+            return f"Nothing to undo: no upgrade is there to take back; the site is at {self.before.versions.instance}."
+        count = len(self.plan.transactions)
+        what = f"{count} transaction{'' if count == 1 else 's'}, {len(self.plan.lost)} of them no upgrade."
+        if self.foreseen:
+            return f"Would undo {what}"
+        return f"Undid {what} The database went from {self.before.versions.instance} to {self.after.versions.instance}."
+
+    def as_result(self) -> dict[str, t.Any]:
+        """The outcome in the form that the module returns."""
+        return {
+            "changed": bool(self.plan.transactions),
+            "msg": self.summary,
+            "undone": [transaction.as_result() for transaction in self.plan.transactions],
+            "lost": [transaction.as_result() for transaction in self.plan.lost],
+            "state": self.after.name,
+            "versions_before": self.before.versions.as_result(),
+            "versions_after": self.after.versions.as_result(),
+        }
+
+
+def undo(client: PloneClient, *, back_to: str, include_later: bool, foresee: bool) -> Outcome:
+    """Take the newest upgrade back, or everything after a transaction; with ``foresee`` only say what that would be.
+
+    :raises UpgradeError: it would lose more than was allowed, or the database refused.
+    :raises CallError: a call failed.
+    """
+    if foresee:
+        return _undo_alone(client, back_to, include_later, foresee=True)
+    with open_journal(client.url, WAIT_FOR_ANOTHER_RUN):
+        return _undo_alone(client, back_to, include_later, foresee=False)
+
+
+def _undo_alone(client: PloneClient, back_to: str, include_later: bool, *, foresee: bool) -> Outcome:
+    before = client.site_state()
+    service = Transactions(client)
+    transactions = service.read()
+    plan = plan_undo(transactions, back_to=back_to, include_later=include_later)
+    if foresee or not plan.transactions:
+        return Outcome(before, before, plan, foreseen=foresee)
+    try:
+        service.undo(plan.transactions)
+    except AnswerLostError as lost:
+        if not _is_undone(service.read(), transactions[0]):
+            raise UpgradeError(f"{lost} The transactions read afterwards show no undo. Run this again.") from lost
+    except CallError as error:
+        if error.status != BAD_REQUEST:
+            raise
+        raise UpgradeError(
+            f"The database refused ({error}) Later writes touched the same objects. Nothing is changed: the site is "
+            f"still at {before.versions.instance}. With 'include_later' all later transactions are undone together.",
+            **error.result,
+        ) from error
+    return Outcome(before, client.site_state(), plan)
+
+
+def _is_undone(transactions: t.Sequence[Transaction], newest_before: Transaction) -> bool:
+    newest = transactions[0]
+    return newest.id != newest_before.id and newest.is_undo

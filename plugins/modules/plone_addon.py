@@ -1,0 +1,189 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module plone_addon: install, upgrade or uninstall add-ons of one Plone site."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plone_addon
+short_description: Install, upgrade or uninstall add-ons of a Plone site
+version_added: 0.1.0
+description:
+  - Brings add-ons of a Plone site to a state, through the service C(@addons) of plone.restapi, one after the other.
+  - The server answers C(204 No Content) whether it did anything or not, also for an add-on that it does not know. So
+    ids are checked first, and each change is proven by reading the add-on back.
+  - The core of the site comes first. While it is not up to date, nothing is installed or upgraded.
+  - What concerns lost answers and killed runs, see M(siteops.upgrades.plone_upgrade). The same holds here.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.actiongroup_plone
+  - siteops.upgrades.plone
+  - siteops.upgrades.plone_wait
+attributes:
+  check_mode:
+    support: full
+    details:
+      - While the core is not up to date, it says what would change once the core is. See RV(core_state).
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - The ids of the add-ons, in the order in which they are to be changed.
+      - With O(state=latest) it can be left out. All installed add-ons that are behind are upgraded then, in the order
+        in which the server lists them. Otherwise it is required.
+      - The server does not tell which add-on depends on which. Give those first that others depend on. Whatever an
+        add-on brings along by itself is not changed a second time.
+    type: list
+    elements: str
+  state:
+    description:
+      - V(present) installs what is not installed.
+      - V(latest) also runs the upgrade steps of what is installed and behind.
+      - V(absent) uninstalls, also while the core is not up to date, because an old add-on can be what hinders it.
+    type: str
+    choices:
+      - present
+      - latest
+      - absent
+    default: present
+seealso:
+  - module: siteops.upgrades.plone_addon_info
+  - module: siteops.upgrades.plone_upgrade
+"""
+
+EXAMPLES = r"""
+- name: Upgrade every add-on that is behind
+  siteops.upgrades.plone_addon:
+    url: https://plone.example.org
+    username: admin
+    password: "{{ vault_plone_password }}"
+    state: latest
+
+- name: Upgrade two add-ons, the base of the other first
+  siteops.upgrades.plone_addon:
+    url: https://plone.example.org
+    username: admin
+    password: "{{ vault_plone_password }}"
+    name:
+      - collective.easyform
+      - collective.easyformplugin.registration
+    state: latest
+"""
+
+RETURN = r"""
+core_state:
+  description:
+    - The state of the core, as RV(siteops.upgrades.plone_upgrade_info#module:state).
+    - Outside of check mode nothing is installed or upgraded unless it is V(up_to_date).
+  type: str
+  returned: when an add-on needs to be installed or upgraded
+  sample: up_to_date
+changes:
+  description: What was done, or would be done in check mode, in order.
+  type: list
+  elements: dict
+  returned: once the add-ons were read
+  contains:
+    id:
+      description: The add-on.
+      type: str
+      sample: collective.easyform
+    action:
+      description: V(install), V(upgrade) or V(uninstall).
+      type: str
+      sample: upgrade
+    from:
+      description: The profile version before, empty if it was not installed.
+      type: str
+      sample: "1000"
+    to:
+      description: The profile version after, empty if it is not installed, or unknown in check mode.
+      type: str
+      sample: "1002"
+addons:
+  description: The add-ons that were asked for, as RV(siteops.upgrades.plone_addon_info#module:addons).
+  type: list
+  elements: dict
+  returned: once the add-ons were read
+  sample:
+    - available_version: "1002"
+      id: collective.easyform
+      installed: true
+      installed_version: "1002"
+      state: up_to_date
+      title: EasyForm
+      upgradeable: false
+      version: 4.4.1
+failure:
+  description: The call that failed, as RV(siteops.upgrades.plone_upgrade#module:failure).
+  type: dict
+  returned: when a call failed
+  sample:
+    call: POST /Plone/@addons/collective.easyform/upgrade
+    message: boom
+    status: 500
+    type: ValueError
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._options import require_positive
+from ..module_utils._plone_addon_change import ABSENT, LATEST, PRESENT, AddonRun, AddonsFailed, Outcome
+from ..module_utils._plone_module import plone_arguments, plone_client, wait_arguments
+
+
+def change(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of the module, in check mode as well."""
+    params = module.params
+    require_positive(params, "wait_timeout", "wait_interval")
+    waiting = {option: params[option] for option in ("wait_timeout", "wait_interval")}
+    addons = AddonRun(plone_client(module), state=params["state"], **waiting)
+    names = list(dict.fromkeys(params["name"] or ()))
+    try:
+        outcome = addons.foresee(names) if module.check_mode else addons.perform(names)
+    except AddonsFailed as failed:
+        failed.result.update(finish(module, failed.outcome))
+        raise
+    return finish(module, outcome)
+
+
+def finish(module: AnsibleModule, outcome: Outcome) -> dict[str, t.Any]:
+    """Warn, and shape the result."""
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = outcome.as_result()
+    if module._diff:
+        sides = {"before": "from", "after": "to"}
+        result["diff"] = {
+            side: {entry["id"]: entry[key] or "-" for entry in outcome.changes} for side, key in sides.items()
+        }
+    return result
+
+
+def main() -> None:
+    """Entry point of the module."""
+    arguments = {
+        **plone_arguments(),
+        **wait_arguments(),
+        "name": {"type": "list", "elements": "str"},
+        "state": {"type": "str", "choices": [PRESENT, LATEST, ABSENT], "default": PRESENT},
+    }
+    required_if = [("state", PRESENT, ("name",)), ("state", ABSENT, ("name",))]
+    module = AnsibleModule(argument_spec=arguments, required_if=required_if, supports_check_mode=True)
+    run(module, lambda: change(module))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module plone_addon_info: the add-ons of one Plone site and their versions."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plone_addon_info
+short_description: List the add-ons of a Plone site and tell which are behind
+version_added: 0.1.0
+description:
+  - Reads the service C(@addons) of plone.restapi.
+  - Before the core of a site is upgraded, add-ons that belong to Plone itself are behind too. They are brought along by
+    the core upgrade.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.info_module
+  - siteops.upgrades.attributes.actiongroup_plone
+  - siteops.upgrades.plone
+options:
+  name:
+    description:
+      - Only tell of these add-ons. An id that the site does not know is a failure.
+      - All are told of if this is not set.
+    type: list
+    elements: str
+seealso:
+  - module: siteops.upgrades.plone_addon
+"""
+
+EXAMPLES = r"""
+- name: List all add-ons
+  siteops.upgrades.plone_addon_info:
+    url: https://plone.example.org
+    username: admin
+    password: "{{ vault_plone_password }}"
+  register: listed
+
+- name: Show those that are behind
+  ansible.builtin.debug:
+    msg: "{{ listed.addons | selectattr('upgradeable') | map(attribute='id') }}"
+"""
+
+RETURN = r"""
+addons:
+  description: The add-ons in the order in which the server lists them.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description: The name of the add-on, which is that of its package.
+      type: str
+      sample: collective.easyform
+    title:
+      description: Its title.
+      type: str
+      sample: EasyForm
+    version:
+      description: The version of the package.
+      type: str
+      sample: 4.4.1
+    state:
+      description:
+        - V(not_installed).
+        - V(up_to_date), the profile in the database has the version of the code.
+        - V(pending), there are upgrade steps to the version of the code.
+        - V(no_upgrade_path), the code is newer, but registers no step.
+        - V(newer_than_code), the database was used with newer code.
+      type: str
+      sample: pending
+    installed:
+      description: Whether it is installed in this site.
+      type: bool
+      sample: true
+    installed_version:
+      description: The profile version in the database.
+      type: str
+      sample: "1000"
+    available_version:
+      description: The profile version of the code.
+      type: str
+      sample: "1002"
+    upgradeable:
+      description: Whether RV(addons[].state) is V(pending).
+      type: bool
+      sample: true
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._plone_addons import Addons
+from ..module_utils._plone_module import plone_arguments, plone_client
+
+
+def read(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of the module: the add-ons that were asked for."""
+    names = module.params["name"] or ()
+    addons = Addons(plone_client(module)).read(must_hold=names)
+    return {"changed": False, "addons": [addons[name].as_result() for name in names or addons]}
+
+
+def main() -> None:
+    """Entry point of the module."""
+    arguments = {**plone_arguments(), "name": {"type": "list", "elements": "str"}}
+    module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
+    run(module, lambda: read(module))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module plone_transaction_info: what was committed to the database of a Plone site."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plone_transaction_info
+short_description: List what was committed to the database of a Plone site
+version_added: 0.1.0
+description:
+  - Reads the service C(@transactions) of plone.restapi, which is there from 8.29.0 on.
+  - An upgrade that was committed is among them, with its user, time and size. A dry run and a failed upgrade leave
+    no trace.
+  - The list is that of the whole database. Other sites in it are listed as well. Packing the database shortens it.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.info_module
+  - siteops.upgrades.attributes.actiongroup_plone
+  - siteops.upgrades.plone
+options:
+  limit:
+    description:
+      - Return at most that many transactions, the newest ones.
+    type: int
+    default: 20
+seealso:
+  - module: siteops.upgrades.plone_upgrade_undo
+"""
+
+EXAMPLES = r"""
+- name: Remember where the database stands
+  siteops.upgrades.plone_transaction_info:
+    url: https://plone.example.org
+    username: admin
+    password: "{{ vault_plone_password }}"
+    limit: 1
+  register: before
+"""
+
+RETURN = r"""
+transactions:
+  description: The transactions, newest first.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description: The identifier, to be given to M(siteops.upgrades.plone_upgrade_undo) as it is.
+      type: str
+      sample: "QkEwcnRpbTFRcGs9\n 2026-11-21T19:02:09 /Plone/POST_application_json_@upgrade "
+    time:
+      description: When it was committed, in the local time of the server.
+      type: str
+      sample: "2026-11-21T19:02:09"
+    user:
+      description: Who did it.
+      type: str
+      sample: admin
+    description:
+      description: What was called.
+      type: str
+      sample: /Plone/POST_application_json_@upgrade
+    size:
+      description: How many bytes it wrote.
+      type: int
+      sample: 136512
+    upgrade:
+      description: Whether it is an upgrade of the core, or a change of an add-on through the API.
+      type: bool
+      sample: true
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._options import require_positive
+from ..module_utils._plone_module import plone_arguments, plone_client
+from ..module_utils._plone_transactions import Transactions
+
+
+def read(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of the module: the newest transactions."""
+    require_positive(module.params, "limit")
+    transactions = Transactions(plone_client(module)).read()[: module.params["limit"]]
+    return {"changed": False, "transactions": [transaction.as_result() for transaction in transactions]}
+
+
+def main() -> None:
+    """Entry point of the module."""
+    arguments = {**plone_arguments(), "limit": {"type": "int", "default": 20}}
+    module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
+    run(module, lambda: read(module))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module plone_upgrade_undo: take the upgrade of one Plone site back."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plone_upgrade_undo
+short_description: Take the upgrade of a Plone site back
+version_added: 0.1.0
+description:
+  - Undoes the transactions that an upgrade committed, through the service C(@transactions) of plone.restapi. The code
+    has to be taken back by other means.
+  - Nothing else is thrown away unless O(include_later=true) allows it. Transactions of other sites in the same database
+    stay.
+  - The undo is a transaction of its own. The database does it as a whole, or refuses it and nothing is changed.
+  - It needs a storage that keeps its history, such as FileStorage, and a database that was not packed since then.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - siteops.upgrades.attributes.actiongroup_plone
+  - siteops.upgrades.plone
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details:
+      - An upgrade that was taken back already is not taken back again.
+options:
+  back_to:
+    description:
+      - The RV(siteops.upgrades.plone_transaction_info#module:transactions[].id) of the transaction that was the newest
+        before the upgrade. All upgrades of the core and changes of add-ons after it are undone together.
+      - If not set, the newest upgrade of the core is undone.
+    type: str
+  include_later:
+    description:
+      - Also undo the later transactions of this site, whatever they are. Without it, they are the reason to refuse.
+    type: bool
+    default: false
+seealso:
+  - module: siteops.upgrades.plone_transaction_info
+"""
+
+EXAMPLES = r"""
+- name: Take back the upgrade that was the last thing to happen
+  siteops.upgrades.plone_upgrade_undo:
+    url: https://plone.example.org
+    username: admin
+    password: "{{ vault_plone_password }}"
+
+- name: Take back an upgrade and what editors did since
+  siteops.upgrades.plone_upgrade_undo:
+    url: https://plone.example.org
+    username: admin
+    password: "{{ vault_plone_password }}"
+    include_later: true
+  register: undone
+
+- name: Tell what was lost
+  ansible.builtin.debug:
+    msg: "{{ undone.lost | map(attribute='description') }}"
+"""
+
+RETURN = r"""
+msg:
+  description: What happened, or why it failed, in a sentence.
+  type: str
+  returned: always
+  sample: Undid 1 transaction, 0 of them no upgrade. The database went from 6205 to 6018.
+undone:
+  description:
+    - The transactions that were undone, newest first, as
+      RV(siteops.upgrades.plone_transaction_info#module:transactions).
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - description: /Plone/POST_application_json_@upgrade
+      id: "QkEwcnRpbTFRcGs9\n 2026-11-21T19:02:09 /Plone/POST_application_json_@upgrade "
+      size: 136512
+      time: "2026-11-21T19:02:09"
+      upgrade: true
+      user: admin
+lost:
+  description: Those among them that are no upgrade. In a failure, those that stood against it.
+  type: list
+  elements: dict
+  returned: success, or when later transactions are the reason of a failure
+  sample: []
+state:
+  description: The state after, as RV(siteops.upgrades.plone_upgrade_info#module:state).
+  type: str
+  returned: success
+  sample: pending
+versions_before:
+  description: The profile versions of the database and of the code before.
+  type: dict
+  returned: success
+  sample: {"fs": "6205", "instance": "6205"}
+versions_after:
+  description: The same after.
+  type: dict
+  returned: success
+  sample: {"fs": "6205", "instance": "6018"}
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run
+from ..module_utils._plone_module import plone_arguments, plone_client
+from ..module_utils._plone_undo import undo
+
+
+def take_back(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of the module, in check mode as well."""
+    params = module.params
+    outcome = undo(
+        plone_client(module),
+        back_to=params["back_to"] or "",
+        include_later=params["include_later"],
+        foresee=module.check_mode,
+    )
+    result = outcome.as_result()
+    if module._diff:
+        result["diff"] = {
+            "before": "".join(f"{one['time']} {one['description']}\n" for one in result["undone"]),
+            "after": "",
+        }
+    return result
+
+
+def main() -> None:
+    """Entry point of the module."""
+    arguments = {
+        **plone_arguments(),
+        "back_to": {"type": "str"},
+        "include_later": {"type": "bool", "default": False},
+    }
+    module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
+    run(module, lambda: take_back(module))
+
+
+if __name__ == "__main__":
+    main()

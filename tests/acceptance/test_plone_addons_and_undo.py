@@ -1,0 +1,250 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Add-ons of a real Plone, the way back, and the role that joins them to the upgrade of the core."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import cutting_proxy
+from support.ansible_cli import ModuleRun, PlaybookRun, run_module, run_playbook
+from support.cutting_proxy import CuttingProxy
+from support.plone import PloneServer
+from support.plone.accounts import ADMIN
+
+ADDON, DEPENDENT = "siteops.testaddon", "siteops.testaddon.dependent"
+
+Upgrade = Callable[..., ModuleRun]
+Module = Callable[..., ModuleRun]
+Role = Callable[..., PlaybookRun]
+
+
+@pytest.fixture
+def module(as_admin: dict[str, Any]) -> Module:
+    """Run a module as the administrator: name, Ansible's flags, the module's options."""
+
+    def run(module_name: str, /, *flags: str, **options: Any) -> ModuleRun:
+        return run_module(module_name, {**as_admin, **options}, *flags)
+
+    return run
+
+
+@pytest.fixture
+def role(as_admin: dict[str, Any]) -> Role:
+    """Run the role as the administrator with these variables."""
+    env = {f"PLONE_{name.upper()}": value for name, value in as_admin.items()}
+
+    def run(*flags: str, **variables: Any) -> PlaybookRun:
+        extra = json.dumps({"plone_upgrade_wait_interval": 1, **variables})
+        return run_playbook("siteops.upgrades.plone_upgrade", "-i", "site,", "-e", extra, *flags, env=env)
+
+    return run
+
+
+def edit_content(plone: PloneServer) -> None:
+    status, answer = plone.call("POST", plone.url, {"@type": "Document", "title": "Written meanwhile"})
+    assert status == 201, answer
+
+
+def core_version(plone: PloneServer) -> str:
+    return str(plone.call("GET", f"{plone.url}/@upgrade")[1]["versions"]["instance"])
+
+
+def addon_version(plone: PloneServer) -> str:
+    return str(plone.call("GET", f"{plone.url}/@addons/{ADDON}")[1]["upgrade_info"]["installedVersion"])
+
+
+def written(plone: PloneServer) -> list[str]:
+    return [request.path for request in plone.requests() if request.method != "GET"]
+
+
+def test_add_ons_wait_for_the_core(plone: PloneServer, module: Module) -> None:
+    run = module("plone_addon", state="latest")
+    assert run.failed
+    assert run.msg.startswith("The core of the site is pending. Upgrade it first")
+    assert not written(plone)
+
+
+def test_an_add_on_is_upgraded_once(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
+    upgrade()
+    foreseen = module("plone_addon", "--check", name=[ADDON], state="latest")
+    plone.clear_requests()
+    first, second = (module("plone_addon", name=[ADDON], state="latest") for _run in range(2))
+    change = {"id": ADDON, "action": "upgrade", "from": "1000", "to": "1002"}
+    assert foreseen.result["changes"] == first.result["changes"] == [change]
+    assert (first.result["changed"], second.result["changed"]) == (True, False)
+    assert first.result["addons"][0]["state"] == "up_to_date"
+    assert written(plone) == [f"/Plone/@addons/{ADDON}/upgrade"]
+
+
+def test_install_and_uninstall(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
+    upgrade()
+    installed = module("plone_addon", name=[DEPENDENT], state="present")
+    again = module("plone_addon", name=[DEPENDENT])
+    gone = module("plone_addon", name=[ADDON], state="absent")
+    refused = module("plone_addon", name=[DEPENDENT], state="absent")
+    assert [run.result["changed"] for run in (installed, again, gone)] == [True, False, True]
+    assert installed.result["addons"][0]["installed"]
+    assert not gone.result["addons"][0]["installed"]
+    assert "has no uninstall profile" in refused.msg
+
+
+def test_what_an_add_on_brings_along_is_not_posted_again(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
+    upgrade()
+    plone.clear_requests()
+    run = module("plone_addon", name=[DEPENDENT, ADDON], state="latest")
+    assert [change["id"] for change in run.result["changes"]] == [DEPENDENT]
+    assert {addon["state"] for addon in run.result["addons"]} == {"up_to_date"}
+    assert len(written(plone)) == 1
+
+
+def test_an_unknown_add_on_fails_by_name(plone: PloneServer, module: Module) -> None:
+    for name in ("plone_addon", "plone_addon_info"):
+        run = module(name, name=["collective.nothing"])
+        assert run.failed
+        assert "the site knows no add-on collective.nothing. It knows" in run.msg
+    assert not written(plone)
+
+
+def test_a_failing_step_names_the_add_on_and_keeps_what_was_done(
+    plone: PloneServer, upgrade: Upgrade, module: Module
+) -> None:
+    upgrade()
+    plone.fault(addon_error="ValueError", message="the step is broken")
+    run = module("plone_addon", name=["plone.app.iterate", ADDON], state="latest")
+    assert run.failed
+    assert f"{ADDON}: POST /Plone/@addons/{ADDON}/upgrade answered 500 ValueError: the step is broken." in run.msg
+    assert run.result["changed"]
+    assert [change["id"] for change in run.result["changes"]] == ["plone.app.iterate"]
+    assert addon_version(plone) == "1000"
+
+
+def test_a_lost_answer_of_an_add_on_is_decided_by_reading(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
+    upgrade()
+    plone.clear_requests()
+    with CuttingProxy(plone.url, POST=cutting_proxy.html(504)) as proxy:
+        run = module("plone_addon", url=proxy.url, name=[ADDON], state="latest", wait_timeout=30, wait_interval=1)
+    assert (run.failed, run.result["changed"]) == (False, True), run.output
+    assert len(written(plone)) == 1
+
+
+def test_the_evidence_of_an_upgrade_and_its_undo(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
+    nothing = module("plone_upgrade_undo")
+    upgrade()
+    evidence = module("plone_transaction_info", limit=1).result["transactions"][0]
+    foreseen = module("plone_upgrade_undo", "--check")
+    still = core_version(plone)
+    done = module("plone_upgrade_undo")
+    again = module("plone_upgrade_undo")
+    assert (evidence["upgrade"], evidence["user"]) == (True, ADMIN.name)
+    assert evidence["size"] > 10_000
+    assert [run.result["changed"] for run in (nothing, foreseen, done, again)] == [False, True, True, False]
+    assert (still, core_version(plone)) == ("6205", "6018")
+    assert done.result["lost"] == []
+    assert done.result["undone"] == [evidence]
+    assert len([path for path in written(plone) if path.endswith("@transactions")]) == 1
+
+
+def test_later_content_is_thrown_away_only_when_that_is_allowed(
+    plone: PloneServer, upgrade: Upgrade, module: Module
+) -> None:
+    upgrade()
+    edit_content(plone)
+    refused = module("plone_upgrade_undo")
+    assert refused.failed
+    assert "what happened later would be thrown away with the upgrade" in refused.msg
+    assert core_version(plone) == "6205"
+    allowed = module("plone_upgrade_undo", include_later=True)
+    assert (allowed.failed, allowed.result["changed"], len(allowed.result["lost"])) == (False, True, 1)
+    assert core_version(plone) == "6018"
+    assert plone.call("GET", f"{plone.url}/written-meanwhile")[0] == 404
+
+
+def test_an_unknown_point_to_go_back_to(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
+    upgrade()
+    run = module("plone_upgrade_undo", back_to="no such transaction")
+    assert run.failed
+    assert "'back_to' is not among the transactions of this database" in run.msg
+    assert core_version(plone) == "6205"
+
+
+def test_the_role_upgrades_core_and_add_ons_once(plone: PloneServer, role: Role) -> None:
+    foreseen = role("--check", plone_upgrade_addons="all")
+    assert foreseen.status == 0, foreseen.output
+    assert foreseen.recap["site"]["changed"] == 2
+    assert not written(plone)
+    first = role(plone_upgrade_addons="all")
+    assert (first.status, first.recap["site"]["changed"]) == (0, 2), first.output
+    assert (core_version(plone), addon_version(plone)) == ("6205", "1002")
+    plone.clear_requests()
+    second = role(plone_upgrade_addons="all")
+    assert (second.status, second.recap["site"]["changed"]) == (0, 0), second.output
+    assert not written(plone)
+
+
+def test_the_role_goes_back_when_an_add_on_fails(plone: PloneServer, role: Role) -> None:
+    plone.fault(addon_error="ValueError", message="the step is broken")
+    run = role(plone_upgrade_addons=[ADDON], plone_upgrade_undo_on_failure=True)
+    assert run.status != 0
+    assert f"{ADDON}: POST /Plone/@addons/{ADDON}/upgrade answered 500 ValueError: the step is broken." in run.output
+    assert "The database went from 6205 to 6018." in run.output
+    assert (core_version(plone), addon_version(plone)) == ("6018", "1000")
+    newest = plone.call("GET", f"{plone.url}/@transactions")[1][0]
+    assert newest["description"].startswith("/Plone/PATCH_application_json_@transactions")
+
+
+def test_the_role_does_not_go_back_unless_it_is_asked_to(plone: PloneServer, role: Role) -> None:
+    plone.fault(addon_error="ValueError")
+    run = role(plone_upgrade_addons=[ADDON])
+    assert run.status != 0
+    assert (core_version(plone), addon_version(plone)) == ("6205", "1000")
+
+
+def test_the_role_keeps_what_an_editor_wrote_meanwhile(plone: PloneServer, role: Role, tmp_path: Path) -> None:
+    """The edit is made by a hook, between the core and the end, as an editor in a hurry would."""
+    plone.fault(addon_error="ValueError")
+    edit = tmp_path / "edit.yml"
+    call = {
+        "url": plone.url,
+        "method": "POST",
+        "user": ADMIN.name,
+        "password": ADMIN.password,
+        "force_basic_auth": True,
+        "headers": {"Accept": "application/json"},
+        "body_format": "json",
+        "body": {"@type": "Document", "title": "Written meanwhile"},
+        "status_code": 201,
+    }
+    edit.write_text(json.dumps([{"name": "Write a page", "ansible.builtin.uri": call}]))
+    run = role(plone_upgrade_addons=[ADDON], plone_upgrade_undo_on_failure=True, plone_upgrade_before=[str(edit)])
+    assert run.status != 0
+    assert "Set 'include_later' to true if they may be lost." in run.output
+    assert core_version(plone) == "6205"
+    assert plone.call("GET", f"{plone.url}/written-meanwhile")[0] == 200
+
+
+def test_hooks_run_around_changes_only(plone: PloneServer, role: Role, tmp_path: Path) -> None:
+    hooks = {}
+    for moment in ("before", "after"):
+        file = tmp_path / f"{moment}.yml"
+        log = tmp_path / f"{moment}.log"
+        content = "{{ plone_upgrade_site.versions.instance }} {{ plone_upgrade_failed }}"
+        note = {"dest": str(log), "mode": "0600", "content": content}
+        file.write_text(json.dumps([{"name": "Take a note", "ansible.builtin.copy": note}]))
+        hooks[f"plone_upgrade_{moment}"] = [str(file)]
+    plone.fault(step_error="ValueError")
+    assert role(plone_upgrade_rehearsal="skip", **hooks).status != 0
+    assert [(tmp_path / f"{moment}.log").read_text() for moment in ("before", "after")] == ["6018 False", "6018 True"]
+    plone.clear_faults()
+    assert role(**hooks).status == 0
+    assert (tmp_path / "after.log").read_text() == "6018 False"
+    for log in tmp_path.glob("*.log"):
+        log.unlink()
+    assert role(**hooks).status == 0
+    assert not list(tmp_path.glob("*.log"))
