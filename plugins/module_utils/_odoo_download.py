@@ -22,7 +22,7 @@ from ._odoo_client import passes_by_itself
 from ._odoo_module import OdooRequest, opened_request
 from ._odoo_request_file import Fetched, Fetching, utc_now
 from ._odoo_sftp import AUTO, HTTPS, SFTP, SftpPreparation, transport_for
-from ._odoo_states import FAILED, SUCCESS, RequestFailed, state_of
+from ._odoo_states import DRAFT, FAILED, IN_WORK, SUCCESS, RequestFailed, state_of
 from ._part_file import SUFFIX, PartFile, give_name, open_part
 from ._sftp_protocol import Entry, SftpError
 from ._sftp_transfer import fetch
@@ -145,7 +145,8 @@ class _Download:
         state = state_of(document)
         if state in FAILED:
             raise RequestFailed(document, self._record.key)
-        if state not in SUCCESS:
+        foreseen = self._module.check_mode and state in IN_WORK | {DRAFT}
+        if state not in SUCCESS and not foreseen:
             raise UpgradeError(
                 f"Request {self._record.id} is in the state {one_line(state, 60)}; there is no result yet. Wait for it "
                 "with odoo_upgrade_request_info and 'wait: true'.",

@@ -1,0 +1,458 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role odoo_upgrade, started as a user starts it, against the rehearsal platform."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.ansible_cli import (  # noqa: E402
+    PlaybookRun,
+    environment,
+    playbook_command,
+    run_module,
+    run_playbook,
+)
+from support.platform import SAMPLE_CONTRACT, Platform  # noqa: E402
+from support.processes import kill_tree  # noqa: E402
+
+PLAYBOOK = "siteops.upgrades.odoo_upgrade"
+HOST = "shop"
+ONCE = ("create", "upload", "process")
+READS = {"status"}
+KILLED_WITHIN = 60
+
+
+class Job:
+    """One database on its way through the role: its folder, its variables, its runs."""
+
+    def __init__(self, platform: Platform, folder: Path, host: str = HOST) -> None:
+        self.platform = platform
+        self.folder = folder
+        self.host = host
+        self.outputs: list[str] = []
+        folder.mkdir(exist_ok=True)
+        self.dump = folder / f"{host}.sql"
+        self.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 50_000)
+        self.dest = folder / f"{host}-upgraded.sql"
+        self.request_file = folder / f"{host}.json"
+        self.variables: dict[str, Any] = {
+            "odoo_upgrade_api_url": platform.api_url,
+            "odoo_upgrade_ca_path": str(platform.ca_path),
+            "odoo_upgrade_contract": SAMPLE_CONTRACT,
+            "odoo_upgrade_email": "john.doe@example.com",
+            "odoo_upgrade_target": "18.0",
+            "odoo_upgrade_dump": str(self.dump),
+            "odoo_upgrade_dest": str(self.dest),
+            "odoo_upgrade_request_file": str(self.request_file),
+            "odoo_upgrade_wait_timeout": 60,
+            "odoo_upgrade_wait_interval": 1,
+        }
+        self.inventory = folder / "inventory.json"
+
+    def arguments(self, *flags: str, **variables: Any) -> list[str]:
+        """Arguments of ansible-playbook for one run; the variables are given without their prefix."""
+        own = {**self.variables, **{f"odoo_upgrade_{name}": value for name, value in variables.items()}}
+        self.inventory.write_text(json.dumps({"all": {"hosts": {self.host: own}}}), encoding="utf-8")
+        return ["-i", str(self.inventory), *flags]
+
+    def run(self, *flags: str, **variables: Any) -> PlaybookRun:
+        """Run the playbook, and keep what it wrote."""
+        ended = run_playbook(PLAYBOOK, *self.arguments(*flags, **variables))
+        self.outputs.append(ended.output)
+        return ended
+
+    def counters(self, ended: PlaybookRun) -> dict[str, int]:
+        """The recap of the one host, where the run ended well."""
+        assert ended.status == 0, ended.output
+        return ended.recap[self.host]
+
+    def module(self, name: str, **options: Any) -> Any:
+        """Run one module with the connection and the request of this job."""
+        shared = {
+            "api_url": self.platform.api_url,
+            "ca_path": str(self.platform.ca_path),
+            "request_file": str(self.request_file),
+        }
+        return run_module(name, {**shared, **options})
+
+    @property
+    def request_id(self) -> int:
+        return int(json.loads(self.request_file.read_text(encoding="utf-8"))["id"])
+
+    @property
+    def files(self) -> set[str]:
+        """What lies in the folder beside the dump and the inventory."""
+        return {path.name for path in self.folder.iterdir()} - {self.dump.name, self.inventory.name}
+
+    def assert_whole(self) -> None:
+        """The result is the dump that was sent, with the platform's note about its hash."""
+        sent = self.dump.read_bytes()
+        fetched = self.dest.read_bytes()
+        assert fetched.startswith(sent)
+        assert hashlib.sha256(sent).hexdigest().encode() in fetched[len(sent) :]
+
+
+@pytest.fixture(scope="module")
+def running_platform() -> Iterator[Platform]:
+    """One platform for all tests of the module; they take it as ``platform``."""
+    with Platform(stage_seconds=0) as platform:
+        yield platform
+
+
+@pytest.fixture
+def platform(running_platform: Platform) -> Platform:
+    """The platform without requests, faults and calls, that passes all states at once."""
+    running_platform.reset()
+    return running_platform
+
+
+@pytest.fixture
+def job(platform: Platform, tmp_path: Path) -> Iterator[Job]:
+    """One database; every file that its runs make is made under umask 000."""
+    former = os.umask(0)
+    try:
+        yield Job(platform, tmp_path / "work")
+    finally:
+        os.umask(former)
+
+
+def calls(platform: Platform) -> list[str]:
+    return [record.call for record in platform.calls()]
+
+
+def calls_since(platform: Platform, count: int) -> set[str]:
+    return set(calls(platform)[count:])
+
+
+def made_once(platform: Platform) -> bool:
+    return all(len([record for record in platform.calls(call) if record.acted]) == 1 for call in ONCE)
+
+
+def test_a_round_trip_and_a_second_run(platform: Platform, job: Job) -> None:
+    first = job.counters(job.run("-vvvv"))
+    assert first["changed"] == 4
+    job.assert_whole()
+    assert {call: calls(platform).count(call) for call in ONCE} == dict.fromkeys(ONCE, 1)
+    assert job.request_file.stat().st_mode & 0o777 == 0o600
+    assert job.dest.stat().st_mode & 0o777 == 0o600
+    assert job.files == {job.request_file.name, job.dest.name}
+
+    before = len(calls(platform))
+    assert job.counters(job.run("-vvvv"))["changed"] == 0
+    assert calls_since(platform, before) == READS
+
+    before = len(calls(platform))
+    assert job.counters(job.run("--check", "--diff"))["changed"] == 0
+    assert calls_since(platform, before) == READS
+
+    job.dump.unlink()
+    assert job.counters(job.run())["changed"] == 0
+
+    assert_nothing_secret(job)
+
+
+def test_a_zip_archive_makes_the_round_trip(platform: Platform, job: Job) -> None:
+    (job.folder / "dump.sql").write_bytes(job.dump.read_bytes())
+    subprocess.run([sys.executable, "-m", "zipfile", "-c", "shop.zip", "dump.sql"], cwd=job.folder, check=True)
+    archive = str(job.folder / "shop.zip")
+    job.counters(job.run(dump=archive, dest=str(job.folder / "upgraded.zip"), filename="My shop.zip"))
+    assert platform.request(job.request_id).filename == "My shop.zip"
+    listing = subprocess.run(
+        [sys.executable, "-m", "zipfile", "-l", "upgraded.zip"], cwd=job.folder, check=True, capture_output=True
+    )
+    assert b"upgrade.json" in listing.stdout
+
+
+def test_check_mode_first_sends_nothing_and_leaves_nothing(platform: Platform, job: Job) -> None:
+    counters = job.counters(job.run("--check", "--diff"))
+    assert counters["changed"] == 4
+    assert calls(platform) == []
+    assert job.files == set()
+
+
+def test_check_mode_in_the_middle_only_reads(platform: Platform, job: Job) -> None:
+    platform.settings.update({"stage_seconds": None})
+    job.counters(job.run(wait=False))
+    content = job.request_file.read_bytes()
+    for state in ("pending", "processing", "testing"):
+        platform.force_state(job.request_id, state)
+        before = len(calls(platform))
+        assert job.counters(job.run("--check", wait_timeout=5))["changed"] == 1
+        assert calls_since(platform, before) == READS
+    assert job.request_file.read_bytes() == content
+
+
+def test_nightly_runs_go_on_where_the_platform_is(platform: Platform, job: Job) -> None:
+    platform.settings.update({"stage_seconds": None})
+    assert job.counters(job.run(wait="false"))["changed"] == 3
+    for _state in ("pending", "processing", "testing"):
+        before = len(calls(platform))
+        assert job.counters(job.run(wait=False))["changed"] == 0
+        assert calls_since(platform, before) == READS
+        platform.advance(job.request_id)
+    assert not job.dest.exists()
+    collected = job.run(wait=False)
+    assert job.counters(collected)["changed"] == 1
+    job.assert_whole()
+    for state in ("draft", "pending", "processing", "testing", "done"):
+        assert f"{state} 20" in collected.output
+    assert str(job.dest) in collected.output.partition("Summarise")[2]
+    before = len(calls(platform))
+    assert job.counters(job.run(wait=False))["changed"] == 0
+    assert calls_since(platform, before) == READS
+    assert made_once(platform)
+
+
+def test_the_tests_of_the_platform_can_be_skipped(platform: Platform, job: Job) -> None:
+    platform.settings.update({"stage_seconds": None})
+    assert job.counters(job.run(wait=False, skip_test=True))["changed"] == 3
+    platform.force_state(job.request_id, "testing")
+    assert job.counters(job.run(wait=False, skip_test="true"))["changed"] == 2
+    job.assert_whole()
+    assert calls(platform).count("skip_test") == 1
+    assert platform.request(job.request_id).state == "delivered"
+    before = len(calls(platform))
+    assert job.counters(job.run(skip_test=True))["changed"] == 0
+    assert calls_since(platform, before) == READS
+
+
+def test_a_lost_answer_of_process_is_decided_by_the_state(platform: Platform, job: Job) -> None:
+    platform.fault("reset_after", "process")
+    job.counters(job.run())
+    job.assert_whole()
+    assert made_once(platform)
+    assert calls(platform).count("process") == 1
+
+
+def test_a_process_that_never_arrived_is_repeated_by_the_next_run(platform: Platform, job: Job) -> None:
+    platform.fault("http_error", "process", status=502)
+    failed = job.run()
+    assert failed.status != 0
+    assert "stayed in the state 'draft'" in words(failed)
+    assert calls(platform).count("process") == 1
+    job.counters(job.run())
+    assert made_once(platform)
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "empty_body", "truncated_body"])
+def test_a_lost_answer_of_create_is_found_by_the_next_run_and_not_repeated(
+    fault: str, platform: Platform, job: Job
+) -> None:
+    platform.fault(fault, "create")
+    first = job.run("-vvvv")
+    assert first.status != 0
+    assert job.request_file.stat().st_mode & 0o777 == 0o600
+    second = job.run("-vvvv")
+    checked = job.run("--check")
+    for ended in (first, second, checked):
+        assert ended.status != 0
+        assert "renew: true" in words(ended)
+    assert calls(platform) == ["create"]
+    assert_nothing_secret(job)
+
+
+def test_a_request_whose_answer_was_lost_can_be_taken_up(platform: Platform, job: Job) -> None:
+    platform.fault("reset_after", "create")
+    assert job.run().status != 0
+    [made] = platform.store.all()
+    options = {
+        "contract": SAMPLE_CONTRACT,
+        "email": "john.doe@example.com",
+        "target": "18.0",
+        "filename": job.dump.name,
+    }
+    taken = job.module("odoo_upgrade_request", request_id=str(made.id), request_key=made.key, **options)
+    assert taken.result["changed"], taken.output
+    assert made.key not in taken.output
+    job.counters(job.run())
+    job.assert_whole()
+    assert made_once(platform)
+
+
+def test_a_request_whose_answer_was_lost_can_be_made_again_on_demand(platform: Platform, job: Job) -> None:
+    platform.fault("reset_after", "create")
+    assert job.run().status != 0
+    options = {
+        "contract": SAMPLE_CONTRACT,
+        "email": "john.doe@example.com",
+        "target": "18.0",
+        "filename": job.dump.name,
+    }
+    renewed = job.module("odoo_upgrade_request", renew=True, **options)
+    assert renewed.result["changed"], renewed.output
+    job.counters(job.run())
+    job.assert_whole()
+    assert calls(platform).count("create") == 2
+
+
+def test_a_run_that_is_killed_in_create_leaves_an_intention(platform: Platform, job: Job) -> None:
+    platform.fault("hang", "create", seconds=600)
+    kill_when(job, lambda: platform.calls("create"))
+    platform.faults.clear()
+    ended = job.run()
+    assert ended.status != 0
+    assert "did not live to see the answer" in words(ended)
+    assert calls(platform) == ["create"]
+
+
+def test_a_run_that_is_killed_later_is_continued(platform: Platform, job: Job) -> None:
+    platform.settings.update({"stage_seconds": None})
+    kill_when(job, lambda: job.request_file.exists() and '"pending"' in job.request_file.read_text(encoding="utf-8"))
+    platform.settings.update({"stage_seconds": 0})
+    job.counters(job.run())
+    job.assert_whole()
+    assert made_once(platform)
+    assert job.files == {job.request_file.name, job.dest.name}
+
+
+def kill_when(job: Job, due: Callable[[], object]) -> None:
+    """Start the role and kill it, with everything that it started, as soon as something is the case."""
+    command = playbook_command(PLAYBOOK, *job.arguments())
+    log = job.folder.parent / "killed.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment(), stdout=output, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + KILLED_WITHIN
+        while not due():
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
+            time.sleep(0.05)
+        kill_tree(process)
+
+
+def test_passing_faults_while_polling_are_waited_out(platform: Platform, job: Job) -> None:
+    platform.settings.update({"stage_seconds": None})
+    job.counters(job.run(wait=False))
+    platform.settings.update({"stage_seconds": 0.5})
+    platform.fault("failure", "status", times=2, skip=3)
+    platform.fault("http_error", "status", status=503, retry_after=1, skip=3)
+    platform.fault("reset_before", "status", times=2, skip=3)
+    job.counters(job.run())
+    job.assert_whole()
+    assert made_once(platform)
+
+
+@pytest.mark.parametrize("confirmed", [None, False, "false", "no"])
+def test_production_is_refused_before_anything_is_sent(confirmed: Any, platform: Platform, job: Job) -> None:
+    confirmation = {} if confirmed is None else {"production_confirmed": confirmed}
+    ended = job.run(aim="production", **confirmation)
+    assert ended.status != 0
+    assert "odoo_upgrade_production_confirmed" in ended.output
+    assert calls(platform) == []
+    assert job.files == set()
+
+
+def test_production_can_be_confirmed(platform: Platform, job: Job) -> None:
+    job.counters(job.run(aim="production", production_confirmed="true"))
+    assert platform.request(job.request_id).aim == "production"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("contract", ""),
+        ("email", "nobody"),
+        ("target", ""),
+        ("filename", "a/b"),
+        ("aim", "rehearsal"),
+        ("dump", "missing.sql"),
+        ("dest", "missing/shop.sql"),
+        ("request_file", "missing/shop.json"),
+        ("wait", "perhaps"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_sent(variable: str, value: str, platform: Platform, job: Job) -> None:
+    ended = job.run(**{variable: value})
+    assert ended.status != 0
+    assert variable in ended.output
+    assert calls(platform) == []
+    assert job.files == set()
+
+
+def test_all_failures_of_one_answer_are_told_at_once_and_nothing_stays_behind(platform: Platform, job: Job) -> None:
+    ended = job.run("-vvvv", target="5.0", contract="M999999-zyxwvu")
+    assert ended.status != 0
+    assert 'TARGET:INVALID: Invalid value "5.0" (expected: 16.0, 17.0, 18.0, 19.0)' in words(ended)
+    assert "CONTRACT:NOT_FOUND: Can not find contract" in words(ended)
+    assert "M999999-zyxwvu" not in ended.output
+    assert job.files == set()
+    job.counters(job.run(wait=False))
+    assert len(platform.store.all()) == 1
+
+
+def test_another_target_is_refused_for_the_same_request_file(platform: Platform, job: Job) -> None:
+    job.counters(job.run(wait=False))
+    before = len(calls(platform))
+    ended = job.run(target="17.0", wait=False)
+    assert ended.status != 0
+    assert "target is '18.0', not '17.0'" in words(ended)
+    assert calls_since(platform, before) == set()
+
+
+def test_the_key_is_sent_to_no_other_platform(platform: Platform, job: Job) -> None:
+    job.counters(job.run(wait=False))
+    with Platform() as other:
+        ended = job.run(wait=False, api_url=other.api_url, ca_path=str(other.ca_path))
+        assert ended.status != 0
+        assert "is about a request to" in words(ended)
+        assert calls(other) == []
+
+
+def test_an_upgrade_that_failed_is_told_in_the_words_of_the_platform(platform: Platform, job: Job) -> None:
+    platform.settings.update({"end_state": "invalid", "customer_message": "Module sale_shop is\nnot known."})
+    for wait in (True, False):
+        ended = job.run(wait=wait)
+        assert ended.status != 0
+        assert "ended in the state 'invalid'. The platform says: Module sale_shop is not known." in words(ended)
+    assert not job.dest.exists()
+    assert made_once(platform)
+
+
+def test_an_inventory_of_several_databases(platform: Platform, tmp_path: Path) -> None:
+    jobs = [Job(platform, tmp_path / name, name) for name in ("shop", "intranet")]
+    inventory = tmp_path / "databases.json"
+    inventory.write_text(json.dumps({"all": {"hosts": {job.host: job.variables for job in jobs}}}), encoding="utf-8")
+    ended = run_playbook(PLAYBOOK, "-i", str(inventory))
+    assert ended.status == 0, ended.output
+    for job in jobs:
+        assert ended.recap[job.host]["changed"] == 4
+        job.assert_whole()
+    assert len({job.request_id for job in jobs}) == 2
+
+
+def words(ended: PlaybookRun) -> str:
+    """What a run wrote, with the quotes inside of strings as a reader sees them."""
+    return ended.output.replace('\\"', '"').replace("\\'", "'")
+
+
+def assert_nothing_secret(job: Job) -> None:
+    """No run of the job has written a key or the contract, in any form."""
+    secrets = [SAMPLE_CONTRACT, *(request.key for request in job.platform.store.all())]
+    forms = {
+        form
+        for secret in secrets
+        for form in (
+            secret,
+            quote(secret, safe=""),
+            quote_plus(secret),
+            base64.b64encode(secret.encode()).decode().rstrip("="),
+        )
+    }
+    assert len(secrets) > 1
+    for output in job.outputs:
+        assert [form for form in forms if form in output] == []
