@@ -45,7 +45,7 @@ def file(tmp_path: Path) -> Path:
 def write_zip(file: Path, method: int = zipfile.ZIP_DEFLATED, force: bool = False) -> None:
     with zipfile.ZipFile(file, "w", method) as archive:
         with archive.open("dump.sql", "w", force_zip64=force) as member:
-            for _block in range(30):
+            for _block in range(8):
                 member.write(SQL * 3000 + os.urandom(100_000))
         for number in range(20):
             archive.writestr(f"filestore/{number:02}/ä", os.urandom(number))

@@ -1,0 +1,176 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The protocol with many requests in flight, against a server that answers in any way that the protocol allows."""
+
+from __future__ import annotations
+
+import os
+import struct
+import typing as t
+
+import pytest
+
+from ansible_collections.siteops.upgrades.plugins.module_utils._sftp_protocol import (
+    IN_FLIGHT,
+    LARGE_BLOCK,
+    SAFE_BLOCK,
+    TO_READ,
+    TO_WRITE,
+    Entry,
+    SftpBrokenError,
+    SftpDeniedError,
+    SftpError,
+    SftpSession,
+)
+from ansible_collections.siteops.upgrades.tests.unit.fake_sftp import FakeChannel
+
+CONTENT = os.urandom(3_000_000)
+
+
+def blocks(session: SftpSession, content: bytes = CONTENT) -> t.Iterator[tuple[int, bytes]]:
+    for offset in range(0, len(content), session.block):
+        yield offset, content[offset : offset + session.block]
+
+
+@pytest.mark.parametrize(
+    ("announced", "block"), ((None, SAFE_BLOCK), (255 * 1024, LARGE_BLOCK), (2**30, LARGE_BLOCK), (100_000, 100_000))
+)
+def test_blocks_are_as_large_as_the_server_takes(announced: int | None, block: int) -> None:
+    channel = FakeChannel({"f": bytearray()}, announced=announced)
+    session = SftpSession(channel)
+    assert b"".join(session.write(session.open("f", TO_WRITE), blocks(session))) == CONTENT
+    assert channel.largest_request == session.block == pytest.approx(block, abs=1024)
+
+
+@pytest.mark.parametrize("shuffle", (False, True))
+def test_a_file_goes_up_and_comes_down(shuffle: bool) -> None:
+    channel = FakeChannel({"f": bytearray()}, shuffle=shuffle)
+    session = SftpSession(channel)
+    handle = session.open("f", TO_WRITE)
+    assert b"".join(session.write(handle, blocks(session))) == CONTENT
+    session.close(handle)
+    assert channel.files["f"] == CONTENT
+    assert session.stat("f").size == len(CONTENT)
+    handle = session.open("f", TO_READ)
+    assert b"".join(session.read(handle, 0, len(CONTENT))) == CONTENT
+    assert b"".join(session.read(handle, 1_234_567, len(CONTENT))) == CONTENT[1_234_567:]
+    assert b"".join(session.read(handle, len(CONTENT), len(CONTENT))) == b""
+
+
+@pytest.mark.parametrize("shuffle", (False, True))
+@pytest.mark.parametrize("limit", (4096, 32_000, 100_001))
+def test_short_answers_are_made_up_for(limit: int, shuffle: bool) -> None:
+    session = SftpSession(FakeChannel({"f": bytearray(CONTENT)}, limit=limit, shuffle=shuffle))
+    assert b"".join(session.read(session.open("f", TO_READ), 0, len(CONTENT))) == CONTENT
+    assert session.block <= limit
+
+
+@pytest.mark.parametrize("shuffle", (False, True))
+def test_what_was_confirmed_before_a_break_is_told(shuffle: bool) -> None:
+    channel = FakeChannel({"f": bytearray()}, shuffle=shuffle, break_after=1_500_000)
+    session = SftpSession(channel)
+    confirmed = bytearray()
+    with pytest.raises(SftpBrokenError, match="Connection reset by peer"):
+        for block in session.write(session.open("f", TO_WRITE), blocks(session)):
+            confirmed += block
+    assert len(confirmed) >= 1_500_000
+    assert CONTENT.startswith(bytes(confirmed))
+    assert channel.files["f"].startswith(bytes(confirmed))
+
+
+def test_what_was_read_before_a_break_is_told() -> None:
+    content = CONTENT * 10
+    session = SftpSession(FakeChannel({"f": bytearray(content)}, break_after=IN_FLIGHT + 2**20))
+    here = bytearray()
+    with pytest.raises(SftpBrokenError):
+        for block in session.read(session.open("f", TO_READ), 0, len(content)):
+            here += block
+    assert len(here) >= 2**20
+    assert content.startswith(bytes(here))
+
+
+def test_a_server_that_falls_silent() -> None:
+    channel = FakeChannel({"f": bytearray(10)})
+    session = SftpSession(channel)
+    channel.sendall = lambda data: None  # type: ignore[method-assign]
+    with pytest.raises(SftpBrokenError, match="silent"):
+        session.stat("f")
+
+
+def test_a_refused_block_names_the_servers_words() -> None:
+    session = SftpSession(FakeChannel({"f": bytearray()}, status_of_write=4))
+    with pytest.raises(SftpError, match="No space left on device") as caught:
+        list(session.write(session.open("f", TO_WRITE), blocks(session)))
+    assert not isinstance(caught.value, SftpBrokenError)
+
+
+def test_a_file_that_ends_too_soon() -> None:
+    session = SftpSession(FakeChannel({"f": bytearray(CONTENT)}))
+    with pytest.raises(SftpError, match="did not give the file"):
+        list(session.read(session.open("f", TO_READ), 0, len(CONTENT) + 1))
+
+
+def test_files_are_listed_and_refused() -> None:
+    session = SftpSession(FakeChannel({"a": bytearray(5), "b": bytearray()}, mtime=7))
+    assert session.entries() == [Entry("a", 5, 7), Entry("b", 0, 7)]
+    with pytest.raises(SftpError, match="No such file"):
+        session.open("c", TO_READ)
+    with pytest.raises(SftpDeniedError, match="permission denied"):
+        session.stat("c")
+
+
+class Babble:
+    """A channel that says the same bytes to everything."""
+
+    def __init__(self, said: bytes) -> None:
+        self.said = said
+
+    def sendall(self, data: bytes) -> None:
+        """Whatever it is, it does not matter."""
+
+    def recv(self, size: int) -> bytes:
+        taken, self.said = self.said[:size], self.said[size:]
+        return taken
+
+    def recv_ready(self) -> bool:
+        return bool(self.said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    (
+        b"",
+        b"This account is not available.\r\n",
+        struct.pack(">I", 0),
+        struct.pack(">IB", 2**31, 2),
+        struct.pack(">IB", 1, 101),
+        struct.pack(">IBI", 9, 2, 3) + struct.pack(">I", 99),
+    ),
+)
+def test_what_is_no_sftp_server(said: bytes) -> None:
+    with pytest.raises(SftpError):
+        SftpSession(Babble(said))
+
+
+@pytest.mark.parametrize("kind", (0, 101, 102, 103, 104, 105, 200))
+@pytest.mark.parametrize(
+    "body", (b"", b"\0", b"\0\0\0\1", b"\0\0\0\1\xff\xff\xff\xff", b"\0\0\0\1\0\0\0\4\0\0\0\0\xff")
+)
+def test_answers_that_make_no_sense(kind: int, body: bytes) -> None:
+    version = struct.pack(">IBI", 5, 2, 3)
+    answer = struct.pack(">IB", 1 + len(body), kind) + body
+    calls: tuple[t.Callable[[SftpSession], t.Any], ...] = (
+        lambda session: session.stat("f").size or _fail(),
+        lambda session: session.entries() or _fail(),
+        lambda session: session.close(b"h") or _fail(),
+        lambda session: list(session.write(b"h", [(0, b"x")])),
+        lambda session: list(session.read(b"h", 0, 10)),
+    )
+    for call in calls:
+        with pytest.raises(SftpError):
+            call(SftpSession(Babble(version + answer)))
+
+
+def _fail() -> t.NoReturn:
+    raise SftpError("told nothing")
