@@ -40,7 +40,7 @@ def exclusive(path: str, seconds: float, busy: str) -> t.Iterator[t.IO[str]]:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
-            if _lock(file) and _is_still_at(path, file):
+            if _lock(file) and is_still_at(path, file):
                 yield file
                 return
         if time.monotonic() >= give_up:
@@ -56,8 +56,8 @@ def _lock(file: t.IO[str]) -> bool:
     return True
 
 
-def _is_still_at(path: str, file: t.IO[str]) -> bool:
-    """Whether the path still names this file: its last holder may have unlinked it while we waited."""
+def is_still_at(path: str, file: t.IO[str]) -> bool:
+    """Whether the path still names this file: somebody may have unlinked it meanwhile."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
     except FileNotFoundError:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
+import ssl
 import typing as t
 from urllib.parse import urlsplit
 
@@ -36,13 +38,20 @@ def connection_arguments(prefix: str) -> dict[str, dict[str, t.Any]]:
 def verification(params: t.Mapping[str, t.Any]) -> bool | str:
     """What to verify a server's certificate against: true, false or a path.
 
-    :raises OptionError: the file or folder named by ``ca_path`` is not there.
+    :raises OptionError: what ``ca_path`` names is not there, or is a file without certificates.
     """
     if not params["validate_certs"]:
         return False
     path = params["ca_path"]
     if path and not os.path.exists(path):
         raise OptionError("ca_path", f"there is no file or folder {path}.")
+    if path and not os.path.isdir(path):
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:
+            raise OptionError(
+                "ca_path", f"{path} holds no certificates that can be read ({error.strerror})."
+            ) from error
     return path or True
 
 
@@ -73,8 +82,10 @@ def base_url(params: t.Mapping[str, t.Any], option: str) -> str:
         raise OptionError(option, "is not a URL that begins with http:// or https:// and a host.")
     if "@" in parts.netloc:
         raise OptionError(option, "holds credentials; give them as options of their own, where they stay hidden.")
-    if parts.query or parts.fragment:
+    if "?" in value or "#" in value:
         raise OptionError(option, "must end with a path: no '?' or '#' part.")
+    if re.search(r"[\s\x00-\x1f]", value):
+        raise OptionError(option, "holds a space or a line end.")
     return value.rstrip("/")
 
 

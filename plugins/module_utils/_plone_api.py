@@ -91,10 +91,10 @@ class PloneApi:
     def _why_not_found(self, answer: Answer) -> str:
         system = self._probe(SYSTEM)
         if system is not None and system.status in (200, 401):
-            version = _object(system).get("plone_restapi_version", "")
+            release = one_line(f"plone.restapi {_object(system).get('plone_restapi_version', '')}")
             service = next((name for name in SERVICE_SINCE if f"/{name}" in answer.call), "such service")
             since = f", which came with {SERVICE_SINCE[service]}" if service in SERVICE_SINCE else ""
-            return f"This is a Plone site, but its plone.restapi {version} has no {service}{since}."
+            return f"This is a Plone site, but its {release} has no {service}{since}."
         if _object(answer):
             return "There is a Zope server, but no Plone site at this path; check the URL's path."
         return (

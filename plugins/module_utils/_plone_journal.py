@@ -22,9 +22,13 @@ import typing as t
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
-from ._lock import exclusive
+from ._errors import UpgradeError
+from ._lock import exclusive, is_still_at
 
 API_PREFIX = "/++api++"
+
+LONGEST_ENTRY = 4096
+"""Bytes; an entry has about a hundred."""
 
 BELIEVED_AT_LEAST = 600
 """Seconds for which a change without an answer is believed to be under way, however short a wait was asked for."""
@@ -71,11 +75,10 @@ class SiteJournal:
         """This change as an earlier run posted it, if it may be running still."""
         if self._file is None:
             return None
-        self._file.seek(0)
         try:
-            entry = Posted(**json.load(self._file))
+            entry = Posted(**json.loads(os.pread(self._file.fileno(), LONGEST_ENTRY, 0)))
             return entry if entry.what == what and entry.may_be_running else None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             # Written before anything is posted: a file cut short by a kill means that nothing was.
             return None
 
@@ -89,19 +92,26 @@ class SiteJournal:
         )
 
     def write(self, entry: Posted) -> None:
-        """Remember a change that is about to be posted; on disk when this returns."""
-        if self._file is not None:
-            self._file.seek(0)
-            self._file.truncate()
-            json.dump(asdict(entry), self._file)
-            self._file.flush()
+        """Remember a change that is about to be posted; on disk when this returns.
+
+        :raises UpgradeError: there is a place to remember it, and it cannot be written to.
+        """
+        if self._file is None:
+            return
+        try:
+            os.ftruncate(self._file.fileno(), 0)
+            os.pwrite(self._file.fileno(), json.dumps(asdict(entry)).encode(), 0)
             os.fsync(self._file.fileno())
+        except OSError as error:
+            raise UpgradeError(
+                f"Nothing was posted, because {self.path}, where that is remembered in case this run is killed, "
+                f"cannot be written to: {error.strerror}."
+            ) from error
 
     def clear(self) -> None:
         """Forget: how it ended is known."""
         if self._file is not None:
-            self._file.seek(0)
-            self._file.truncate()
+            os.ftruncate(self._file.fileno(), 0)
             os.fsync(self._file.fileno())
 
 
@@ -123,7 +133,7 @@ def open_journal(url: str, seconds: float) -> t.Iterator[SiteJournal]:
         try:
             yield SiteJournal(path if file else "", file)
         finally:
-            if file is not None and os.fstat(file.fileno()).st_size == 0:
+            if file is not None and os.fstat(file.fileno()).st_size == 0 and is_still_at(path, file):
                 os.unlink(path)
 
 
