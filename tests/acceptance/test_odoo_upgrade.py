@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -347,12 +348,27 @@ def test_passing_faults_while_polling_are_waited_out(platform: Platform, job: Jo
     assert made_once(platform)
 
 
-@pytest.mark.parametrize("confirmed", [None, False, "false", "no"])
-def test_production_is_refused_before_anything_is_sent(confirmed: Any, platform: Platform, job: Job) -> None:
-    confirmation = {} if confirmed is None else {"production_confirmed": confirmed}
-    ended = job.run(aim="production", **confirmation)
-    assert ended.status != 0
-    assert "odoo_upgrade_production_confirmed" in ended.output
+def failures_of_hosts(job: Job, hosts: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Run the role for several hosts at once, each with variables of its own; what each of them failed with."""
+    inventory = {
+        host: {**job.variables, **{f"odoo_upgrade_{name}": value for name, value in variables.items()}}
+        for host, variables in hosts.items()
+    }
+    job.inventory.write_text(json.dumps({"all": {"hosts": inventory}}), encoding="utf-8")
+    ended = run_playbook(PLAYBOOK, "-i", str(job.inventory))
+    assert {host: ended.recap[host]["failed"] for host in hosts} == dict.fromkeys(hosts, 1), ended.output
+    return dict(re.findall(r"^fatal: \[(\w+)\]: FAILED! => (.*)", words(ended), re.MULTILINE))
+
+
+def test_production_is_refused_before_anything_is_sent(platform: Platform, job: Job) -> None:
+    confirmations: dict[str, dict[str, Any]] = {
+        "silent": {},
+        "false": {"production_confirmed": False},
+        "text": {"production_confirmed": "no"},
+    }
+    hosts = {host: {"aim": "production", **confirmation} for host, confirmation in confirmations.items()}
+    failures = failures_of_hosts(job, hosts)
+    assert [host for host in hosts if "odoo_upgrade_production_confirmed" not in failures[host]] == []
     assert calls(platform) == []
     assert job.files == set()
 
@@ -362,24 +378,20 @@ def test_production_can_be_confirmed(platform: Platform, job: Job) -> None:
     assert platform.request(job.request_id).aim == "production"
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("contract", ""),
-        ("email", "nobody"),
-        ("target", ""),
-        ("filename", "a/b"),
-        ("aim", "rehearsal"),
-        ("dump", "missing.sql"),
-        ("dest", "missing/shop.sql"),
-        ("request_file", "missing/shop.json"),
-        ("wait", "perhaps"),
-    ],
-)
-def test_bad_input_is_refused_before_anything_is_sent(variable: str, value: str, platform: Platform, job: Job) -> None:
-    ended = job.run(**{variable: value})
-    assert ended.status != 0
-    assert variable in ended.output
+def test_bad_input_is_refused_before_anything_is_sent(platform: Platform, job: Job) -> None:
+    bad = {
+        "contract": "",
+        "email": "nobody",
+        "target": "",
+        "filename": "a/b",
+        "aim": "rehearsal",
+        "dump": "missing.sql",
+        "dest": "missing/shop.sql",
+        "request_file": "missing/shop.json",
+        "wait": "perhaps",
+    }
+    failures = failures_of_hosts(job, {name: {name: value} for name, value in bad.items()})
+    assert {name for name in bad if name not in failures[name]} == set(), failures
     assert calls(platform) == []
     assert job.files == set()
 
