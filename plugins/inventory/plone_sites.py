@@ -1,0 +1,397 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Inventory plugin plone_sites: one host for each Plone site of one or more Zope instances."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: plone_sites
+short_description: Plone sites of Zope instances, as hosts in groups by what they need
+version_added: 0.1.0
+description:
+  - Asks Zope instances for their Plone sites, reads the state of each site, and makes a host of each. The variables of
+    a host are those that the role P(siteops.upgrades.plone_upgrade#role) needs, so that the playbooks of this
+    collection work on whole fleets.
+  - The inventory's file has to end in V(.plone_sites.yml) or V(.plone_sites.yaml).
+  - Only GETs are sent, to four sites of an instance at a time.
+  - No password and no token become variables of a host, or get into the cache. The role finds them in the environment,
+    or as C(plone_upgrade_username), C(plone_upgrade_password) and C(plone_upgrade_token) in C(group_vars), for example
+    of a group C(plone_instance_intranet).
+  - Each host is in the group C(plone_sites), in one group of its instance, C(plone_instance_) and O(instances[].name),
+    and in one group of its state. These are C(plone_pending), C(plone_up_to_date), C(plone_newer_than_code),
+    C(plone_no_upgrade_path) and C(plone_unreadable).
+  - The variables of a host are C(plone_upgrade_url), C(ansible_connection), C(ansible_python_interpreter),
+    C(plone_site_instance) (the name of the instance), C(plone_site_id), C(plone_site_path), C(plone_site_title),
+    C(plone_site_public_url), C(plone_site_needs_upgrade), C(plone_site_state), C(plone_site_versions) with C(instance)
+    and C(fs), C(plone_site_steps_pending), C(plone_site_addons_behind) and C(plone_site_error), each as
+    M(siteops.upgrades.plone_site_info) returns it. C(plone_upgrade_validate_certs) and C(plone_upgrade_ca_path) are
+    there where the options differ from their defaults.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - ansible.builtin.constructed
+  - ansible.builtin.inventory_cache
+requirements:
+  - requests
+notes:
+  - Ansible takes an inventory that it cannot parse for an empty one, warns, and ends with success. Set
+    E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) to V(true) where nobody reads warnings.
+  - A host shows the state in which its site was when the inventory was read, or when it was put into the cache. The
+    role and the modules read it anew.
+  - What could not be read whole is never put into the cache, and what is in there is not used for other instances or
+    sites than it was read from.
+options:
+  plugin:
+    description: V(siteops.upgrades.plone_sites), which makes a file an inventory of this plugin.
+    type: str
+    required: true
+    choices:
+      - siteops.upgrades.plone_sites
+  instances:
+    description:
+      - The Zope instances to ask. Each may have its own O(username), O(password), O(token), O(validate_certs),
+        O(ca_path), O(timeout) and O(sites). What it does not have is taken from the options beside this list.
+        An entry with a token does not take username and password from there, and the other way round.
+    type: list
+    elements: dict
+    suboptions:
+      url:
+        description: As O(url).
+        type: str
+        required: true
+      name:
+        description:
+          - What to call the instance in the names of hosts and groups.
+          - If not set, it is made of host, port and path of the URL.
+        type: str
+      sites:
+        description: As O(sites).
+        type: list
+        elements: str
+      username:
+        description: As O(username).
+        type: str
+      password:
+        description: As O(password).
+        type: str
+      token:
+        description: As O(token).
+        type: str
+      validate_certs:
+        description: As O(validate_certs).
+        type: bool
+      ca_path:
+        description: As O(ca_path).
+        type: path
+      timeout:
+        description: As O(timeout).
+        type: int
+  url:
+    description:
+      - The URL of the root of the only Zope instance, such as V(http://localhost:8080). Not used with O(instances).
+    type: str
+    env:
+      - name: PLONE_URL
+  sites:
+    description:
+      - Names the sites instead of asking the server for them, which only servers from Plone 6.1 on can answer. Each is
+        a path below O(url), such as V(Plone) or V(departments/intranet), or V(/) where O(url) itself is that of the
+        site. Not used with O(instances).
+    type: list
+    elements: str
+  username:
+    description:
+      - A user with the V(Manager) role in all sites, which is one of the Zope root in most cases.
+      - This option, O(password) and O(token) can hold a template, such as a lookup.
+    type: str
+    env:
+      - name: PLONE_USERNAME
+  password:
+    description:
+      - The password of O(username).
+    type: str
+    env:
+      - name: PLONE_PASSWORD
+  token:
+    description:
+      - A JSON web token as the service C(@login) of plone.restapi gives it, instead of O(username) and O(password).
+    type: str
+    env:
+      - name: PLONE_TOKEN
+  validate_certs:
+    description:
+      - Whether the TLS certificate of the servers must be trusted.
+    type: bool
+    default: true
+    env:
+      - name: PLONE_VALIDATE_CERTS
+  ca_path:
+    description:
+      - A file or folder of certificates of authorities to trust, instead of the usual ones.
+    type: path
+    env:
+      - name: PLONE_CA_PATH
+  timeout:
+    description:
+      - Seconds that a server may take to connect, and may be silent.
+    type: int
+    default: 60
+  addons:
+    description:
+      - Whether to ask each site which of its add-ons are behind as well, for C(plone_site_addons_behind).
+    type: bool
+    default: false
+  unreadable:
+    description:
+      - What becomes of a site, or of a whole instance, that cannot be read, whether it does not answer or refuses the
+        credentials. There is a warning in any case.
+      - V(host) makes a host of it in the group C(plone_unreadable), with the reason in C(plone_site_error). An upgrade
+        of all hosts then fails for this one, and the status shows it.
+      - V(fail) gives the inventory up.
+    type: str
+    choices:
+      - host
+      - fail
+    default: host
+"""
+
+EXAMPLES = r"""
+# intranet.plone_sites.yml: one instance, credentials from PLONE_USERNAME and PLONE_PASSWORD.
+# ansible-playbook -i intranet.plone_sites.yml siteops.upgrades.plone_upgrade --limit plone_pending
+plugin: siteops.upgrades.plone_sites
+url: http://localhost:8080
+
+---
+# fleet.plone_sites.yml: several instances with their own credentials, kept for an hour.
+plugin: siteops.upgrades.plone_sites
+instances:
+  - name: intranet
+    url: https://zope.intranet.example.org
+    username: admin
+    password: "{{ lookup('ansible.builtin.env', 'INTRANET_PASSWORD') }}"
+  - name: www
+    url: https://zope.example.org
+    token: "{{ lookup('ansible.builtin.file', '/run/secrets/plone-token') }}"
+  - name: old
+    url: http://localhost:8081
+    sites:
+      - Plone
+      - archive/Plone
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/plone-sites
+cache_timeout: 3600
+compose:
+  plone_upgrade_wait_timeout: 28800 if plone_site_id == "intranet" else 7200
+groups:
+  large: plone_site_steps_pending | default(0, true) > 30
+keyed_groups:
+  - prefix: plone_profile
+    key: plone_site_versions.instance | default("unknown")
+"""
+
+import re
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from ansible import template
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+
+from ..module_utils._errors import OptionError, UpgradeError
+from ..module_utils._http import REQUESTS_IMPORT_ERROR
+from ..module_utils._plone_sites import ADDONS, STATE, UNREADABLE, Instance, Reading, Site
+from ..module_utils._text import harmless, spellings
+
+if hasattr(template, "trust_as_template"):
+    # ansible-core 2.19 and newer: only what was said to be trusted is a template.
+    trusted, distrusted = template.trust_as_template, str
+else:
+    from ansible.utils.unsafe_proxy import AnsibleUnsafeText
+
+    trusted, distrusted = str, AnsibleUnsafeText
+
+MARKS_OF_TEMPLATES = ("{{", "{%", "{#", "#jinja2")
+
+ENDINGS = (".plone_sites.yml", ".plone_sites.yaml")
+EVERY_SITE = "plone_sites"
+INSTANCES_AT_ONCE = 8
+
+SECRETS = ("username", "password", "token")
+CONNECTION = (*SECRETS, "validate_certs", "ca_path", "timeout")
+
+Survey = list[dict[str, t.Any]]
+"""The sites of one instance, as plone_site_info returns them; what the cache holds."""
+
+
+class Source(t.NamedTuple):
+    """One instance of the configuration; ``params`` are the options of :class:`Instance`."""
+
+    name: str
+    params: dict[str, t.Any]
+
+    @property
+    def fingerprint(self) -> dict[str, t.Any]:
+        """What a cached survey has to be of; without a secret."""
+        return {"name": self.name, "url": self.params["url"], "sites": self.params["sites"]}
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+    """The plugin as Ansible knows it."""
+
+    NAME = "siteops.upgrades.plone_sites"
+
+    def verify_file(self, path: str) -> bool:
+        """Whether a file is meant for this plugin."""
+        return bool(super().verify_file(path)) and path.endswith(ENDINGS)
+
+    def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
+        """Read the instances, or the cache, and fill the inventory."""
+        super().parse(inventory, loader, path, cache)
+        if REQUESTS_IMPORT_ERROR:
+            raise AnsibleParserError("The Python package requests is needed by siteops.upgrades.plone_sites.")
+        config = self._read_config_data(path)
+        try:
+            sources = self._sources(config)
+            surveys = self._surveys(sources, self.get_cache_key(path), cache)
+        except UpgradeError as error:
+            raise AnsibleParserError(f"{path}: {harmless(str(error))}") from error
+        self._fill(sources, surveys)
+
+    def _sources(self, config: t.Mapping[str, t.Any]) -> list[Source]:
+        """The instances of the configuration, with what they take from the options beside them.
+
+        :raises OptionError: there is none, or two have one name.
+        """
+        beside = {name: self._option(name, config) for name in CONNECTION}
+        entries = self.get_option("instances")
+        if entries is None:
+            entries = [{"url": self.get_option("url"), "sites": self.get_option("sites")}]
+        sources = [self._source(entry, beside) for entry in entries]
+        names = [source.name for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise OptionError("instances", f"two are called {', '.join(twice)}; give each its own 'name'.")
+        return sources
+
+    def _option(self, name: str, config: t.Mapping[str, t.Any]) -> t.Any:
+        """An option beside the list; only one that stands in the file can be a template."""
+        value = self.get_option(name)
+        return self._templated(value) if name in SECRETS and name in config else value
+
+    def _templated(self, value: t.Any) -> str:
+        """The string behind a template or a vaulted value."""
+        return str(self.templar.template(value)) if value else ""
+
+    def _source(self, entry: dict[str, t.Any], beside: dict[str, t.Any]) -> Source:
+        own = {name: self._templated(entry[name]) for name in SECRETS if entry.get(name)}
+        taken = dict(beside)
+        if "token" in own:
+            taken.update(username="", password="")
+        elif own:
+            taken.update(token="")
+        given = {name: entry[name] for name in CONNECTION if name not in SECRETS and entry.get(name) is not None}
+        params = {**taken, **given, **own, "url": entry.get("url"), "sites": entry.get("sites") or []}
+        return Source(str(entry.get("name") or default_name(params["url"] or "")), params)
+
+    def _surveys(self, sources: list[Source], cache_key: str, cache: bool) -> list[Survey]:
+        """The sites of each instance, in the order of the instances.
+
+        :raises OptionError: an option is bad; nothing was sent.
+        :raises UpgradeError: something could not be read, and that is not to be a host.
+        """
+        of = [source.fingerprint for source in sources] + [{"addons": self.get_option("addons")}]
+        if cache and self.get_option("cache"):
+            kept = self._cache.get(cache_key)
+            if kept and kept.get("of") == of:
+                return t.cast(list[Survey], kept["surveys"])
+        instances = [Instance(source.params) for source in sources]
+        with ThreadPoolExecutor(INSTANCES_AT_ONCE) as pool:
+            surveys = list(pool.map(self._survey, sources, instances))
+        errors = [f"{site['url']}: {site['error']}" for survey in surveys for site in survey if site["error"]]
+        if self.get_option("cache"):
+            # An empty entry takes the place of an older one that did not know of the errors.
+            self._cache[cache_key] = {} if errors else {"of": of, "surveys": surveys}
+        for error in errors:
+            self.display.warning(error)
+        if errors and self.get_option("unreadable") == "fail":
+            raise UpgradeError(f"not everything could be read. {errors[0]}")
+        return surveys
+
+    def _survey(self, source: Source, instance: Instance) -> Survey:
+        """The sites of one instance; where not one could be read, the instance itself stands for them."""
+        what = [STATE, ADDONS] if self.get_option("addons") else [STATE]
+        try:
+            sites = [reading.as_result() for reading in instance.survey(what)]
+        except UpgradeError as error:
+            whole = Reading(Site(id="", path="", url=instance.url), error=str(error))
+            sites = error.result.get("sites") or [whole.as_result()]
+        for site in sites:
+            for secret in instance.secrets:
+                for spelling in spellings(secret):
+                    site["error"] = site["error"].replace(spelling, "***")
+        return t.cast(Survey, harmless(sites))
+
+    def _fill(self, sources: list[Source], surveys: list[Survey]) -> None:
+        hosts: dict[str, str] = {}
+        for source, survey in zip(sources, surveys):
+            for site in survey:
+                name = host_name(source.name, site["path"] or site["id"])
+                if name in hosts:
+                    raise AnsibleParserError(
+                        f"The sites {hosts[name]} and {site['url']} would both be the host {name}. "
+                        "Give their instances other names, or name their sites apart."
+                    )
+                hosts[name] = site["url"]
+                self._add(name, source, site)
+
+    def _add(self, host: str, source: Source, site: dict[str, t.Any]) -> None:
+        instance_group = f"plone_instance_{source.name}"
+        for group in (EVERY_SITE, instance_group, f"plone_{site['state'] or UNREADABLE}"):
+            self.inventory.add_host(host, group=self.inventory.add_group(self._sanitize_group_name(group)))
+        for name, value in self._variables(source, site).items():
+            self.inventory.set_variable(host, name, value)
+        variables = self.inventory.get_host(host).get_vars()
+        strict = self.get_option("strict")
+        self._set_composite_vars(self.get_option("compose"), variables, host, strict=strict)
+        self._add_host_to_composed_groups(self.get_option("groups"), {}, host, strict=strict)
+        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), {}, host, strict=strict)
+
+    def _variables(self, source: Source, site: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The variables of a host. What a server wrote is never a template."""
+        told = {f"plone_site_{name}": value for name, value in site.items() if name != "url"}
+        told.update(plone_upgrade_url=site["url"], plone_site_instance=source.name)
+        variables: dict[str, t.Any] = literal(told)
+        if not source.params["validate_certs"]:
+            variables["plone_upgrade_validate_certs"] = False
+        if source.params["ca_path"]:
+            variables["plone_upgrade_ca_path"] = source.params["ca_path"]
+        variables["ansible_connection"] = trusted("local")
+        variables["ansible_python_interpreter"] = trusted("{{ ansible_playbook_python }}")
+        return variables
+
+
+def literal(value: t.Any) -> t.Any:
+    """The same JSON value, with those strings marked that would be taken for templates.
+
+    The rest needs no mark, and a mark makes ``ansible-inventory --list`` and whatever reads it print an object instead.
+    """
+    if isinstance(value, str):
+        return (distrusted if any(mark in value for mark in MARKS_OF_TEMPLATES) else trusted)(value)
+    if isinstance(value, dict):
+        return {key: literal(item) for key, item in value.items()}
+    return [literal(item) for item in value] if isinstance(value, list) else value
+
+
+def default_name(url: str) -> str:
+    """The name of an instance that has none: host, port and path of its URL."""
+    parts = urlsplit(url)
+    return host_name(parts.netloc.rpartition("@")[2], parts.path)
+
+
+def host_name(instance: str, path: str) -> str:
+    """The name of a host in the inventory; only characters that a host pattern takes literally."""
+    return "_".join(part for part in re.split(r"[^A-Za-z0-9.-]+", f"{instance}/{path}") if part)
