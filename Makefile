@@ -8,7 +8,7 @@ BUILD := .build
 TOOLS := $(BUILD)/tools
 PYTHON := $(TOOLS)/bin/python
 SUPPORT := PYTHONPATH=tests $(PYTHON) -m support
-NOX := PATH="$(abspath $(TOOLS)/bin):$$PATH" $(TOOLS)/bin/nox --no-error-on-external-run
+NOX := PATH="$$PWD/$(TOOLS)/bin:$$PATH" $(TOOLS)/bin/nox --no-error-on-external-run
 JOBS ?= 2
 
 .DEFAULT_GOAL := help

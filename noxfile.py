@@ -40,6 +40,18 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.envdir = BUILD / "nox"
 nox.options.reuse_venv = "yes"
+# The longest first, so that what runs beside it ends with it.
+nox.options.sessions = [
+    "acceptance",
+    "sanity",
+    "lint",
+    "integration",
+    "units",
+    "importer",
+    "molecule",
+    "docs",
+    "repository",
+]
 nox.options.allow_parallel = True
 nox.options.error_on_missing_interpreters = True
 if not os.environ.get("VERBOSE"):
@@ -287,7 +299,8 @@ def acceptance(session: nox.Session) -> None:
     if not any(checks.copy.glob("tests/acceptance/**/test_*.py")):
         session.skip("there are no acceptance tests")
     checks.install("acceptance")
-    checks.pytest("tests/acceptance")
+    # The time limit decides no test: it ends one that hangs, with a traceback that says where.
+    checks.pytest("--numprocesses=2", "--dist=loadfile", "--timeout=900", "tests/acceptance")
 
 
 def add_matrix_session(core: str) -> None:
