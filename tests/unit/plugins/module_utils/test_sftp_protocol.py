@@ -163,13 +163,18 @@ def test_answers_that_make_no_sense(kind: int, body: bytes) -> None:
     calls: tuple[t.Callable[[SftpSession], t.Any], ...] = (
         lambda session: session.stat("f").size or _fail(),
         lambda session: session.entries() or _fail(),
-        lambda session: session.close(b"h") or _fail(),
+        _close_in_vain,
         lambda session: list(session.write(b"h", [(0, b"x")])),
         lambda session: list(session.read(b"h", 0, 10)),
     )
     for call in calls:
         with pytest.raises(SftpError):
             call(SftpSession(Babble(version + answer)))
+
+
+def _close_in_vain(session: SftpSession) -> None:
+    session.close(b"h")
+    _fail()
 
 
 def _fail() -> t.NoReturn:

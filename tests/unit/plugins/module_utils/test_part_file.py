@@ -1,0 +1,135 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is believed of a file that is half here."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import types
+import typing as t
+
+import pytest
+
+from ansible_collections.siteops.upgrades.plugins.module_utils._dump import Prefix
+from ansible_collections.siteops.upgrades.plugins.module_utils._errors import UpgradeError
+from ansible_collections.siteops.upgrades.plugins.module_utils._part_file import open_part
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def dest(tmp_path: Path) -> Path:
+    return tmp_path / "shop.dump"
+
+
+def part_of(dest: Path) -> Path:
+    return dest.with_name(dest.name + ".part")
+
+
+def prefix_of(content: bytes) -> Prefix:
+    return Prefix(len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_a_file_gets_its_name_and_permissions_at_the_end(dest: Path) -> None:
+    before = os.umask(0)
+    try:
+        with open_part(str(dest)) as part:
+            assert stat.S_IMODE(part_of(dest).stat().st_mode) == 0o600
+            part.write(b"one")
+            part.write(b"two")
+            assert part.prefix == prefix_of(b"onetwo")
+            part.sync(0o640)
+            mark = part.mark
+            part.promote()
+    finally:
+        os.umask(before)
+    assert dest.read_bytes() == b"onetwo"
+    assert stat.S_IMODE(dest.stat().st_mode) == 0o640
+    assert (mark.size, mark.inode, mark.mtime_ns) == (6, dest.stat().st_ino, dest.stat().st_mtime_ns)
+    assert not part_of(dest).exists()
+
+
+def test_a_proven_beginning_is_taken_up(dest: Path) -> None:
+    part_of(dest).write_bytes(b"proven, and more that is not")
+    with open_part(str(dest)) as part:
+        assert part.take_up(prefix_of(b"proven"))
+        part.write(b"!")
+        part.sync()
+        assert part.sha256 == hashlib.sha256(b"proven!").hexdigest()
+    assert part_of(dest).read_bytes() == b"proven!"
+
+
+@pytest.mark.parametrize("content", (b"", b"prov", b"Proven"))
+def test_any_other_beginning_is_not(dest: Path, content: bytes) -> None:
+    part_of(dest).write_bytes(content)
+    with open_part(str(dest)) as part:
+        assert not part.take_up(prefix_of(b"proven"))
+        part.restart()
+        part.write(b"anew")
+        part.sync()
+    assert part_of(dest).read_bytes() == b"anew"
+
+
+def test_two_runs_at_once(dest: Path) -> None:
+    with (
+        open_part(str(dest)),
+        pytest.raises(UpgradeError, match="Another run"),
+        open_part(str(dest)),
+    ):
+        pass
+
+
+def test_parts_that_are_not_ours(dest: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("precious")
+    part = part_of(dest)
+    for make in (
+        lambda: part.symlink_to(tmp_path / "other"),
+        lambda: os.link(tmp_path / "other", part),
+        lambda: os.mkfifo(part),
+        part.mkdir,
+    ):
+        make()
+        with pytest.raises(UpgradeError), open_part(str(dest)):
+            pass
+        part.rmdir() if part.is_dir() else part.unlink()
+    assert (tmp_path / "other").read_text() == "precious"
+
+
+def test_room_is_checked(dest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = types.SimpleNamespace(f_bavail=10, f_frsize=100)
+    with open_part(str(dest)) as part:
+        part.write(b"x" * 500)
+        monkeypatch.setattr(os, "fstatvfs", lambda descriptor: system)
+        part.require_space(1500)
+        with pytest.raises(UpgradeError, match="not enough room") as caught:
+            part.require_space(1501)
+    assert caught.value.result == {"needed": 1001, "free": 1000}
+
+
+def test_a_full_disk_keeps_what_is_there(dest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwrite
+
+    def full(descriptor: int, data: t.Any, place: int) -> int:
+        if place >= 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(descriptor, data[:3], place)
+
+    with open_part(str(dest)) as part:
+        part.write(b"12345")
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(UpgradeError, match=r"first 5 bytes.*No space left.*run again"):
+            part.write(b"67890")
+        monkeypatch.undo()
+        part.sync()
+        assert part.prefix == prefix_of(b"12345")
+    assert part_of(dest).read_bytes() == b"12345"
+
+
+def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(UpgradeError, match="cannot be made"), open_part(str(tmp_path / "missing/shop.dump")):
+        pass
