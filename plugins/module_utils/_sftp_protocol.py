@@ -209,12 +209,24 @@ class SftpSession:
         """
         waiting: collections.deque[_Read] = collections.deque()
         asked: dict[int, _Read] = {}
-        while start < end or waiting:
-            while start < end and len(waiting) < max(1, IN_FLIGHT // self.block):
-                part = _Read(start, min(self.block, end - start))
+        lost: SftpBrokenError | None = None
+
+        def ask(part: _Read) -> SftpBrokenError | None:
+            try:
                 asked[self._request(READ, _read_request(handle, part))] = part
+            except SftpBrokenError as error:
+                # What was answered until then has arrived here, and need not be asked for again.
+                return error
+            return None
+
+        while start < end or waiting:
+            while start < end and not lost and len(waiting) < max(1, IN_FLIGHT // self.block):
+                part = _Read(start, min(self.block, end - start))
                 waiting.append(part)
                 start += part.length
+                lost = ask(part)
+            if lost and not asked:
+                raise lost
             number, kind, body = self._answer()
             if number not in asked:
                 raise SftpError("The SFTP server answered a request that was not made.")
@@ -225,7 +237,7 @@ class SftpSession:
             if part.length:
                 # Servers may answer with less than they were asked for; ask for no more than that from now on.
                 self.block = max(min(self.block, len(data)), 4096)
-                asked[self._request(READ, _read_request(handle, part))] = part
+                lost = lost or ask(part)
             while waiting and not waiting[0].length:
                 yield b"".join(waiting.popleft().data)
 
