@@ -365,7 +365,7 @@ def _typed(kind: type[T], values: t.Any) -> T:
 
 def _exactly(kind: type[T]) -> t.Callable[[t.Any], T]:
     def read(value: t.Any) -> T:
-        if type(value) is not kind:
+        if not isinstance(value, kind) or isinstance(value, bool):
             raise TypeError(f"not a value of type {kind.__name__}")
         return value
 

@@ -155,6 +155,11 @@ state:
   type: str
   returned: success
   sample: done
+finished:
+  description: Whether the upgraded database can be fetched.
+  type: bool
+  returned: success
+  sample: true
 request:
   description: The status of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:request).
   type: dict

@@ -104,6 +104,11 @@ state:
   type: str
   returned: success
   sample: draft
+finished:
+  description: Whether the upgraded database can be fetched.
+  type: bool
+  returned: success
+  sample: false
 request:
   description: The status of the request, as RV(siteops.upgrades.odoo_upgrade_request_info#module:request).
   type: dict

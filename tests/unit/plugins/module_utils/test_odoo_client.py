@@ -25,6 +25,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_client impo
     may_have_acted,
     passes_by_itself,
 )
+from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, answer, document, redirect
 
 API = "https://upgrade.example.org/database/v1"
 KEY = "Aw7pItGVKFuZ_FOR3U8VFQ=="
@@ -238,8 +239,8 @@ def result_document(url: t.Any) -> dict[str, t.Any]:
 
 def test_a_result_is_resumed_only_from_the_same_entity() -> None:
     http = OneAnswer(b"rest", 206)
-    document = result_document(f"{API}/{KEY}/archive")
-    with http.client.open_result("archive", offset=5, entity='"v1"', document=document) as response:
+    known = result_document(f"{API}/{KEY}/archive")
+    with http.client.open_result("archive", offset=5, entity='"v1"', document=known) as response:
         assert response.status_code == 206
     [(method, url, request)] = http.sent
     assert (method, url) == ("GET", f"{API}/{KEY}/archive")
@@ -258,8 +259,8 @@ def test_the_older_name_of_the_sql_url_is_known() -> None:
 @pytest.mark.parametrize("url", [None, "", "file:///etc/passwd", f"http://upgrade.example.org/{KEY}"])
 def test_a_url_that_would_give_the_key_away_is_not_called(url: t.Any) -> None:
     http = OneAnswer(b"x")
-    document = result_document(url)
-    with pytest.raises(UnexpectedAnswerError) as caught, http.client.open_result("archive", document=document):
+    known = result_document(url)
+    with pytest.raises(UnexpectedAnswerError) as caught, http.client.open_result("archive", document=known):
         pass
     assert http.sent == []
     assert KEY not in str(caught.value)
@@ -268,8 +269,8 @@ def test_a_url_that_would_give_the_key_away_is_not_called(url: t.Any) -> None:
 @pytest.mark.parametrize("status", [404, 503])
 def test_an_error_page_in_place_of_a_result_is_a_failure(status: int) -> None:
     http = OneAnswer(b"<html>", status)
-    document = result_document(f"{API}/{KEY}/archive")
-    with pytest.raises(CallError) as caught, http.client.open_result("archive", document=document):
+    known = result_document(f"{API}/{KEY}/archive")
+    with pytest.raises(CallError) as caught, http.client.open_result("archive", document=known):
         pass
     assert f"GET upgraded/archive answered {status} with an HTML page" in str(caught.value)
     assert KEY not in str(caught.value)
@@ -289,3 +290,36 @@ def test_a_result_may_lie_on_another_host_that_does_not_learn_the_key(target: st
     http = OneAnswer(b"x")
     with http.client.open_result("archive", document=result_document(f"{API}/{KEY}/archive")):
         assert http.sent[0][2]["leave_to"](target) is allowed
+
+
+def client_at(url: str) -> OdooClient:
+    return OdooClient(HttpClient(f"{url}/database/v1"), "10534", KEY)
+
+
+def test_a_redirect_to_another_host_is_followed_with_nothing_that_is_secret() -> None:
+    with LocalServer(answer(b"dump")) as storage, LocalServer(redirect(f"{storage.url}/b?s=1")) as api:
+        known = result_document(f"{api.url}/{KEY}/upgraded/archive")
+        with client_at(api.url).open_result("archive", document=known) as response:
+            assert response.content == b"dump"
+    [seen] = storage.seen
+    assert KEY not in str(seen)
+    assert not {"authorization", "cookie", "referer"} & seen.headers.keys()
+
+
+def test_a_redirect_that_carries_the_key_away_is_not_followed() -> None:
+    with LocalServer(document({})) as other, LocalServer(redirect(f"{other.url}/{KEY}")) as api:
+        known = result_document(f"{api.url}/{KEY}/upgraded/archive")
+        with pytest.raises(UnexpectedAnswerError) as caught, client_at(api.url).open_result("archive", document=known):
+            pass
+    assert str(caught.value).startswith(f"GET upgraded/archive was redirected to {other.url}.")
+    assert KEY not in str(caught.value)
+    assert other.seen == []
+
+
+def test_a_call_of_the_api_is_not_redirected() -> None:
+    with LocalServer(document({})) as other, LocalServer(redirect(f"{other.url}/x", 307)) as api:
+        with pytest.raises(UnexpectedAnswerError):
+            client_at(api.url).process()
+        with pytest.raises(UnexpectedAnswerError):
+            client_at(api.url).status_once()
+    assert other.seen == []
