@@ -21,7 +21,7 @@ INDEX = $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null || echo
 .PHONY: help demo test test-matrix totals platform lint sanity units integration molecule docs importer repository acceptance build clean
 
 help:
-	@echo "make demo         upgrade a real Plone with the collection, step by step"
+	@echo "make demo         upgrade a real Plone, and an Odoo dump on the rehearsal platform, step by step"
 	@echo "make test         every check, on the newest ansible-core that this machine's Pythons run"
 	@echo "make test-matrix  sanity and integration tests on every ansible-core from 2.16 to the newest"
 	@echo "make platform     the rehearsal platform for Odoo upgrades, until Ctrl-C"
