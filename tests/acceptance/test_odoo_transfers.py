@@ -1,0 +1,616 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Dumps to the rehearsal platform and back, by the modules as Ansible runs them, over connections that break."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import stat
+import subprocess
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.ansible_cli import ModuleRun, environment, run_module
+from support.platform import SAMPLE_CONTRACT, Platform
+
+MEBIBYTE = 1024 * 1024
+SIZE = 24 * MEBIBYTE
+IN_FLIGHT = 16 * MEBIBYTE
+"""Bytes that a reset may take with it: sent, and not yet confirmed or read."""
+
+CUT = IN_FLIGHT + 4 * MEBIBYTE
+"""A connection that is cut after so many bytes has made progress, whatever the reset takes with it."""
+
+HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n"
+READS = {"status"}
+TRANSPORTS = ("https", "sftp")
+PASSPHRASE = "correct horse battery staple"
+
+
+def sql_dump(path: Path, size: int = SIZE, seed: int = 1) -> Path:
+    """A dump of so many bytes that no two seeds share."""
+    path.write_bytes(HEAD + random.Random(seed).randbytes((size - len(HEAD)) // 2).hex().encode())
+    return path
+
+
+def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(path)], check=True)
+    return path
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def descendants(process: int) -> list[int]:
+    """A process and all that it started, by whatever sessions they run in."""
+    with contextlib.suppress(FileNotFoundError):
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return [process, *(grandchild for child in children for grandchild in descendants(int(child)))]
+    return []
+
+
+@dataclass
+class Shop:
+    """One dump and one request that is made for it; every option can be given anew for one run."""
+
+    platform: Platform
+    folder: Path
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.dump = sql_dump(self.folder / "shop.sql")
+        self.dest = self.folder / "upgraded.sql"
+        self.request_file = self.folder / "shop.json"
+        self.private_key = make_key(self.folder / "key")
+        self.options = {
+            "api_url": self.platform.api_url,
+            "ca_path": str(self.platform.ca_path),
+            "request_file": str(self.request_file),
+            "timeout": 20,
+        }
+        creation = {"contract": SAMPLE_CONTRACT, "email": "a@example.com", "target": "18.0", "aim": "test"}
+        run = run_module("odoo_upgrade_request", {**self.options, **creation, "filename": "shop.sql"})
+        assert not run.failed, run.output
+        self.number = int(run.result["request_id"])
+
+    @property
+    def ways(self) -> dict[str, dict[str, Any]]:
+        return {
+            "https": {"transport": "https"},
+            "sftp": {
+                "transport": "sftp",
+                "sftp_private_key": str(self.private_key),
+                "sftp_host_key": self.platform.host_key,
+            },
+        }
+
+    def upload(self, way: str, *flags: str, **options: Any) -> ModuleRun:
+        given = {**self.options, **self.ways[way], "src": str(self.dump), **options}
+        return run_module("odoo_upgrade_upload", _without_none(given), *flags)
+
+    def download(self, way: str, *flags: str, **options: Any) -> ModuleRun:
+        given = {**self.options, **self.ways[way], "dest": str(self.dest), **options}
+        return run_module("odoo_upgrade_download", _without_none(given), *flags)
+
+    def finish(self) -> None:
+        """As if uploaded and processed, whatever was uploaded so far."""
+        request = self.platform.request(self.number)
+        if not request.upload_size:
+            request.original.write_bytes(self.dump.read_bytes())
+        self.platform.force_state(self.number, "done")
+
+    @property
+    def received(self) -> Path:
+        return self.platform.request(self.number).original
+
+    @property
+    def result(self) -> Path:
+        return self.platform.request(self.number).upgraded
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return json.loads(self.request_file.read_text())
+
+    def writes(self) -> list[str]:
+        """The calls so far that were no mere reads."""
+        return [call.call for call in self.platform.calls() if call.call not in READS]
+
+    def forget_calls(self) -> None:
+        self.platform.log.clear()
+
+
+def _without_none(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@pytest.fixture(scope="module")
+def platform_server() -> Iterator[Platform]:
+    with Platform(stage_seconds=None) as platform:
+        yield platform
+
+
+@pytest.fixture
+def shop(platform_server: Platform, tmp_path: Path) -> Shop:
+    platform_server.reset()
+    made = Shop(platform_server, tmp_path)
+    made.forget_calls()
+    return made
+
+
+def succeeded(run: ModuleRun, *, changed: bool) -> dict[str, Any]:
+    assert not run.failed, run.output
+    assert run.result["changed"] is changed, run.output
+    return run.result
+
+
+def failed(run: ModuleRun, *words: str) -> None:
+    assert run.failed, run.output
+    assert "Traceback" not in run.output
+    for word in words:
+        assert word in run.msg
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+def test_a_dump_goes_up_once(shop: Shop, way: str) -> None:
+    foreseen = succeeded(shop.upload(way, "--check"), changed=True)
+    assert foreseen["sent"]["size"] == shop.dump.stat().st_size
+    assert shop.writes() == []
+    assert not shop.received.exists()
+
+    sent = succeeded(shop.upload(way), changed=True)["sent"]
+    assert sha256(shop.received) == sent["sha256"] == sha256(shop.dump)
+    assert sent["transport"] == way
+    assert sent["bytes_sent"] == shop.dump.stat().st_size
+    expected = {"https": ["upload"], "sftp": ["request_sftp_access", "sftp"]}
+    assert shop.writes() == expected[way]
+
+    shop.forget_calls()
+    again = succeeded(shop.upload(way), changed=False)["sent"]
+    assert again["sha256"] == sent["sha256"]
+    assert shop.writes() == []
+    assert sorted(p.name for p in shop.folder.iterdir()) == ["key", "key.pub", "shop.json", "shop.sql"]
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+def test_a_result_comes_down_once(shop: Shop, way: str) -> None:
+    shop.finish()
+    before = sorted(shop.folder.iterdir())
+    succeeded(shop.download(way, "--check"), changed=True)
+    assert shop.writes() == []
+    assert sorted(shop.folder.iterdir()) == before
+
+    fetched = succeeded(shop.download(way), changed=True)["fetched"]
+    assert shop.dest.read_bytes() == shop.result.read_bytes()
+    assert sha256(shop.dump).encode() in shop.dest.read_bytes()[-200:]
+    assert fetched["sha256"] == sha256(shop.dest)
+    assert fetched["format"] == "sql"
+    assert stat.S_IMODE(shop.dest.stat().st_mode) == 0o600
+    assert not Path(f"{shop.dest}.part").exists()
+
+    shop.forget_calls()
+    succeeded(shop.download(way), changed=False)
+    assert shop.writes() == []
+
+
+def test_a_broken_upload_goes_on_where_it_broke(shop: Shop) -> None:
+    sql_dump(shop.dump, 4 * CUT)
+    shop.platform.fault("sftp_cut", after=CUT, times=3)
+    sent = succeeded(shop.upload("sftp"), changed=True)["sent"]
+    assert sent["breaks"] == 3
+    assert sha256(shop.received) == sha256(shop.dump)
+    assert [call.opens for call in shop.platform.calls("sftp")] == [["shop.sql (write)"]] * 4
+    arrived = sum(call.received for call in shop.platform.calls("sftp"))
+    assert 4 * CUT <= arrived + 1 < 4 * CUT + 3 * IN_FLIGHT + MEBIBYTE
+
+
+def test_the_next_run_takes_up_a_broken_upload(shop: Shop) -> None:
+    shop.platform.fault("sftp_cut", after=CUT)
+    failed(shop.upload("sftp", retries=0), "The connection to the SFTP server was lost")
+    sent = succeeded(shop.upload("sftp"), changed=True)["sent"]
+    assert CUT - IN_FLIGHT <= sent["resumed_from"] <= CUT
+    assert sent["bytes_sent"] == shop.dump.stat().st_size - sent["resumed_from"]
+    assert sha256(shop.received) == sent["sha256"] == sha256(shop.dump)
+    assert shop.record["sending"] is None
+
+
+def test_a_killed_upload_is_taken_up(shop: Shop) -> None:
+    shop.platform.fault("sftp_hang", after=20 * MEBIBYTE)
+    options = {**shop.options, **shop.ways["sftp"], "src": str(shop.dump), "timeout": 120}
+    command = ["ansible", "localhost", "-m", "siteops.upgrades.odoo_upgrade_upload", "-a", json.dumps(options)]
+    with subprocess.Popen(
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as run:
+        deadline = time.monotonic() + 60
+        while sum(call.received for call in shop.platform.calls("sftp")) < 20 * MEBIBYTE:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        while not (shop.record["sending"] or {}).get("segments", [[0, 0]])[0][1]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        for process in descendants(run.pid):
+            os.kill(process, signal.SIGKILL)
+    sent = succeeded(shop.upload("sftp"), changed=True)["sent"]
+    assert sent["resumed_from"] >= 4 * MEBIBYTE
+    assert sha256(shop.received) == sha256(shop.dump)
+
+
+def test_a_part_of_another_dump_is_not_built_upon(shop: Shop) -> None:
+    shop.platform.fault("sftp_cut", after=CUT)
+    failed(shop.upload("sftp", retries=0))
+    sql_dump(shop.dump, seed=2)
+    sent = succeeded(shop.upload("sftp"), changed=True)["sent"]
+    assert sent["resumed_from"] == 0
+    assert sha256(shop.received) == sha256(shop.dump)
+
+
+def test_a_part_that_the_request_file_knows_nothing_of_is_not_built_upon(shop: Shop) -> None:
+    shop.received.write_bytes(b"x" * (2 * SIZE))
+    sent = succeeded(shop.upload("sftp"), changed=True)["sent"]
+    assert sent["resumed_from"] == 0
+    assert sha256(shop.received) == sha256(shop.dump)
+
+
+def test_an_access_that_ends_is_asked_for_again(shop: Shop) -> None:
+    shop.platform.fault("sftp_cut", after=CUT)
+    shop.platform.fault("sftp_refuse_authentication")
+    sent = succeeded(shop.upload("sftp"), changed=True)["sent"]
+    assert sent["breaks"] == 1
+    assert shop.writes().count("request_sftp_access") == 2
+    assert sha256(shop.received) == sha256(shop.dump)
+
+
+def test_a_server_that_never_lets_us_in(shop: Shop) -> None:
+    shop.platform.fault("sftp_refuse_authentication", times=9)
+    failed(shop.upload("sftp"), "accepts none of the keys")
+    assert shop.writes() == ["request_sftp_access", "sftp"]
+
+
+def test_a_lost_answer_to_an_upload(shop: Shop) -> None:
+    shop.platform.fault("reset_after", "upload")
+    failed(shop.upload("https"), "the next run sends it again")
+    assert shop.record["sent"] is None
+    succeeded(shop.upload("https"), changed=True)
+    assert shop.writes() == ["upload", "upload"]
+
+
+def test_an_upload_by_https_that_is_cut(shop: Shop) -> None:
+    shop.platform.fault("cut_upload", "upload", after=5 * MEBIBYTE)
+    failed(shop.upload("https"), "POST", "the next run sends it again")
+    assert shop.writes() == ["upload"]
+    assert not shop.received.exists()
+
+
+def test_an_upload_that_is_refused(shop: Shop) -> None:
+    shop.platform.fault("failure", "upload", reason="SERVER:ERROR", message="No room")
+    failed(shop.upload("https"), "SERVER:ERROR", "No room")
+    assert shop.record["sent"] is None
+
+
+def test_a_touched_dump_is_not_sent_again(shop: Shop) -> None:
+    succeeded(shop.upload("https"), changed=True)
+    os.utime(shop.dump, (1, 1))
+    shop.forget_calls()
+    succeeded(shop.upload("https"), changed=False)
+    assert shop.writes() == []
+    assert shop.record["sent"]["mtime_ns"] == 1_000_000_000
+
+
+def test_a_changed_dump_is_sent_again_while_that_is_possible(shop: Shop) -> None:
+    succeeded(shop.upload("https"), changed=True)
+    sql_dump(shop.dump, seed=2)
+    succeeded(shop.upload("sftp"), changed=True)
+    assert sha256(shop.received) == sha256(shop.dump)
+
+    shop.platform.force_state(shop.number, "processing")
+    shop.forget_calls()
+    succeeded(shop.upload("sftp"), changed=False)
+    sql_dump(shop.dump, seed=3)
+    for flags in ((), ("--check",)):
+        failed(shop.upload("sftp", *flags), "state processing", "takes no dump any more")
+    assert shop.writes() == []
+
+
+def test_auto_takes_sftp_for_large_dumps_where_there_is_a_key(shop: Shop) -> None:
+    options = {"transport": "auto", "sftp_threshold": "20M"}
+    assert shop.upload("sftp", "--check", **options).result["sent"]["transport"] == "sftp"
+    assert shop.upload("https", "--check", **options).result["sent"]["transport"] == "https"
+    options["sftp_threshold"] = "30M"
+    assert shop.upload("sftp", "--check", **options).result["sent"]["transport"] == "https"
+
+
+@pytest.mark.parametrize("kind", ("ed25519", "rsa", "ecdsa"))
+def test_keys_of_every_type_with_a_passphrase(shop: Shop, kind: str) -> None:
+    key = make_key(shop.folder / kind, kind, PASSPHRASE)
+    options = {"sftp_private_key": str(key), "src": str(sql_dump(shop.folder / "small.sql", MEBIBYTE))}
+    failed(shop.upload("sftp", **options, sftp_passphrase="wrong"), "sftp_passphrase")
+    failed(shop.upload("sftp", **options), "sftp_passphrase", "is missing")
+    assert shop.platform.calls() == []
+
+    run = shop.upload("sftp", "-vvvv", **options, sftp_passphrase=PASSPHRASE)
+    succeeded(run, changed=True)
+    assert PASSPHRASE not in run.output
+    assert shop.record["key"] not in run.output
+    assert "PRIVATE KEY" not in run.output
+
+
+def test_keys_of_an_agent(shop: Shop) -> None:
+    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    variables = dict(part.split("=", 1) for part in agent.replace("\n", "").split(";") if "=" in part)
+    env = {**os.environ, **variables}
+    options = {**shop.options, "transport": "sftp", "src": str(shop.dump), "sftp_host_key": shop.platform.host_key}
+    try:
+        subprocess.run(["ssh-add", "-q", str(shop.private_key)], env=env, check=True)
+        named = {**options, "sftp_public_keys": str(make_key(shop.folder / "other")) + ".pub"}
+        failed(run_module("odoo_upgrade_upload", named, env=variables), "none of those in 'sftp_public_keys'")
+        assert shop.platform.calls() == []
+        succeeded(run_module("odoo_upgrade_upload", options, env=variables), changed=True)
+    finally:
+        os.kill(int(variables["SSH_AGENT_PID"]), signal.SIGTERM)
+    assert sha256(shop.received) == sha256(shop.dump)
+
+
+def test_a_private_key_among_the_public_ones_stays_here(shop: Shop) -> None:
+    keys = shop.folder / "authorized_keys"
+    keys.write_text("# ours\n\n" + shop.private_key.with_suffix(".pub").read_text() + shop.private_key.read_text())
+    run = shop.upload("sftp", sftp_public_keys=str(keys))
+    failed(run, "sftp_public_keys", "line 4")
+    assert shop.private_key.read_text().splitlines()[2] not in run.output
+    assert shop.platform.calls() == []
+
+
+def test_the_first_host_key_is_kept_and_a_change_refused(shop: Shop) -> None:
+    shop.platform.fault("sftp_cut", after=CUT)
+    run = shop.upload("sftp", sftp_host_key=None, retries=0)
+    failed(run)
+    assert "seen for the first time" in run.output
+    assert shop.record["host_key"] == shop.platform.known_hosts_line
+
+    shop.platform.fault("sftp_other_host_key")
+    failed(shop.upload("sftp", sftp_host_key=None), "the first time", "SHA256:")
+    assert shop.platform.calls("sftp")[-1].received == 0
+
+    run = shop.upload("sftp", sftp_host_key=None)
+    assert "seen for the first time" not in run.output
+    assert succeeded(run, changed=True)["sent"]["resumed_from"] > 0
+
+
+def test_a_server_that_is_not_the_given_one(shop: Shop) -> None:
+    known = shop.folder / "known_hosts"
+    known.write_text("example.org " + shop.private_key.with_suffix(".pub").read_text())
+    failed(shop.upload("sftp", sftp_host_key=None, sftp_known_hosts=str(known)), "is not in", "known_hosts")
+    failed(shop.upload("sftp", sftp_host_key=shop.private_key.with_suffix(".pub").read_text()), "sftp_host_key")
+    assert not shop.received.stat().st_size
+
+    known.write_text(shop.platform.known_hosts_line + "\n")
+    succeeded(shop.upload("sftp", sftp_host_key=None, sftp_known_hosts=str(known)), changed=True)
+
+
+@pytest.mark.parametrize("name", ("../shop.sql", "/etc/passwd", "..", "a/b", "a\0b", ""))
+def test_a_hostile_name_of_the_shared_file(shop: Shop, name: str) -> None:
+    shop.platform.fault("edit", "request_sftp_access", path="request.shared_file", value=name)
+    failed(shop.upload("sftp"), "request_sftp_access")
+    assert "sftp" not in shop.writes()
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+def test_a_broken_download_goes_on_where_it_broke(shop: Shop, way: str) -> None:
+    sql_dump(shop.dump, 4 * CUT)
+    shop.finish()
+    cut_downloads(shop, way, times=2)
+    fetched = succeeded(shop.download(way), changed=True)["fetched"]
+    assert fetched["breaks"] == 2
+    assert shop.dest.read_bytes() == shop.result.read_bytes()
+    moved = sum(call.sent for call in shop.platform.calls("sftp" if way == "sftp" else "upgraded/archive"))
+    assert shop.result.stat().st_size <= moved < shop.result.stat().st_size + 2 * IN_FLIGHT + MEBIBYTE
+
+
+def cut_downloads(shop: Shop, way: str, times: int = 1) -> None:
+    if way == "sftp":
+        shop.platform.fault("sftp_cut", after=CUT, times=times)
+    else:
+        shop.platform.fault("cut_download", "upgraded/archive", after=CUT, times=times)
+
+
+def cut_download(shop: Shop, way: str) -> Path:
+    """A download that broke off for good; the part that it left behind."""
+    shop.finish()
+    cut_downloads(shop, way)
+    failed(shop.download(way, retries=0))
+    assert not shop.dest.exists()
+    part = Path(f"{shop.dest}.part")
+    assert CUT - IN_FLIGHT <= part.stat().st_size <= CUT
+    assert stat.S_IMODE(part.stat().st_mode) == 0o600
+    return part
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+def test_the_next_run_takes_up_a_broken_download(shop: Shop, way: str) -> None:
+    part = cut_download(shop, way)
+    here = part.stat().st_size
+    fetched = succeeded(shop.download(way), changed=True)["fetched"]
+    assert fetched["resumed_from"] == here
+    assert fetched["bytes_received"] == shop.result.stat().st_size - here
+    assert shop.dest.read_bytes() == shop.result.read_bytes()
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+def test_a_part_that_was_tampered_with_is_dropped(shop: Shop, way: str) -> None:
+    part = cut_download(shop, way)
+    content = bytearray(part.read_bytes())
+    content[MEBIBYTE] ^= 1
+    part.write_bytes(content)
+    fetched = succeeded(shop.download(way), changed=True)["fetched"]
+    assert fetched["resumed_from"] == 0
+    assert shop.dest.read_bytes() == shop.result.read_bytes()
+
+
+def test_another_result_than_the_part_was_of(shop: Shop) -> None:
+    cut_download(shop, "https")
+    shop.platform.fault("new_entity", "upgraded/archive")
+    fetched = succeeded(shop.download("https"), changed=True)["fetched"]
+    assert fetched["resumed_from"] == 0
+    assert shop.dest.read_bytes() == shop.result.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ("ignore_range", "refuse_range"))
+def test_a_server_without_ranges(shop: Shop, kind: str) -> None:
+    cut_download(shop, "https")
+    shop.platform.fault(kind, "upgraded/archive")
+    fetched = succeeded(shop.download("https"), changed=True)["fetched"]
+    assert fetched["resumed_from"] == 0
+    assert shop.dest.read_bytes() == shop.result.read_bytes()
+
+
+def test_a_login_page_does_not_cost_the_part(shop: Shop) -> None:
+    part = cut_download(shop, "https")
+    shop.platform.fault("login_page", "upgraded/archive")
+    failed(shop.download("https"), "HTML page")
+    assert part.exists()
+    assert succeeded(shop.download("https"), changed=True)["fetched"]["resumed_from"] > 0
+
+
+@pytest.mark.parametrize(
+    "fault", ({"kind": "login_page"}, {"kind": "empty_body"}, {"kind": "other_json", "document": {"failures": []}})
+)
+def test_what_is_no_dump(shop: Shop, fault: dict[str, Any]) -> None:
+    shop.finish()
+    shop.platform.fault(call="upgraded/archive", **fault)
+    failed(shop.download("https"))
+    assert not shop.dest.exists()
+    assert not Path(f"{shop.dest}.part").exists()
+
+
+def test_half_an_archive_that_claims_to_be_whole(shop: Shop) -> None:
+    with zipfile.ZipFile(shop.dump, "w") as archive:
+        archive.writestr("dump.sql", HEAD * 1000)
+    shop.finish()
+    shop.platform.fault("truncated_body", "upgraded/archive")
+    failed(shop.download("https"), "damaged", "It was removed")
+    assert not Path(f"{shop.dest}.part").exists()
+    assert succeeded(shop.download("https"), changed=True)["fetched"]["format"] == "zip"
+
+
+def test_a_result_with_a_filestore_has_another_name(shop: Shop) -> None:
+    shop.platform.settings.deliver_filestore = True
+    shop.finish()
+    assert succeeded(shop.download("sftp"), changed=True)["fetched"]["format"] == "zip"
+    assert shop.platform.calls("sftp")[-1].opens == ["upgraded_shop.zip (read)"]
+
+
+def test_a_result_of_a_name_that_nobody_can_know(shop: Shop) -> None:
+    shop.finish()
+    shop.platform.fault("sftp_name", name="other.dump")
+    failed(shop.download("sftp"), "other.dump", "none of them is the upgraded shop.sql")
+    assert not Path(f"{shop.dest}.part").exists()
+
+
+def test_sql(shop: Shop) -> None:
+    shop.finish()
+    failed(shop.download("sftp", content="sql"), "transport")
+    assert shop.platform.calls() == []
+    fetched = succeeded(shop.download("https", content="sql", mode="0640"), changed=True)["fetched"]
+    assert fetched["content"] == "sql"
+    assert stat.S_IMODE(shop.dest.stat().st_mode) == 0o640
+
+
+def test_another_file_at_the_destination(shop: Shop) -> None:
+    shop.finish()
+    shop.dest.write_text("precious")
+    for flags in ((), ("--check",)):
+        failed(shop.download("https", *flags), "another file", "force")
+    assert shop.dest.read_text() == "precious"
+    succeeded(shop.download("https", force=True), changed=True)
+    succeeded(shop.download("https", force=True), changed=False)
+    os.utime(shop.dest, (1, 1))
+    succeeded(shop.download("https"), changed=False)
+    shop.dest.write_text("precious")
+    failed(shop.download("https"), "another file")
+
+
+def test_a_run_that_was_killed_before_the_last_step(shop: Shop) -> None:
+    shop.finish()
+    succeeded(shop.download("https"), changed=True)
+    shop.dest.rename(f"{shop.dest}.part")
+    shop.forget_calls()
+    succeeded(shop.download("https", "--check"), changed=True)
+    succeeded(shop.download("https"), changed=True)
+    assert shop.writes() == []
+    assert shop.dest.read_bytes() == shop.result.read_bytes()
+
+
+def test_no_result_yet_and_no_result_ever(shop: Shop) -> None:
+    shop.platform.force_state(shop.number, "processing")
+    failed(shop.download("https"), "no result yet", "processing")
+    shop.platform.force_state(shop.number, "invalid", "Your modules are too old")
+    failed(shop.download("https"), "invalid", "Your modules are too old")
+    assert shop.writes() == []
+
+
+def test_a_request_without_a_file(shop: Shop) -> None:
+    record = shop.record
+    bare = {"request_file": None, "request_id": record["id"], "request_key": record["key"]}
+    failed(shop.upload("sftp", **bare, sftp_host_key=None), "sftp_host_key")
+    assert shop.platform.calls() == []
+    succeeded(shop.upload("sftp", **bare), changed=True)
+    shop.platform.force_state(shop.number, "done")
+    run = shop.download("https", "-vvvv", **bare)
+    succeeded(run, changed=True)
+    assert record["key"] not in run.output
+    failed(shop.download("https", **bare), "another file")
+
+    shop.dest.unlink()
+    cut_downloads(shop, "https")
+    failed(shop.download("https", **bare, retries=0))
+    assert not Path(f"{shop.dest}.part").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    (
+        ({"dest": "/nonexistent/x"}, ("dest", "does not exist")),
+        ({"dest": "/tmp"}, ("dest", "is a folder")),
+        ({"mode": "999"}, ("mode", "octal")),
+        ({"retries": -1}, ("retries",)),
+        ({"sftp_threshold": "much"}, ("sftp_threshold",)),
+    ),
+)
+def test_bad_options_of_a_download(shop: Shop, options: dict[str, Any], words: tuple[str, ...]) -> None:
+    failed(shop.download("https", **options), *words)
+    assert shop.platform.calls() == []
+
+
+def test_dumps_that_cannot_be_sent(shop: Shop) -> None:
+    (shop.folder / "empty").touch()
+    for src in (shop.folder, shop.folder / "missing", shop.folder / "empty", "/dev/null"):
+        failed(shop.upload("https", src=str(src)), "src")
+    assert shop.platform.calls() == []
+
+
+def test_an_access_for_others(shop: Shop) -> None:
+    options = {**shop.options, "sftp_public_keys": f"{shop.private_key}.pub"}
+    run = run_module("odoo_upgrade_sftp_access", options, "--check")
+    assert "access" not in succeeded(run, changed=True)
+    assert shop.writes() == []
+    result = succeeded(run_module("odoo_upgrade_sftp_access", options), changed=True)
+    assert result["access"]["sftp_port"] == shop.platform.sftp_port
+    assert result["access"]["shared_file"] == "shop.sql"
+    assert result["public_keys"][0].startswith("ssh-ed25519 SHA256:")
+    with contextlib.suppress(KeyError):
+        assert shop.record["key"] not in json.dumps(result)
+
+    shop.platform.force_state(shop.number, "processing")
+    failed(run_module("odoo_upgrade_sftp_access", options), "processing")
