@@ -10,6 +10,7 @@ import pathlib
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from support.demo.terminal import Shown, Terminal
 from support.platform import SAMPLE_CONTRACT, SAMPLE_DUMP, Platform
 
