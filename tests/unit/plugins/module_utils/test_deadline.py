@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils import _deadline
 from ansible_collections.siteops.upgrades.plugins.module_utils._deadline import Deadline, TimeLimitPassed, time_limit
 
 LONG = 60.0
@@ -103,8 +102,8 @@ def test_in_a_thread_there_is_no_limit_and_no_error() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that moves only where somebody sleeps; its naps."""
     naps: list[float] = []
-    monkeypatch.setattr(_deadline.time, "monotonic", lambda: 1000.0 + sum(naps))
-    monkeypatch.setattr(_deadline.time, "sleep", naps.append)
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0 + sum(naps))
+    monkeypatch.setattr(time, "sleep", naps.append)
     return naps
 
 

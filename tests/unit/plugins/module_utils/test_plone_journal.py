@@ -14,7 +14,6 @@ import typing as t
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils import _plone_journal
 from ansible_collections.siteops.upgrades.plugins.module_utils._errors import UpgradeError
 from ansible_collections.siteops.upgrades.plugins.module_utils._lock import BusyError
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_journal import Posted, SiteJournal, open_journal
@@ -24,6 +23,13 @@ if t.TYPE_CHECKING:
 
 URL = "https://plone.example.org/Plone"
 WHAT = "the upgrade from 6018"
+ODD_FIELDS: tuple[dict[str, t.Any], ...] = (
+    {"more": 1},
+    {"posted_at": None},
+    {"posted_at": "0"},
+    {"believed_until": []},
+    {"what": 5},
+)
 
 
 @pytest.fixture
@@ -105,10 +111,7 @@ def test_a_kill_while_writing_leaves_nothing_to_believe(folder: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     (b"null", b"[]", b"{}", b'"x"', b"\xff\xfe", b"[" * 4096, b'{"posted_at": "x", "believed_until": 1, "what": "y"}')
-    + tuple(
-        json.dumps({"posted_at": 0, "believed_until": 9e12, "what": WHAT, **odd}).encode()
-        for odd in ({"more": 1}, {"posted_at": None}, {"posted_at": "0"}, {"believed_until": []}, {"what": 5})
-    ),
+    + tuple(json.dumps({"posted_at": 0, "believed_until": 9e12, "what": WHAT, **odd}).encode() for odd in ODD_FIELDS),
 )
 def test_foreign_content_is_not_believed(folder: Path, content: bytes) -> None:
     path = post_and_die()
@@ -123,7 +126,7 @@ def test_a_clock_set_back_or_a_long_time_ends_the_belief(
 ) -> None:
     post_and_die()
     now = time.time()
-    monkeypatch.setattr(_plone_journal.time, "time", lambda: now + offset)
+    monkeypatch.setattr(time, "time", lambda: now + offset)
     assert remembered() is None
 
 
@@ -155,7 +158,7 @@ def test_a_full_disk_is_said_before_anything_is_posted(folder: Path, monkeypatch
     def full(*_arguments: t.Any) -> t.NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(_plone_journal.os, "pwrite", full)
+    monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(UpgradeError, match="Nothing was posted, because .* cannot be written to: No space left"):
         post_and_die()
     monkeypatch.undo()
