@@ -1,0 +1,289 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two sites of one real instance: found, put into an inventory, shown in a table and upgraded together."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from support.ansible_cli import PlaybookRun, environment, run_module, run_playbook
+from support.plone import ADMIN, MANAGER, PloneServer
+
+CREDENTIALS = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
+STATUS = "siteops.upgrades.plone_status"
+NEWEST = "6205"
+
+
+@pytest.fixture(scope="module")
+def fleet_server() -> Iterator[PloneServer]:
+    """One instance with two sites for this module; tests take it as ``fleet``."""
+    with PloneServer(sites=2) as server:
+        yield server
+
+
+@pytest.fixture
+def fleet(fleet_server: PloneServer) -> PloneServer:
+    """The instance as it was when it started."""
+    fleet_server.restore()
+    return fleet_server
+
+
+class Inventory(NamedTuple):
+    """An inventory file of the plugin, and what ansible-inventory says of it."""
+
+    path: Path
+
+    def write(self, **options: Any) -> None:
+        self.path.write_text(json.dumps({"plugin": "siteops.upgrades.plone_sites", **options}), encoding="utf-8")
+
+    def listed(self, *flags: str, **variables: str) -> tuple[dict[str, Any], str]:
+        command = ["ansible-inventory", "-i", str(self.path), "--list", *flags]
+        env = environment({**CREDENTIALS, **variables})
+        ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+        assert ended.returncode == 0, ended.stderr
+        start = re.search(r"^\{", ended.stdout, re.MULTILINE)
+        assert start, ended.stdout
+        return json.loads(ended.stdout[start.start() :]), ended.stdout + " ".join(ended.stderr.split())
+
+    def variables(self, **variables: str) -> dict[str, dict[str, Any]]:
+        hosts: dict[str, dict[str, Any]] = self.listed(**variables)[0]["_meta"]["hostvars"]
+        return hosts
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    return Inventory(tmp_path / "fleet.plone_sites.yml")
+
+
+def status(inventory: Path, *flags: str, **variables: str) -> tuple[PlaybookRun, list[dict[str, Any]]]:
+    env = {**CREDENTIALS, "ANSIBLE_SHOW_CUSTOM_STATS": "true", **variables}
+    run = run_playbook(STATUS, "-i", str(inventory), *flags, env=env)
+    stats = re.search(r"^\tRUN: (\{.*)$", run.output, re.MULTILINE)
+    assert stats, run.output
+    return run, json.loads(stats.group(1))["plone_status"]
+
+
+def options(fleet: PloneServer) -> dict[str, Any]:
+    return {"url": fleet.root_url, "username": ADMIN.name, "password": ADMIN.password}
+
+
+def test_every_site_is_found(fleet: PloneServer) -> None:
+    fleet.set_version(NEWEST, site_id="Plone2")
+    run = run_module("plone_site_info", {**options(fleet), "gather": ["state", "addons"]}, "--check")
+    assert (run.failed, run.result["changed"]) == (False, False), run.output
+    assert [site["url"] for site in run.result["sites"]] == fleet.urls
+    assert [site["title"] for site in run.result["sites"]] == ["Test site Plone", "Test site Plone2"]
+    assert [site["needs_upgrade"] for site in run.result["sites"]] == [True, False]
+    assert [site["state"] for site in run.result["sites"]] == ["pending", "up_to_date"]
+    assert [site["steps_pending"] for site in run.result["sites"]] == [38, 0]
+    assert [site["addons_behind"] for site in run.result["sites"]] == [["siteops.testaddon"]] * 2
+    assert {request.method for request in fleet.requests()} == {"GET"}
+
+
+def test_a_virtual_host_is_told_and_not_followed(fleet: PloneServer) -> None:
+    front = f"{fleet.root_url}/VirtualHostBase/https/www.example.org:443/VirtualHostRoot"
+    run = run_module("plone_site_info", {**options(fleet), "url": front, "gather": ["state"]})
+    assert [site["public_url"] for site in run.result["sites"]] == [
+        "https://www.example.org/Plone",
+        "https://www.example.org/Plone2",
+    ]
+    assert [site["url"] for site in run.result["sites"]] == [f"{front}/Plone", f"{front}/Plone2"]
+    assert [site["state"] for site in run.result["sites"]] == ["pending", "pending"]
+
+
+def test_a_wrong_password_is_not_hidden_by_a_list_for_anybody(fleet: PloneServer) -> None:
+    for gather in ([], ["state"]):
+        run = run_module("plone_site_info", {**options(fleet), "password": "not-the-password-at-all", "gather": gather})
+        assert run.failed
+        assert "GET /Plone/@system was refused (401 Unauthorized). The user name or the password is wrong" in run.msg
+
+
+def test_sites_of_a_manager_of_one(fleet: PloneServer) -> None:
+    other = {"url": fleet.root_url, "username": MANAGER.name, "password": MANAGER.password}
+    assert fleet.call("DELETE", f"{fleet.urls[1]}/@users/{MANAGER.name}")[0] == 204
+    run = run_module("plone_site_info", {**other, "gather": ["state"]})
+    assert [site["state"] for site in run.result["sites"]] == ["pending", "unreadable"], run.output
+    assert "was refused (401 Unauthorized)" in run.warnings
+
+
+def test_named_sites_and_one_that_is_not_there(fleet: PloneServer) -> None:
+    run = run_module("plone_site_info", {**options(fleet), "sites": ["Plone2", "NoSuch"]})
+    assert (run.failed, [site["state"] for site in run.result["sites"]]) == (False, ["pending", "unreadable"])
+    assert "GET /NoSuch/@upgrade found nothing (404)" in run.warnings
+    assert not any("@sites" in request.path for request in fleet.requests())
+
+
+def test_the_root_is_told_from_a_site(fleet: PloneServer) -> None:
+    run = run_module("plone_site_info", {**options(fleet), "url": fleet.url})
+    assert run.failed
+    assert "This is a Plone site and not the root of its Zope server." in run.msg
+
+
+def test_one_host_for_each_site(fleet: PloneServer, inventory: Inventory) -> None:
+    fleet.set_version("9999", site_id="Plone2")
+    inventory.write(
+        instances=[{"name": "intranet", "url": fleet.root_url}],
+        addons=True,
+        strict=True,
+        compose={"steps": "plone_site_steps_pending + 1"},
+        groups={"late": "plone_site_steps_pending > 30"},
+        keyed_groups=[{"prefix": "profile", "key": "plone_site_versions.instance"}],
+    )
+    listed, output = inventory.listed()
+    hosts = listed["_meta"]["hostvars"]
+    assert listed["plone_pending"]["hosts"] == listed["late"]["hosts"] == ["intranet_Plone"]
+    assert listed["plone_newer_than_code"]["hosts"] == listed["profile_9999"]["hosts"] == ["intranet_Plone2"]
+    assert listed["plone_instance_intranet"]["hosts"] == listed["plone_sites"]["hosts"] == list(hosts)
+    assert hosts["intranet_Plone"] == {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "plone_site_addons_behind": ["siteops.testaddon"],
+        "plone_site_error": "",
+        "plone_site_id": "Plone",
+        "plone_site_instance": "intranet",
+        "plone_site_needs_upgrade": True,
+        "plone_site_path": "/Plone",
+        "plone_site_public_url": fleet.url,
+        "plone_site_state": "pending",
+        "plone_site_steps_pending": 38,
+        "plone_site_title": "Test site Plone",
+        "plone_site_versions": {"fs": NEWEST, "instance": "6018"},
+        "plone_upgrade_url": fleet.url,
+        "steps": 39,
+    }
+    assert "[WARNING]" not in output
+    assert {request.method for request in fleet.requests()} == {"GET"}
+
+
+def test_a_site_cannot_have_the_controller_run_its_title(
+    fleet: PloneServer, inventory: Inventory, tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace"
+    title = f"{{{{ lookup('ansible.builtin.pipe', 'touch {trace}') }}}}"
+    assert fleet.call("PATCH", fleet.url, {"title": title})[0] == 204
+    inventory.write(url=fleet.root_url)
+    shown = ["ansible", "plone_pending", "-i", str(inventory.path), "-m", "ansible.builtin.debug"]
+    ended = subprocess.run(
+        [*shown, "-a", "msg={{ plone_site_title }}"],
+        env=environment(CREDENTIALS),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert title in ended.stdout, ended.stdout + ended.stderr
+    status(inventory.path)
+    assert not trace.exists()
+
+
+def test_the_cache_holds_no_secret(fleet: PloneServer, inventory: Inventory, tmp_path: Path) -> None:
+    cache = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(tmp_path / "cache")}
+    password = "{{ lookup('ansible.builtin.env', 'FLEET_PASSWORD') }}"
+    inventory.write(instances=[{"url": fleet.root_url, "username": ADMIN.name, "password": password}], **cache)
+    first, output = inventory.listed("-vvvv", FLEET_PASSWORD=ADMIN.password, PLONE_PASSWORD="")
+    kept = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "cache").iterdir())
+    assert fleet.url in kept
+    for secret in (ADMIN.password, base64.b64encode(f"{ADMIN.name}:{ADMIN.password}".encode()).decode()):
+        assert secret not in kept + output
+    fleet.clear_requests()
+    assert inventory.listed(PLONE_PASSWORD="")[0] == first
+    assert fleet.requests() == []
+
+    inventory.write(instances=[{"url": fleet.root_url, "sites": ["Plone2"]}], **cache)
+    assert [host["plone_upgrade_url"] for host in inventory.variables().values()] == [fleet.urls[1]]
+    failed = inventory.listed("--flush-cache", PLONE_PASSWORD="not-the-password-at-all")[0]
+    assert list(failed["plone_unreadable"]["hosts"])
+    assert list(inventory.listed()[0]["plone_pending"]["hosts"])
+
+
+def test_what_cannot_be_read(fleet: PloneServer, inventory: Inventory) -> None:
+    good = {"name": "good", "url": fleet.root_url, "sites": ["Plone", "NoSuch"]}
+    bad = {"name": "bad", "url": fleet.root_url, "username": "admin", "password": "not-the-password-at-all"}
+    away = {"name": "away", "url": "http://127.0.0.1:1"}
+    inventory.write(instances=[good, bad, away])
+    listed, output = inventory.listed()
+    assert listed["plone_pending"]["hosts"] == ["good_Plone"]
+    assert listed["plone_unreadable"]["hosts"] == ["good_NoSuch", "bad", "away"]
+    assert "not-the-password-at-all" not in output
+    assert "was refused (401 Unauthorized). The user name or the password is wrong" in output
+    assert "GET /@sites could not be sent" in output
+
+    inventory.write(instances=[good, bad, away], unreadable="fail")
+    listed, output = inventory.listed()
+    assert listed["_meta"]["hostvars"] == {}
+    assert "not everything could be read" in output
+
+
+@pytest.mark.parametrize(
+    ("configuration", "words"),
+    [
+        ({}, "Option 'url': is empty"),
+        ({"instances": [{"url": "http://127.0.0.1:1"}, {"url": "http://127.0.0.1:1/"}]}, "two are called 127.0.0.1_1"),
+        ({"url": "http://127.0.0.1:1", "sites": ["a/../b"]}, "Option 'sites': 'a/../b' is neither"),
+        ({"url": "http://127.0.0.1:1", "token": "x"}, "Option 'token': give a token, or username and password"),
+        ({"url": "http://127.0.0.1:1", "ca_path": "/nowhere"}, "Option 'ca_path': there is no file"),
+    ],
+)
+def test_bad_configurations(inventory: Inventory, configuration: dict[str, Any], words: str) -> None:
+    inventory.write(**configuration)
+    assert words in inventory.listed()[1]
+
+
+def test_the_status_of_a_plain_inventory(fleet: PloneServer, tmp_path: Path) -> None:
+    hosts = {
+        "first": {"plone_upgrade_url": fleet.url},
+        "second": {
+            "plone_upgrade_url": f"{fleet.urls[1]}/@upgrade",
+            "plone_upgrade_username": MANAGER.name,
+            "plone_upgrade_password": MANAGER.password,
+            "plone_upgrade_validate_certs": False,
+        },
+        "missing": {"plone_upgrade_url": f"{fleet.root_url}/NoSuch"},
+        "nameless": {},
+    }
+    plain = tmp_path / "hosts.yml"
+    plain.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+    run, rows = status(plain, "-vvvv")
+    assert run.status == 0
+    assert [row["host"] for row in rows] == list(hosts)
+    assert [row["state"] for row in rows] == ["pending", "pending", "unreadable", "unreadable"]
+    assert [row["steps_pending"] for row in rows] == [38, 38, None, None]
+    assert [row["addons_behind"] for row in rows] == [["siteops.testaddon"], ["siteops.testaddon"], None, None]
+    assert rows[0]["versions"] == {"instance": "6018", "fs": NEWEST}
+    assert "GET /NoSuch/@upgrade found nothing (404)" in rows[2]["error"]
+    assert "plone_upgrade_url is not set" in rows[3]["error"]
+    assert re.search(r"first +pending +6018 +6205 +38 +siteops\.testaddon", run.output)
+    assert {request.method for request in fleet.requests()} == {"GET"}
+    for secret in (ADMIN.password, MANAGER.password):
+        assert secret not in run.output
+
+
+def test_the_status_of_an_instance_that_refuses(fleet: PloneServer, inventory: Inventory) -> None:
+    inventory.write(instances=[{"name": "intranet", "url": fleet.root_url}])
+    run, rows = status(inventory.path, PLONE_PASSWORD="not-the-password-at-all")
+    assert (run.status, [row["state"] for row in rows]) == (0, ["unreadable"])
+    assert "was refused (401 Unauthorized)" in rows[0]["error"]
+
+
+def test_one_command_upgrades_every_site(fleet: PloneServer, inventory: Inventory) -> None:
+    inventory.write(instances=[{"name": "intranet", "url": fleet.root_url}])
+
+    def upgrade(*flags: str) -> PlaybookRun:
+        return run_playbook("siteops.upgrades.plone_upgrade", "-i", str(inventory.path), *flags, env=CREDENTIALS)
+
+    checked = upgrade("--check")
+    assert [checked.recap[host]["changed"] for host in ("intranet_Plone", "intranet_Plone2")] == [1, 1], checked.output
+    assert {request.method for request in fleet.requests()} == {"GET"}
+    first, second = upgrade(), upgrade()
+    assert [first.recap[host]["changed"] for host in ("intranet_Plone", "intranet_Plone2")] == [1, 1], first.output
+    assert [second.recap[host]["changed"] for host in ("intranet_Plone", "intranet_Plone2")] == [0, 0], second.output
+    assert [row["state"] for row in status(inventory.path)[1]] == ["up_to_date", "up_to_date"]
