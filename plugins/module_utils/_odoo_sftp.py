@@ -40,7 +40,7 @@ def transfer_arguments() -> dict[str, dict[str, t.Any]]:
     return {
         **key_arguments(),
         "sftp_known_hosts": {"type": "path"},
-        "sftp_host_key": {"type": "str"},
+        "sftp_host_key": {"type": "str", "no_log": False},
         "sftp_threshold": {"type": "str", "default": "1G"},
         "transport": {"type": "str", "choices": [AUTO, HTTPS, SFTP], "default": AUTO},
         "retries": {"type": "int", "default": 5},

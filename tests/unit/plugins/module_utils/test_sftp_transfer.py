@@ -233,7 +233,7 @@ def test_a_file_that_changes_between_two_connections_starts_anew(download: Downl
 def test_an_earlier_part_is_taken_up_if_it_is_proven(download: Download) -> None:
     with pytest.raises(SftpBrokenError):
         download.run(FakeServer(CONTENT, 6 * MEBIBYTE), retries=0)
-    *_, prefix = download.kept[-1]
+    prefix = download.kept[-1][2]
     assert 0 < prefix.size == len(download.content)
     moved = download.run(FakeServer(CONTENT), prefix)
     assert (moved.resumed_from, moved.moved) == (prefix.size, len(CONTENT) - prefix.size)
