@@ -363,7 +363,8 @@ def _broke_off(chain: t.Iterable[BaseException]) -> bool:
     urllib3 calls that an error of the proxy too, although the proxy may have passed the request on (measured, 1.26 and
     2.8). A tunnel that the proxy refuses is an OSError without a number.
     """
-    return not any(type(e) is OSError and e.errno is None for e in chain)
+    numberless_too = (requests.exceptions.RequestException, ConnectionError, TimeoutError)
+    return not any(isinstance(e, OSError) and e.errno is None and not isinstance(e, numberless_too) for e in chain)
 
 
 def _verification_error(error: BaseException) -> BaseException | None:
