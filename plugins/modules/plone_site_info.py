@@ -35,6 +35,7 @@ options:
       - Not needed where each of O(sites) is a whole URL.
       - If not set, the value of the environment variable E(PLONE_URL) is used.
     type: str
+    required: false
   username:
     description:
       - A user with the V(Manager) role in all sites, which is one of the Zope root in most cases. V(Site Administrator)
