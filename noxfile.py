@@ -218,6 +218,9 @@ def has_targets(checks: Checks) -> bool:
 
 def run_integration(checks: Checks, python: str) -> None:
     checks.session.install("-r", str(checks.copy / "tests/support/platform/requirements.txt"))
+    # Here and not by the first target, because ansible-test hides proxies, certificates and indexes from its tests.
+    with checks.session.chdir(checks.copy / "tests"):
+        checks.session.run("python", "-m", "support.plone", "prepare", silent=True)
     checks.ansible_test("integration", "--python", python, reports="tests/output/junit/*.xml")
 
 
