@@ -25,7 +25,7 @@ def hide(module: AnsibleModule, *secrets: str | None) -> None:
             module.no_log_values.update(spellings(secret))
 
 
-def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]]) -> t.NoReturn:
+def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]]) -> None:
     """Do the work of a module and leave with its result, or with the failure that it raised.
 
     Whatever a server put into either is made harmless for a terminal here, once.
