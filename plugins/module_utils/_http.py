@@ -14,6 +14,7 @@ import contextlib
 import copy
 import json
 import socket
+import ssl
 import time
 import traceback
 import typing as t
@@ -42,13 +43,25 @@ READ_AGAIN_AFTER = (0.5, 2.0)
 """Seconds before the second and the third try of a GET."""
 
 PASSING_STATUSES = frozenset((429, 502, 504))
-"""Not 503: Zope answers it for a KeyError in Python code, which will not go away by itself (measured)."""
+"""503 only without JSON: Zope answers it, with JSON, for a KeyError in Python code, which stays (measured)."""
+
+LONGEST_WAIT_ASKED = 60
+"""Seconds; a server that asks for more with Retry-After is asked again after so many."""
 
 SILENCE_AFTER_A_BODY = 600
 """Seconds that a server may take to digest an upload before it answers."""
 
 SEND_BLOCK = 128 * 1024
 """Bytes in one write of a request body: measured 7 % faster than urllib3's 16 KiB over TLS."""
+
+UNKNOWN_AUTHORITY = "Give the authority that signed it as 'ca_path', or set 'validate_certs' to false to trust any."
+VERIFICATION_HINTS = {
+    9: "It is not valid yet: check the clocks of both machines.",
+    10: "Have it renewed.",
+    62: "Use the name that it was issued for.",
+    64: "Use the name that it was issued for.",
+}
+"""What to do about a certificate, by OpenSSL's X509_V_ERR_ codes: not yet valid, expired, another name or address."""
 
 KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
     (socket.IPPROTO_TCP, getattr(socket, name), value)
@@ -87,6 +100,25 @@ class Answer:
         if kind == "text/html" or self.body.lstrip()[:1] == b"<":
             return "an HTML page"
         return f"{len(self.body)} bytes of {one_line(kind, 60) or 'no stated type'}"
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same call may be answered otherwise in a moment."""
+        return self.status in PASSING_STATUSES or (self.status == 503 and not self.is_json)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is a JSON value."""
+        try:
+            self.document()
+        except UnexpectedAnswerError:
+            return False
+        return True
+
+    @property
+    def wait_asked(self) -> str:
+        """The sentence for a reader about how long the server asked to wait; empty where it did not."""
+        return "" if self.retry_after is None else f"It asks to wait {self.retry_after:g} seconds; run again then."
 
     @property
     def retry_after(self) -> float | None:
@@ -136,7 +168,7 @@ class HttpClient:
         return other
 
     def get(self, path: str, *, params: t.Mapping[str, str] | None = None) -> Answer:
-        """Read a document; a passing fault is read again twice.
+        """Read a document; a passing fault is read again twice, and not before the server asked for it.
 
         :raises NotSentError: the server cannot be reached.
         :raises AnswerLostError: no whole answer within the time-out.
@@ -147,10 +179,11 @@ class HttpClient:
             except (NotSentError, AnswerLostError):
                 if pause is None:
                     raise
+                time.sleep(pause)
             else:
-                if pause is None or answer.status not in PASSING_STATUSES:
+                if pause is None or not answer.passes:
                     return answer
-            time.sleep(pause)
+                time.sleep(pause_asked(pause, answer.retry_after))
         raise AssertionError("the last try returns or raises")
 
     def send(self, method: str, path: str, *, timeout: float | None = None, **request: t.Any) -> Answer:
@@ -183,18 +216,25 @@ class HttpClient:
         :raises AnswerLostError: the connection ended before everything was sent or read.
         """
         silence = self.timeout if method == "GET" else max(self.timeout, SILENCE_AFTER_A_BODY)
-        with self._faults_in_words(call, silence):
+        with self._faults_in_words(call, f"said nothing for {silence:g} seconds"):
             response = self.open(method, url, timeout=(self.timeout, silence), call=call, leave_to=leave_to, **request)
             with contextlib.closing(response):
                 yield response
 
     def document(self, response: requests.Response, call: str) -> Answer:
-        """The whole answer behind a response of :meth:`transfer`, for one that is a document."""
-        return Answer(call, response.status_code, response.headers, _read_document(response, call))
+        """The whole answer behind a response of :meth:`transfer`, for one that is a document.
+
+        :raises AnswerLostError: it did not come whole within the time-out.
+        """
+        try:
+            with time_limit(self.timeout):
+                return Answer(call, response.status_code, response.headers, _read_document(response, call))
+        except TimeLimitPassed as error:
+            raise AnswerLostError(call, _too_slow(self.timeout)) from error
 
     def _exchange(self, method: str, path: str, seconds: float, **request: t.Any) -> Answer:
         call = call_name(method, self.base_url + path)
-        with self._faults_in_words(call, seconds), time_limit(seconds):
+        with self._faults_in_words(call, _too_slow(seconds)), time_limit(seconds):
             response = self.open(method, self.base_url + path, timeout=seconds, **request)
             with contextlib.closing(response):
                 return Answer(call, response.status_code, response.headers, _read_document(response, call))
@@ -241,14 +281,17 @@ class HttpClient:
         raise UnexpectedAnswerError(call, what, status=response.status_code)
 
     @contextlib.contextmanager
-    def _faults_in_words(self, call: str, seconds: float) -> t.Iterator[None]:
-        """Turn whatever a network can do into one of our errors."""
+    def _faults_in_words(self, call: str, too_slow: str) -> t.Iterator[None]:
+        """Turn whatever a network can do into one of our errors.
+
+        :param too_slow: the words for a time-out, of whichever clock that noticed it first.
+        """
         try:
             yield
         except TimeLimitPassed as error:
-            raise AnswerLostError(call, f"got no whole answer within {seconds:g} seconds") from error
+            raise AnswerLostError(call, too_slow) from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            reason, sent, hint = explain(error)
+            reason, sent, hint = explain(error, too_slow)
             unsent = NotTrustedError if _verification_error(error) else NotSentError
             kind = AnswerLostError if sent else unsent
             raise kind(call, reason if sent else f"could not be sent: {reason}", hint=hint) from error
@@ -269,6 +312,15 @@ def _missing_bundle_in_words(call: str) -> t.Iterator[None]:
             raise
         hint = "Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
         raise NotSentError(call, f"could not be sent: {one_line(error)}", hint=hint) from error
+
+
+def _too_slow(seconds: float) -> str:
+    return f"got no whole answer within {seconds:g} seconds"
+
+
+def pause_asked(pause: float, retry_after: float | None) -> float:
+    """The pause before the next try, longer where the server asked for that."""
+    return max(pause, min(retry_after or 0.0, LONGEST_WAIT_ASKED))
 
 
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -329,7 +381,7 @@ def _read_document(response: requests.Response, call: str) -> bytes:
     return b"".join(blocks)
 
 
-def explain(error: Exception) -> tuple[str, bool, str]:
+def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple[str, bool, str]:
     """What a network error means: the reason in words, whether the request may have reached the server, and a hint.
 
     The text of requests' own errors is not used: it can hold URLs with what their query and user part carry.
@@ -338,17 +390,22 @@ def explain(error: Exception) -> tuple[str, bool, str]:
     verification = _verification_error(error)
     if verification is not None:
         words = getattr(verification, "verify_message", "") or one_line(verification)
-        hint = "Give the authority that signed it as 'ca_path', or set 'validate_certs' to false to trust any."
-        return f"its TLS certificate is not trusted ({words})", False, hint
+        hint = VERIFICATION_HINTS.get(getattr(verification, "verify_code", 0), UNKNOWN_AUTHORITY)
+        return f"its TLS certificate is not trusted ({words.rstrip('.')})", False, hint
     unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
     sent = not any(isinstance(e, unsent) for e in chain)
     if any(isinstance(e, requests.exceptions.ProxyError) for e in chain) and not (sent and _broke_off(chain)):
         return "the proxy named in the environment did not let it through", False, "Check https_proxy and no_proxy."
     if any(isinstance(e, socket.gaierror) for e in chain):
         return "the host name cannot be resolved", False, "Check the URL and the name service."
-    if isinstance(error, requests.exceptions.Timeout):
-        return ("no answer came in time" if sent else "the host does not answer"), sent, ""
+    if isinstance(error, requests.exceptions.Timeout) and not sent:
+        return "the host does not answer", sent, ""
     system = next((e for e in reversed(chain) if isinstance(e, OSError) and e.strerror), None)
+    if any(_in_handshake(e) for e in chain):
+        words = (system and system.strerror) or "the connection ended"
+        return f"the TLS handshake failed ({words})", False, "Check that scheme and port of the URL belong together."
+    if any(isinstance(e, (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError)) for e in chain):
+        return too_slow, sent, ""
     if system is not None:
         return f"the connection failed ({system.strerror})", sent, ""
     invalid = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, urllib3.exceptions.LocationValueError)
@@ -365,6 +422,12 @@ def _broke_off(chain: t.Iterable[BaseException]) -> bool:
     """
     numberless_too = (requests.exceptions.RequestException, ConnectionError, TimeoutError)
     return not any(isinstance(e, OSError) and e.errno is None and not isinstance(e, numberless_too) for e in chain)
+
+
+def _in_handshake(error: BaseException) -> bool:
+    """Whether an error was raised while TLS was agreed upon, before anything of the request was sent."""
+    frames = (frame.f_code for frame, _line in traceback.walk_tb(error.__traceback__))
+    return any(code.co_name == "do_handshake" and code.co_filename == ssl.__file__ for code in frames)
 
 
 def _verification_error(error: BaseException) -> BaseException | None:

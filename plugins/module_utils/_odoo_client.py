@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ._errors import AnswerLostError, CallError, NotSentError, NotTrustedError, UnexpectedAnswerError
-from ._http import READ_AGAIN_AFTER, Answer, HttpClient, call_name
+from ._http import READ_AGAIN_AFTER, Answer, HttpClient, call_name, pause_asked
 from ._text import one_line, spellings
 
 if t.TYPE_CHECKING:
@@ -123,7 +123,7 @@ class OdooClient:
             except CallError as error:
                 if not passes_by_itself(error):
                     raise
-                time.sleep(pause)
+                time.sleep(pause_asked(pause, error.retry_after))
         return self.status_once()
 
     def status_once(self) -> dict[str, t.Any]:
@@ -304,7 +304,7 @@ def _document(answer: Answer, *, writes: bool) -> dict[str, t.Any]:
         if "failures" in document or "request" in document:
             return document
         what = f"answered {answer.status} with JSON that is not this API's"
-    hint = "Check 'api_url', and what stands between here and the platform."
+    hint = answer.wait_asked or "Check 'api_url', and what stands between here and the platform."
     cut_short = document is None and answer.status < 300 and answer.body.lstrip()[:1] in (b"{", b"")
     if (writes and (answer.status < 300 or answer.status >= 500)) or cut_short:
         raise AnswerLostError(answer.call, what, status=answer.status, retry_after=answer.retry_after)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 
 from ._errors import UpgradeError
+from ._http import pause_asked
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -29,7 +30,7 @@ class Reconnections:
         self._furthest = -1
 
     def after(self, error: UpgradeError, offset: int) -> None:
-        """Pause before the next try: half a second at first, then longer each time.
+        """Pause before the next try: half a second at first, then longer each time, or as the server asked.
 
         :param offset: bytes that are safe now.
         :raises UpgradeError: the same error, if that was the last try.
@@ -38,5 +39,6 @@ class Reconnections:
         self._furthest = max(self._furthest, offset)
         if self._in_vain >= self._retries:
             raise error
-        time.sleep(min(FIRST_PAUSE * 2**self._in_vain, LONGEST_PAUSE))
+        pause = min(FIRST_PAUSE * 2**self._in_vain, LONGEST_PAUSE)
+        time.sleep(pause_asked(pause, getattr(error, "retry_after", None)))
         self._in_vain += 1

@@ -103,7 +103,7 @@ def test_credentials_win_over_netrc(own_environment: Path) -> None:
 
 
 def test_whatever_status_is_an_answer() -> None:
-    for status in (200, 204, 304, 400, 401, 403, 404, 409, 418, 500, 501, 503, 599):
+    for status in (200, 204, 304, 400, 401, 403, 404, 409, 418, 500, 501, 599):
         with LocalServer(answer(status=status)) as server:
             assert client(server.url).get("/").status == status
             assert client(server.url).send("POST", "/").status == status
@@ -168,12 +168,36 @@ def test_a_fault_that_passes_is_not_noticed() -> None:
     assert len(server.seen) == 3
 
 
-@pytest.mark.parametrize("status", (429, 502, 504))
+@pytest.mark.parametrize("status", (429, 502, 503, 504))
 def test_a_passing_status_is_read_again_and_then_given_back(status: int) -> None:
     with LocalServer(page(status)) as server:
         assert client(server.url).get("/").status == status
         assert client(server.url).send("POST", "/").status == status
     assert server.asked == ["GET /"] * 3 + ["POST /"]
+
+
+def test_a_503_in_json_is_no_passing_status() -> None:
+    """Zope answers so where a KeyError comes out of Python code."""
+    with LocalServer(document({"type": "KeyError", "message": "0"}, 503)) as server:
+        assert client(server.url).get("/").status == 503
+    assert server.asked == ["GET /"]
+
+
+def test_a_server_that_asks_to_wait_is_not_asked_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr(_http.time, "sleep", naps.append)
+    with LocalServer(*(answer(status=429, Retry_After=after) for after in ("7", "9999")), document({})) as server:
+        assert client(server.url).get("/").status == 200
+    assert naps == [7, _http.LONGEST_WAIT_ASKED]
+
+
+def test_a_document_at_the_end_of_a_transfer_has_its_time_limit() -> None:
+    """The time-out of the socket starts anew with every byte that drips."""
+    with LocalServer(dripping_body) as server:
+        http = client(server.url, timeout=0.3)
+        ask = http.transfer("POST", f"{server.url}/a", call="POST /a", data=b"x")
+        with pytest.raises(AnswerLostError, match="/a got no whole answer within 0.3 seconds"), ask as response:
+            http.document(response, "POST /a")
 
 
 @pytest.mark.parametrize("reply", (dripping_body, dripping_headers, silence))
@@ -184,9 +208,7 @@ def test_a_server_that_never_ends_is_ended_by_the_time_limit(reply: Reply, monke
             lambda: client(server.url, timeout=0.3).get("/a"),
             lambda: client(server.url).send("POST", "/a", timeout=0.3),
         ):
-            with pytest.raises(
-                AnswerLostError, match="/a (got no whole answer within 0.3 seconds|no answer came in t)"
-            ):
+            with pytest.raises(AnswerLostError, match="/a got no whole answer within 0.3 seconds"):
                 ask()
     assert len(server.seen) == 2
 
