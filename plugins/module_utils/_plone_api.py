@@ -24,6 +24,9 @@ SERVICE_SINCE = {"@upgrade": "8.32.0", "@transactions": "8.29.0"}
 
 TRACEBACK_LINES_KEPT = 6
 
+LOOK_BEHIND = "Look at what answers there, and at Plone."
+LET_THROUGH = "Have what stands in front of Plone, such as a login page or a firewall, let this call through."
+
 T = t.TypeVar("T")
 
 
@@ -62,9 +65,9 @@ class PloneApi:
         :raises CallError: the server says that it failed. Nothing is committed then.
         """
         answer = self._http.send(method, path, timeout=timeout, json=payload)
-        if answer.status >= 500 and not error_type(answer):
-            what = f"was answered {answer.status} with {answer.describe_body()} by something in front of Plone"
-            raise AnswerLostError(answer.call, what, status=answer.status)
+        strange = answer.status < 300 and bool(answer.body) and not answer.is_json
+        if strange or (answer.status >= 500 and not error_type(answer)):
+            raise AnswerLostError(answer.call, _by_another(answer), status=answer.status)
         return self.expect_success(answer)
 
     def expect_success(self, answer: Answer) -> Answer:
@@ -91,6 +94,8 @@ class PloneApi:
     def _why_not_found(self, answer: Answer) -> str:
         system = self._probe(SYSTEM)
         if system is not None and system.status in (200, 401):
+            if not answer.is_json:
+                return "This is a Plone site, but what stands in front of it does not let this path through."
             release = one_line(f"plone.restapi {_object(system).get('plone_restapi_version', '')}")
             service = next((name for name in SERVICE_SINCE if f"/{name}" in answer.call), "such service")
             since = f", which came with {SERVICE_SINCE[service]}" if service in SERVICE_SINCE else ""
@@ -115,6 +120,9 @@ def read_document(answer: Answer, reader: t.Callable[[t.Any], T]) -> T:
 
     :raises UnexpectedAnswerError: it is not JSON, or not of the shape that this service sends.
     """
+    if not answer.is_json:
+        what = f"answered {answer.status} with {answer.describe_body()} instead of JSON"
+        raise UnexpectedAnswerError(answer.call, what, status=answer.status, hint=LET_THROUGH)
     document = answer.document()
     try:
         return reader(document)
@@ -141,15 +149,28 @@ def _error_document(answer: Answer) -> dict[str, t.Any]:
 
 
 def error_type(answer: Answer) -> str:
-    """The ``type`` of plone.restapi's error object: the name of a Python exception, or empty."""
-    return str(_error_document(answer).get("type") or "")
+    """The ``type`` of plone.restapi's error object: the name of a Python exception, or empty.
+
+    A gateway that answers with JSON of its own (RFC 9457) has a URI there.
+    """
+    name = str(_error_document(answer).get("type") or "")
+    return name if name.isidentifier() else ""
+
+
+def _by_another(answer: Answer) -> str:
+    return f"was answered {answer.status} with {answer.describe_body()} by something in front of Plone"
 
 
 def _server_error(answer: Answer) -> CallError:
     """The server's own words for a failure, with the end of its traceback."""
     document = _error_document(answer)
-    if not document.get("type"):
-        return CallError(answer.call, f"answered {answer.status} with {answer.describe_body()}", status=answer.status)
+    if not error_type(answer):
+        hint = answer.wait_asked or (
+            LET_THROUGH if answer.status < 500 else "Look at what answers there, and at Plone."
+        )
+        return CallError(
+            answer.call, _by_another(answer), status=answer.status, hint=hint, retry_after=answer.retry_after
+        )
     words = one_line(f"{document['type']}: {document.get('message', '')}")
     traceback = document.get("traceback")
     lines = [str(line) for line in traceback] if isinstance(traceback, list) else []

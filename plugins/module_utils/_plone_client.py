@@ -48,7 +48,7 @@ class PloneClient(PloneApi):
 
         :raises CallError: see :meth:`PloneApi.read`.
         """
-        return self.read(SYSTEM, dict)
+        return self.read(SYSTEM, _system)
 
     def post_upgrade(self, *, dry_run: bool, timeout: float) -> UpgradeAnswer:
         """Run all pending steps, once.
@@ -74,6 +74,12 @@ def _state_from_upgrade(document: dict[str, t.Any]) -> SiteState:
     versions = document["versions"]
     steps = steps_in_run_order(document["upgrade_steps"])
     return SiteState(_versions(versions["instance"], versions["fs"]), steps)
+
+
+def _system(document: dict[str, t.Any]) -> dict[str, t.Any]:
+    if not isinstance(document["plone_version"], str):
+        raise TypeError("a version is text")
+    return document
 
 
 def _state_from_system(document: dict[str, t.Any]) -> SiteState:

@@ -9,9 +9,11 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from dataclasses import dataclass
 
+from ._deadline import Deadline
 from ._errors import AnswerLostError, CallError, UpgradeError
 from ._plone_client import PloneClient
 from ._plone_journal import open_journal
@@ -19,6 +21,9 @@ from ._plone_state import SiteState
 from ._plone_transactions import Transaction, Transactions, UndoPlan, plan_undo
 
 BAD_REQUEST = 400
+
+READ_BACK_SECONDS = 15
+"""Several Zope clients on one database see a commit one after the other, within moments."""
 
 WAIT_FOR_ANOTHER_RUN = 60
 """Seconds; a run that still upgrades the site after them is a reason to refuse."""
@@ -76,11 +81,11 @@ def _undo_alone(client: PloneClient, back_to: str, include_later: bool, *, fores
     plan = plan_undo(transactions, back_to=back_to, include_later=include_later)
     if foresee or not plan.transactions:
         return Outcome(before, before, plan, foreseen=foresee)
+    said = "The server answered as if all went well."
     try:
         service.undo(plan.transactions)
     except AnswerLostError as lost:
-        if not _is_undone(service.read(), transactions[0]):
-            raise UpgradeError(f"{lost} The transactions read afterwards show no undo. Run this again.") from lost
+        said = str(lost)
     except CallError as error:
         if error.status != BAD_REQUEST:
             raise
@@ -89,9 +94,23 @@ def _undo_alone(client: PloneClient, back_to: str, include_later: bool, *, fores
             f"still at {before.versions.instance}. With 'include_later' all later transactions are undone together.",
             **error.result,
         ) from error
+    _require_undone(service, transactions[0], said)
     return Outcome(before, client.site_state(), plan)
 
 
-def _is_undone(transactions: t.Sequence[Transaction], newest_before: Transaction) -> bool:
-    newest = transactions[0]
-    return newest.id != newest_before.id and newest.is_undo
+def _require_undone(service: Transactions, newest_before: Transaction, said: str) -> None:
+    """Read the transactions until the undo is among those that came later; whatever answered the call is no proof.
+
+    :raises UpgradeError: it does not come to be there.
+    """
+    pauses = Deadline(READ_BACK_SECONDS).pauses(longest=3)
+    while True:
+        trouble = ""
+        try:
+            later = itertools.takewhile(lambda one: one.id != newest_before.id, service.read())
+            if any(transaction.is_undo for transaction in later):
+                return
+        except CallError as error:
+            trouble = f" The last read failed: {error}"
+        if next(pauses, None) is None:
+            raise UpgradeError(f"{said} The transactions read afterwards show no undo.{trouble} Run this again.")
