@@ -75,6 +75,11 @@ class Deadline:
         """Whether no time is left."""
         return self.remaining <= 0
 
+    @property
+    def too_close(self) -> bool:
+        """Whether so little time is left that a long call would be given up on before its answer could come."""
+        return self.remaining < min(1.0, self.seconds / 2)
+
     def pauses(self, longest: float) -> t.Iterator[float]:
         """Sleep, then yield the seconds slept: short at first, then ``longest``; ends when the deadline has passed.
 

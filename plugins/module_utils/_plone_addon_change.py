@@ -178,6 +178,12 @@ class AddonRun:
 
         :raises AddonsFailed: the server says that it failed, or it cannot be proven.
         """
+        if self._deadline.too_close:
+            raise AddonsFailed(
+                f"Did not post {change.what}: the {self._deadline.seconds:g} seconds of 'wait_timeout' were over "
+                "before. Run this again, with more of them if need be.",
+                outcome,
+            )
         entry = Posted.now(change.what, self._deadline.seconds)
         journal.write(entry)
         try:

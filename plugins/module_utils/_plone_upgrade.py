@@ -239,6 +239,12 @@ class UpgradeRun:
 
         :raises UpgradeFailed: it was not sent, or the server says that it failed.
         """
+        if self._deadline.too_close:
+            raise UpgradeFailed(
+                f"Nothing was posted: the {self._deadline.seconds:g} seconds of 'wait_timeout' were over before. "
+                "Run this again, with more of them if need be.",
+                outcome,
+            )
         started = time.monotonic()
         outcome.posted, outcome.answer = True, "received"
         try:
