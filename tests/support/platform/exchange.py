@@ -121,6 +121,7 @@ class Answer:
     content:            bytes, or the file of which `offset` and `length` give the part that is sent.
     declared_length:    the Content-Length where it lies.
     cut_after:          drop the connection after so many bytes of the body.
+    end_after:          end the connection in good order after so many bytes of the body, so that they all arrive.
     seconds_per_byte:   send the body byte by byte.
     hang_seconds:       wait before anything is sent.
     drop:               send nothing and reset the connection.
@@ -134,6 +135,7 @@ class Answer:
     length: int | None = None
     declared_length: int | None = None
     cut_after: int | None = None
+    end_after: int | None = None
     seconds_per_byte: float = 0.0
     hang_seconds: float = 0.0
     drop: bool = False

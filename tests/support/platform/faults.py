@@ -71,6 +71,10 @@ def _http_error(exchange: Exchange, options: Options) -> Answer:
     return answer
 
 
+def _answer(exchange: Exchange, options: Options) -> Answer:
+    return _replace(Answer(200), options)
+
+
 def _failure(exchange: Exchange, options: Options) -> Answer:
     failure = {"message": options["message"], "reason": options["reason"]}
     return Answer.of_json(
@@ -154,6 +158,22 @@ def _edit(answer: Answer, options: Options) -> Answer:
     return Answer.of_json(document, answer.status)
 
 
+def _replace(answer: Answer, options: Options) -> Answer:
+    body = options["body"].encode("utf-8")
+    return Answer(
+        options["status"],
+        body,
+        options["media_type"],
+        seconds_per_byte=options["seconds_per_byte"],
+        declared_length=max(0, len(body) + options["difference"]),
+    )
+
+
+def _pad(answer: Answer, options: Options) -> None:
+    if isinstance(answer.content, bytes):
+        answer.content += b" " * options["size"]
+
+
 def _drip(answer: Answer, options: Options) -> None:
     answer.seconds_per_byte = options["seconds"]
 
@@ -166,9 +186,17 @@ def _cut_download(answer: Answer, options: Options) -> None:
     answer.cut_after = options["after"]
 
 
+def _end_download(answer: Answer, options: Options) -> None:
+    answer.end_after = options["after"]
+
+
 def _sftp(field: str, option: str | None = None) -> Callable[[SftpPlan, Options], None]:
     return lambda plan, options: setattr(plan, field, options[option] if option else True)
 
+
+_ANYTHING: Options = MappingProxyType(
+    {"status": 200, "body": "", "media_type": "text/html", "seconds_per_byte": 0, "difference": 0}
+)
 
 KINDS: dict[str, Kind] = {
     "http_error": Kind(
@@ -183,6 +211,7 @@ KINDS: dict[str, Kind] = {
         _failure,
         {"reason": "SERVER:ERROR", "message": "Internal server error", "status": 200},
     ),
+    "answer": Kind("before", "any answer in the platform's stead", _answer, _ANYTHING),
     "login_page": Kind("before", "an HTML page where JSON or a dump is due", _login_page, {"status": 200}),
     "redirect": Kind(
         "before",
@@ -207,11 +236,16 @@ KINDS: dict[str, Kind] = {
         _edit,
         {"path": ..., "value": None, "remove": False},
     ),
+    "replace": Kind("after", "any other answer in place of the platform's", _replace, _ANYTHING),
+    "pad": Kind("after", "the JSON document followed by so many bytes of white space", _pad, {"size": ...}),
     "drip": Kind("after", "one byte of the body every `seconds`", _drip, {"seconds": 1}),
     "content_length": Kind(
         "after", "a Content-Length that is wrong by `difference` bytes", _content_length, {"difference": ...}
     ),
     "cut_download": Kind("after", "reset after so many bytes of the body were sent", _cut_download, {"after": ...}),
+    "end_download": Kind(
+        "after", "the connection ends in good order after so many bytes of the body", _end_download, {"after": ...}
+    ),
     "sftp_refuse_connection": Kind("sftp", "the TCP connection is closed at once", _sftp("refuse_connection")),
     "sftp_refuse_authentication": Kind("sftp", "no key is accepted", _sftp("refuse_authentication")),
     "sftp_other_host_key": Kind("sftp", "the server shows another host key", _sftp("other_host_key")),

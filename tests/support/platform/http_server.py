@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(declared))
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        if close or declared != answer.body_length:
+        if close or declared != answer.body_length or answer.end_after is not None:
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
@@ -164,7 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise Dropped
 
     def _blocks(self, answer: Answer) -> Iterator[bytes]:
-        left = answer.body_length if answer.cut_after is None else min(answer.body_length, answer.cut_after)
+        limits = [limit for limit in (answer.cut_after, answer.end_after) if limit is not None]
+        left = min([answer.body_length, *limits])
         size = 1 if answer.seconds_per_byte else BLOCK
         if isinstance(answer.content, bytes):
             content = answer.content[answer.offset : answer.offset + left]
