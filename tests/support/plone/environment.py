@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 from support.plone.cache import build_once, cache_folder, digest, run
@@ -15,17 +16,20 @@ from support.plone.cache import build_once, cache_folder, digest, run
 HERE = Path(__file__).parent
 PINS = HERE / "requirements.txt"
 INSTALLER = "uv==0.13.9"
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def environment_folder() -> Path:
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return cache_folder() / f"plone-environment-{digest(PINS, INSTALLER, python)}"
+def environment_folder(pins: Path = PINS, python: str = RUNNING) -> Path:
+    return cache_folder() / f"plone-environment-{digest(pins, INSTALLER, python)}"
 
 
-def prepare_environment() -> Path:
-    """The folder of the environment, built with the running interpreter when it is missing."""
-    folder = environment_folder()
-    build_once(folder, _install, proof="bin/python")
+def prepare_environment(pins: Path = PINS, python: str = RUNNING) -> Path:
+    """The folder of the environment, built when it is missing.
+
+    ``python`` is the minor version of the interpreter to build it with: the running one, or a ``pythonX.Y`` on PATH.
+    """
+    folder = environment_folder(pins, python)
+    build_once(folder, partial(_install, pins=pins, python=python), proof="bin/python")
     return folder
 
 
@@ -35,11 +39,12 @@ def clean_variables(**additions: str) -> dict[str, str]:
     return kept | additions
 
 
-def _install(folder: Path) -> None:
+def _install(folder: Path, pins: Path, python: str) -> None:
     variables = clean_variables()
-    python = str(folder / "bin" / "python")
+    base = sys.executable if python == RUNNING else f"python{python}"
+    installed = str(folder / "bin" / "python")
     tools = folder / "tools"
-    run([sys.executable, "-m", "venv", str(folder)], variables)
-    run([python, "-m", "pip", "install", "--quiet", "--target", str(tools), INSTALLER], variables)
-    run([str(tools / "bin" / "uv"), "pip", "install", "--python", python, "--no-deps", "-r", str(PINS)], variables)
+    run([base, "-m", "venv", str(folder)], variables)
+    run([installed, "-m", "pip", "install", "--quiet", "--target", str(tools), INSTALLER], variables)
+    run([str(tools / "bin" / "uv"), "pip", "install", "--python", installed, "--no-deps", "-r", str(pins)], variables)
     shutil.rmtree(tools)

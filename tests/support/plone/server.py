@@ -45,11 +45,15 @@ class PloneServer:
 
     ``profile`` is the version of the core profile that every site claims: the default has all of Plone 6's upgrade
     steps pending, "9999" is newer than the code. ``port`` is any free one unless given. ``sites`` is how many the
-    instance has; what speaks of one site means the first unless another is named.
+    instance has; what speaks of one site means the first unless another is named. ``data`` is a folder with a Data.fs
+    to start from in place of the snapshot; its one site keeps the version that it has.
     """
 
-    def __init__(self, profile: str = PROFILE, port: int | None = None, sites: int = 1) -> None:
+    def __init__(
+        self, profile: str = PROFILE, port: int | None = None, sites: int = 1, data: Path | None = None
+    ) -> None:
         self.profile = profile
+        self._data = data
         self.site_ids = site_ids(sites)
         self.port = port or 0
         self.pid = 0
@@ -63,6 +67,7 @@ class PloneServer:
         server = cls.__new__(cls)
         server.profile, server.port, server.pid = state["profile"], state["port"], state["pid"]
         server.site_ids = state["site_ids"]
+        server._data = None
         server.folder = Path(state["folder"])
         server._instance = Instance(server.folder)
         server._mark = state["mark"]
@@ -150,9 +155,9 @@ class PloneServer:
         self.stop()
         self.clear_faults()
         shutil.rmtree(self._instance.data, ignore_errors=True)
-        shutil.copytree(snapshot / "var", self._instance.data)
+        shutil.copytree(self._data or snapshot / "var", self._instance.data)
         self.start()
-        if self.profile != PROFILE:
+        if self.profile != PROFILE and not self._data:
             for site_id in self.site_ids:
                 self.set_version(self.profile, site_id=site_id)
         self._mark = self._transactions()[0]
