@@ -10,6 +10,7 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import typing as t
+from urllib.parse import quote
 
 from ._errors import AnswerLostError, CallError, UnexpectedAnswerError
 from ._http import Answer, HttpClient
@@ -85,8 +86,8 @@ class PloneApi:
 
     def _why_unauthorized(self) -> str:
         """Tell a wrong password from a missing role: Plone answers 401 to both, but lets a user read the own data."""
-        user = self._credentials.user_id
-        own_data = self._probe(f"/@users/{user}") if user else None
+        user = self._credentials.user
+        own_data = self._probe(f"/@users/{quote(user, safe='')}") if user else None
         if own_data is not None and own_data.status == 200:
             return f"The user '{user}' is known, but lacks the Manager role here; Site Administrator is not enough."
         return self._credentials.why_refused

@@ -14,7 +14,6 @@ import json
 import time
 import typing as t
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from ._errors import OptionError
 
@@ -68,9 +67,9 @@ class Credentials:
         return tuple(s for s in (self.password, self.token, f"{self.username}:{self.password}") if s.strip(":"))
 
     @property
-    def user_id(self) -> str:
-        """The user, percent-encoded for a path; empty where a token does not tell it."""
-        return quote(self.username or str(self._claims.get("sub", "")), safe="")
+    def user(self) -> str:
+        """The user's name; empty where a token does not tell it."""
+        return self.username or str(self._claims.get("sub", ""))
 
     @property
     def why_refused(self) -> str:

@@ -14,7 +14,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_creation im
 
 GOOD: dict[str, t.Any] = {
     "contract": "M123456-abcdef",
-    "email": "john.doe@example.com",
+    "email": "erp@example.com",
     "target": "18.0",
     "aim": "test",
     "filename": "shop.dump",
@@ -25,7 +25,7 @@ GOOD: dict[str, t.Any] = {
 def test_good_input_becomes_the_parameters_of_create() -> None:
     contract, fields = creation_fields(GOOD)
     assert contract == "M123456-abcdef"
-    assert fields == {"email": "john.doe@example.com", "target": "18.0", "aim": "test", "filename": "shop.dump"}
+    assert fields == {"email": "erp@example.com", "target": "18.0", "aim": "test", "filename": "shop.dump"}
 
 
 def test_white_space_around_a_value_is_dropped() -> None:
@@ -44,12 +44,12 @@ def test_white_space_around_a_value_is_dropped() -> None:
         ("contract", "M1\nM2"),
         ("contract", None),
         ("email", ""),
-        ("email", "john.doe"),
+        ("email", "erp"),
         ("email", "@example.com"),
-        ("email", "john@"),
-        ("email", "john@doe@example.com"),
-        ("email", "john doe@example.com"),
-        ("email", "john@example.com\r\nBcc: x"),
+        ("email", "erp@"),
+        ("email", "erp@shop@example.com"),
+        ("email", "erp shop@example.com"),
+        ("email", "erp@example.com\r\nBcc: x"),
         ("target", ""),
         ("target", "18\0"),
         ("target", "18.0 19.0"),

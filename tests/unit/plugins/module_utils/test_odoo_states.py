@@ -24,7 +24,7 @@ BASE = f"https://upgrade.odoo.com/database/eu1/10534/{KEY}"
 SAMPLE: dict[str, t.Any] = {
     "id": 10534,
     "key": KEY,
-    "email": "john.doe@example.com",
+    "email": "erp@example.com",
     "target": "8.0",
     "aim": "test",
     "filename": "db_name.dump",

@@ -117,9 +117,12 @@ def test_a_diagnosis_that_cannot_be_had_does_not_hide_the_failure() -> None:
 
 
 def test_a_missing_role_is_told_from_a_wrong_password() -> None:
-    replies: dict[str, Reply] = {"/@upgrade": document(UNAUTHORIZED, 401), "/@users/jane%20doe": document({"id": "x"})}
-    known = Credentials("jane doe", "correct-horse-battery-staple")
-    assert "The user 'jane%20doe' is known, but lacks the Manager role" in str(failure(routed(GET=replies), known))
+    replies: dict[str, Reply] = {
+        "/@upgrade": document(UNAUTHORIZED, 401),
+        "/@users/site%20admin%2Fx": document({"id": "x"}),
+    }
+    known = Credentials("site admin/x", "correct-horse-battery-staple")
+    assert "The user 'site admin/x' is known, but lacks the Manager role" in str(failure(routed(GET=replies), known))
     assert "or the password is wrong" in str(failure(routed(GET=replies)))
 
 
