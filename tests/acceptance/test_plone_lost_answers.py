@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import threading
 import time
@@ -21,6 +19,7 @@ from support import cutting_proxy
 from support.ansible_cli import ModuleRun, environment, playbook_command, run_module, run_playbook
 from support.cutting_proxy import CuttingProxy, Spoil
 from support.plone import PloneServer
+from support.processes import kill_tree
 
 Upgrade = Callable[..., ModuleRun]
 
@@ -117,16 +116,10 @@ def test_a_killed_play_is_finished_by_the_next_while_others_ask(
         "XDG_STATE_HOME": str(tmp_path / "state"),
     }
     command = playbook_command("siteops.upgrades.plone_upgrade", "-i", "site,", "-e", "plone_upgrade_rehearsal=skip")
-    play = subprocess.Popen(
-        command,
-        env=environment(variables),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    wait_for_post(plone)
-    os.killpg(play.pid, signal.SIGKILL)
-    play.wait()
+    silent = subprocess.DEVNULL
+    with subprocess.Popen(command, env=environment(variables), stdout=silent, stderr=silent) as play:
+        wait_for_post(plone)
+        kill_tree(play)
     with ThreadPoolExecutor(4) as clients:
         asked = [clients.submit(run_module, "plone_upgrade_info", as_admin) for _client in range(4)]
         again = run_playbook(*command[1:], env=variables)

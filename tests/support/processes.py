@@ -14,15 +14,30 @@ from pathlib import Path
 
 def descendants(process: int) -> list[int]:
     """A process and all that it has started, down to the last one. Reads /proc, so Linux only."""
+    children: list[str] = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
+        for task in Path(f"/proc/{process}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                children += (task / "children").read_text(encoding="ascii").split()
         return [process, *(each for child in children for each in descendants(int(child)))]
     return []
 
 
 def kill_tree(started: subprocess.Popen[bytes]) -> None:
-    """Kill a process that the caller has started, and all that this one has started; returns when it is gone."""
-    for process in descendants(started.pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+    """Kill a process that the caller has started, and all that this one has started; returns when it is gone.
+
+    All are stopped before the first is killed, so that none is left that another one was just about to start.
+    """
+    stopped: list[int] = []
+    while running := [process for process in descendants(started.pid) if process not in stopped]:
+        for process in running:
+            _send(process, signal.SIGSTOP)
+        stopped += running
+    for process in stopped:
+        _send(process, signal.SIGKILL)
     started.wait()
+
+
+def _send(process: int, what: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, what)

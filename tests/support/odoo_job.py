@@ -1,0 +1,91 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One database on its way through the role odoo_upgrade, for tests that run it against the rehearsal platform."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from support.ansible_cli import PlaybookRun, playbook_command, run_module, run_playbook
+from support.platform import SAMPLE_CONTRACT, Platform
+
+PLAYBOOK = "siteops.upgrades.odoo_upgrade"
+HOST = "shop"
+
+
+class Job:
+    """One database on its way through the role: its folder, its variables, its runs."""
+
+    def __init__(self, platform: Platform, folder: Path, host: str = HOST) -> None:
+        self.platform = platform
+        self.folder = folder
+        self.host = host
+        self.outputs: list[str] = []
+        folder.mkdir(exist_ok=True)
+        self.dump = folder / f"{host}.sql"
+        self.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 50_000)
+        self.dest = folder / f"{host}-upgraded.sql"
+        self.request_file = folder / f"{host}.json"
+        self.variables: dict[str, Any] = {
+            "odoo_upgrade_api_url": platform.api_url,
+            "odoo_upgrade_ca_path": str(platform.ca_path),
+            "odoo_upgrade_contract": SAMPLE_CONTRACT,
+            "odoo_upgrade_email": "john.doe@example.com",
+            "odoo_upgrade_target": "18.0",
+            "odoo_upgrade_dump": str(self.dump),
+            "odoo_upgrade_dest": str(self.dest),
+            "odoo_upgrade_request_file": str(self.request_file),
+            "odoo_upgrade_wait_timeout": 60,
+            "odoo_upgrade_wait_interval": 1,
+        }
+        self.inventory = folder / "inventory.json"
+
+    def arguments(self, *flags: str, **variables: Any) -> list[str]:
+        """Arguments of ansible-playbook for one run; the variables are given without their prefix."""
+        own = {**self.variables, **{f"odoo_upgrade_{name}": value for name, value in variables.items()}}
+        self.inventory.write_text(json.dumps({"all": {"hosts": {self.host: own}}}), encoding="utf-8")
+        return ["-i", str(self.inventory), *flags]
+
+    def command(self, *flags: str, **variables: Any) -> list[str]:
+        """The command of one run, for a caller that starts it by itself."""
+        return playbook_command(PLAYBOOK, *self.arguments(*flags, **variables))
+
+    def run(self, *flags: str, **variables: Any) -> PlaybookRun:
+        """Run the playbook, and keep what it wrote."""
+        ended = run_playbook(PLAYBOOK, *self.arguments(*flags, **variables))
+        self.outputs.append(ended.output)
+        return ended
+
+    def counters(self, ended: PlaybookRun) -> dict[str, int]:
+        """The recap of the one host, where the run ended well."""
+        assert ended.status == 0, ended.output
+        return ended.recap[self.host]
+
+    def module(self, name: str, **options: Any) -> Any:
+        """Run one module with the connection and the request of this job."""
+        shared = {
+            "api_url": self.platform.api_url,
+            "ca_path": str(self.platform.ca_path),
+            "request_file": str(self.request_file),
+        }
+        return run_module(name, {**shared, **options})
+
+    @property
+    def request_id(self) -> int:
+        return int(json.loads(self.request_file.read_text(encoding="utf-8"))["id"])
+
+    @property
+    def files(self) -> set[str]:
+        """What lies in the folder beside the dump and the inventory."""
+        return {path.name for path in self.folder.iterdir()} - {self.dump.name, self.inventory.name}
+
+    def assert_whole(self) -> None:
+        """The result is the dump that was sent, with the platform's note about its hash."""
+        sent = self.dump.read_bytes()
+        fetched = self.dest.read_bytes()
+        assert fetched.startswith(sent)
+        assert hashlib.sha256(sent).hexdigest().encode() in fetched[len(sent) :]
