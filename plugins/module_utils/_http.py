@@ -23,7 +23,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ._deadline import TimeLimitPassed, time_limit
 from ._errors import AnswerLostError, NotSentError, NotTrustedError, UnexpectedAnswerError
-from ._text import one_line
+from ._text import one_line, whole_number
 
 try:
     import requests
@@ -37,6 +37,9 @@ except ImportError:
 MEBIBYTE = 1024 * 1024
 LONGEST_DOCUMENT = 64 * MEBIBYTE
 """Bytes of one API answer; a report of 100,000 steps takes about a fifth of it."""
+
+DEEPEST_DOCUMENT = 64
+"""Levels of lists and objects in one API answer; those of both APIs have less than ten."""
 
 MOST_REDIRECTS = 5
 READ_AGAIN_AFTER = (0.5, 2.0)
@@ -83,10 +86,13 @@ class Answer:
     def document(self) -> t.Any:
         """The JSON value of the body.
 
-        :raises UnexpectedAnswerError: it is not JSON.
+        :raises UnexpectedAnswerError: it is not JSON, or nested so deep that walking it could exhaust the stack.
         """
         try:
-            return json.loads(self.body)
+            value = json.loads(self.body)
+            if _is_deep(value):
+                raise ValueError("nested too deep")
+            return value
         except (ValueError, RecursionError) as error:
             raise UnexpectedAnswerError(
                 self.call, f"answered {self.status} with {self.describe_body()} instead of JSON", status=self.status
@@ -123,8 +129,20 @@ class Answer:
     @property
     def retry_after(self) -> float | None:
         """Seconds that the server asked to wait, where it gave a number."""
-        value = self.headers.get("Retry-After", "").strip()
-        return float(value) if value.isdigit() else None
+        seconds = whole_number(self.headers.get("Retry-After", ""))
+        return None if seconds is None else float(seconds)
+
+
+def _is_deep(value: t.Any) -> bool:
+    level = [value]
+    for _depth in range(DEEPEST_DOCUMENT):
+        containers = [
+            item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list))
+        ]
+        if not containers:
+            return False
+        level = [item for container in containers for item in container]
+    return True
 
 
 class HttpClient:
@@ -375,8 +393,8 @@ def _read_document(response: requests.Response, call: str) -> bytes:
         if size > LONGEST_DOCUMENT:
             limit = LONGEST_DOCUMENT // MEBIBYTE
             raise AnswerLostError(call, f"sent more than {limit} MiB, which no answer of this API is")
-    stated = response.headers.get("Content-Length", "")
-    if stated.isdigit() and not response.headers.get("Content-Encoding") and int(stated) != size:
+    stated = whole_number(response.headers.get("Content-Length", ""))
+    if stated not in (None, size) and not response.headers.get("Content-Encoding"):
         raise AnswerLostError(call, f"sent {size} of the {stated} bytes that it announced")
     return b"".join(blocks)
 

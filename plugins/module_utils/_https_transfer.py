@@ -20,12 +20,13 @@ from ._dump_check import require_dump
 from ._errors import AnswerLostError, CallError, UnexpectedAnswerError, UpgradeError
 from ._part_file import PartFile
 from ._reconnect import Reconnections
+from ._text import whole_number
 
 if t.TYPE_CHECKING:
     import requests
 
 PART, NOT_SATISFIABLE = 206, 416
-CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)$")
+CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18})$")
 
 Open = t.Callable[[int, str], "t.ContextManager[requests.Response]"]
 """Opens the response from an offset on, for an entity that may be empty."""
@@ -150,8 +151,8 @@ class HttpsFetch:
     def _begin(self, response: requests.Response) -> None:
         """Start the part anew for the entity of this response."""
         self._restart()
-        length = response.headers.get("Content-Length", "")
-        self._size = int(length) if length.isdigit() and "Transfer-Encoding" not in response.headers else None
+        length = whole_number(response.headers.get("Content-Length", ""))
+        self._size = None if "Transfer-Encoding" in response.headers else length
         self._tag = _tag(response.headers)
         self._moved.length_known = self._size is not None
         if self._size is not None:

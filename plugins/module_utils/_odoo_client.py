@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from ._errors import AnswerLostError, CallError, NotSentError, NotTrustedError, UnexpectedAnswerError
 from ._http import READ_AGAIN_AFTER, Answer, HttpClient, call_name, pause_asked
-from ._text import one_line, spellings
+from ._text import one_line, spellings, whole_number
 
 if t.TYPE_CHECKING:
     import requests
@@ -108,7 +108,7 @@ class OdooClient:
         """
         answer = self._http.send("POST", "/create", data=dict(fields))
         document = _document(answer, writes=True).get("request")
-        if not isinstance(document, dict) or not document.get("id") or not document.get("key"):
+        if not isinstance(document, dict) or not all(_is_handle(document.get(name)) for name in ("id", "key")):
             raise AnswerLostError(answer.call, "answered without the id and key of a request", status=answer.status)
         return document
 
@@ -220,7 +220,10 @@ class OdooClient:
 
     def _result_url(self, kind: str, call: str, document: t.Mapping[str, t.Any]) -> str:
         url = next((str(document[name]) for name in RESULT_URLS[kind] if document.get(name)), "")
-        scheme = urlsplit(url).scheme
+        try:
+            scheme = urlsplit(url).scheme
+        except ValueError:
+            scheme = ""
         if scheme not in ("http", "https"):
             raise UnexpectedAnswerError(call, "cannot be made: the status names no URL of it")
         if scheme == "http" and urlsplit(self.api_url).scheme == "https":
@@ -267,6 +270,12 @@ def failure_in_words(failure: t.Mapping[str, t.Any]) -> str:
         listed = expected if isinstance(expected, list) else [expected]
         details.append(f"expected: {one_line(', '.join(map(str, listed)))}")
     return f"{words} ({'; '.join(details)})" if details else words
+
+
+def _is_handle(value: t.Any) -> bool:
+    """Whether a value can be the id or the key of a request, and be sent and kept as it came."""
+    text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 class _SizedBody:
@@ -332,7 +341,7 @@ def _failures(value: t.Any) -> list[dict[str, t.Any]]:
 
 def _sftp_access(access: t.Any) -> SftpAccess:
     hostname, user, name = (str(access[key]) for key in ("hostname", "sftp_user", "shared_file"))
-    port = int(access["sftp_port"])
+    port = whole_number(str(access["sftp_port"])) or 0
     usable = all(text and text.isprintable() and not text.startswith("-") for text in (hostname, user, name))
     if not usable or "/" in name or name in (".", "..") or not 0 < port < 65536:
         raise ValueError("not an SFTP server")

@@ -65,7 +65,7 @@ def public_document(document: t.Mapping[str, t.Any], key: str = "") -> dict[str,
 def masked(value: t.Any, *secrets: str) -> t.Any:
     """The same JSON value with stars in place of these secrets, in whatever form they are written."""
     if isinstance(value, str):
-        for form in sorted(form for secret in secrets if secret for form in spellings(secret)):
+        for form in sorted((form for secret in secrets if secret for form in spellings(secret)), key=len, reverse=True):
             value = value.replace(form, MASK)
         return value
     if isinstance(value, dict):

@@ -159,6 +159,12 @@ def _newest_upgrade_and_later(transactions: t.Sequence[Transaction]) -> list[Tra
     return list(transactions[: calls.index(CORE_UPGRADE) + 1]) if CORE_UPGRADE in calls else []
 
 
+def _whole(number: t.Any) -> int:
+    if not isinstance(number, int):
+        raise TypeError("a size is a whole number")
+    return number
+
+
 def _transactions(document: list[dict[str, t.Any]]) -> list[Transaction]:
     return [
         Transaction(
@@ -166,7 +172,7 @@ def _transactions(document: list[dict[str, t.Any]]) -> list[Transaction]:
             time=str(item["time"]),
             user=str(item["username"] or "").strip(),
             description=str(item["description"] or ""),
-            size=int(item["size"]),
+            size=_whole(item["size"]),
         )
         for item in document
     ]

@@ -93,8 +93,9 @@ class SftpServer:
         where = f"{access.user}@{place_of(access.hostname, access.port)}"
         try:
             connection = socket.create_connection((access.hostname, access.port), timeout=self._timeout)
-        except OSError as error:
-            reason = one_line(error.strerror or "no answer in time")
+        except (OSError, UnicodeError) as error:
+            # A name with a label that no host has, such as one of 64 letters, is a UnicodeError.
+            reason = one_line(getattr(error, "strerror", "it is no name of a host") or "no answer in time")
             raise SftpBrokenError(f"The SFTP server {where} cannot be reached: {reason}.") from error
         stack.callback(connection.close)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

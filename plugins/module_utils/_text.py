@@ -18,6 +18,9 @@ CONTROL_CHARACTERS = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+LONGEST_NUMBER = 18
+ESCAPE = re.compile("%[0-9A-F]{2}")
+
 
 def harmless(value: t.Any) -> t.Any:
     """The same JSON value without escape sequences and control characters that could act on a terminal.
@@ -35,6 +38,15 @@ def harmless(value: t.Any) -> t.Any:
     return value
 
 
+def whole_number(text: str) -> int | None:
+    """The number that a header states in ASCII digits; None for anything else, and for more digits than any length has.
+
+    ``str.isdigit`` also holds for a raised two, which Latin-1 headers can carry and ``int`` refuses.
+    """
+    digits = text.strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_NUMBER else None
+
+
 def one_line(text: t.Any, longest: int = 300) -> str:
     """Text of a server on one line, cut at ``longest`` characters: for a message that a person reads."""
     line = " ".join(str(text).split())
@@ -42,6 +54,9 @@ def one_line(text: t.Any, longest: int = 300) -> str:
 
 
 def spellings(secret: str) -> set[str]:
-    """Every form in which a secret can turn up in output: raw, percent-encoded and base64."""
-    encoded = base64.b64encode(secret.encode()).decode()
-    return {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), encoded}
+    """Every form in which a secret can turn up in output: raw, percent-encoded in both cases, and base64."""
+    encoded = base64.b64encode(secret.encode("utf-8", "surrogatepass")).decode()
+    escaped = {quote(secret, safe="", errors="surrogatepass"), quote(secret, errors="surrogatepass")}
+    escaped.add(quote_plus(secret, errors="surrogatepass"))
+    lower = {ESCAPE.sub(lambda found: found.group().lower(), form) for form in escaped}
+    return {secret, *escaped, *lower, encoded, encoded.rstrip("=")}
