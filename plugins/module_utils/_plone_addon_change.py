@@ -16,7 +16,7 @@ from ._deadline import Deadline
 from ._errors import AnswerLostError, CallError, UpgradeError
 from ._plone_addons import INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Addons
 from ._plone_client import PloneClient
-from ._plone_journal import Posted, SiteJournal, open_journal
+from ._plone_journal import CORE_UPGRADE, Posted, SiteJournal, open_journal, settle
 from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE
 
 PRESENT, LATEST, ABSENT = "present", "latest", "absent"
@@ -83,6 +83,21 @@ class AddonsFailed(UpgradeError):
         self.outcome = outcome
 
 
+def forget_if_done(url: str, addons: t.Mapping[str, Addon]) -> None:
+    """Forget the change that a killed run posted, where the add-on reads as it should after it."""
+
+    settle(url, lambda entry: is_over(entry, addons))
+
+
+def is_over(entry: Posted, addons: t.Mapping[str, Addon]) -> bool:
+    """Whether what was posted is the change of an add-on that reads as it should after it."""
+    return any(
+        f"{entry.what} ".startswith(f"the {action} of {addon.id} ") and Change(addon, action).is_done(addon)
+        for addon in addons.values()
+        for action in (INSTALL, UPGRADE, UNINSTALL)
+    )
+
+
 class AddonRun:
     """The add-ons of one site, brought to one state in the order given.
 
@@ -102,6 +117,8 @@ class AddonRun:
         outcome = self._begin(names)
         changes = [self._needed(outcome, name) for name in outcome.names]
         outcome.changes = [change.as_result(None) for change in changes if change]
+        if not outcome.changes:
+            forget_if_done(self._client.url, outcome.addons)
         return outcome
 
     def perform(self, names: t.Sequence[str]) -> Outcome:
@@ -113,6 +130,7 @@ class AddonRun:
         """
         outcome = self._begin(names)
         if not any(self._needed(outcome, name) for name in outcome.names):
+            forget_if_done(self._client.url, outcome.addons)
             return outcome
         if self._state != ABSENT and outcome.core_state != UP_TO_DATE:
             raise AddonsFailed(
@@ -121,6 +139,7 @@ class AddonRun:
                 outcome,
             )
         with open_journal(self._client.url, self._deadline.remaining) as journal:
+            self._refuse_during_upgrade(journal, outcome)
             for name in outcome.names:
                 # Read anew each time: an add-on brings those along that it depends on.
                 outcome.addons = self._addons.read(must_hold=outcome.names)
@@ -128,6 +147,14 @@ class AddonRun:
                 if change:
                     self._apply(change, journal, outcome)
         return outcome
+
+    def _refuse_during_upgrade(self, journal: SiteJournal, outcome: Outcome) -> None:
+        """:raises AddonsFailed: an upgrade of the core may be under way; to note another change would forget it."""
+        earlier = journal.entry
+        if earlier and earlier.what.startswith(CORE_UPGRADE) and self._client.site_state().name != UP_TO_DATE:
+            raise AddonsFailed(
+                f"An earlier run posted {earlier.what} and did not see its end. {journal.advice(earlier)}", outcome
+            )
 
     def _begin(self, names: t.Sequence[str]) -> Outcome:
         """The add-ons as they are, and the state of the core where it matters."""

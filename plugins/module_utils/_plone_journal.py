@@ -23,12 +23,18 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from ._errors import UpgradeError
-from ._lock import exclusive, is_still_at
+from ._lock import BusyError, exclusive, is_still_at
 
 API_PREFIX = "/++api++"
 
+LATEST = 253402300799
+"""The last second that has four digits for its year."""
+
 LONGEST_ENTRY = 4096
 """Bytes; an entry has about a hundred."""
+
+CORE_UPGRADE = "the upgrade from "
+"""How the words for an upgrade of the core begin; no others do."""
 
 BELIEVED_AT_LEAST = 600
 """Seconds for which a change without an answer is believed to be under way, however short a wait was asked for."""
@@ -71,20 +77,26 @@ class SiteJournal:
         """Whether there is a file to remember with."""
         return self._file is not None
 
-    def posted(self, what: str) -> Posted | None:
-        """This change as an earlier run posted it, if it may be running still."""
+    @property
+    def entry(self) -> Posted | None:
+        """What an earlier run posted, if it may be running still."""
         if self._file is None:
             return None
         try:
             entry = Posted(**json.loads(os.pread(self._file.fileno(), LONGEST_ENTRY, 0)))
-            return entry if entry.what == what and entry.may_be_running else None
+            return entry if isinstance(entry.what, str) and entry.may_be_running else None
         except (ValueError, TypeError, RecursionError):
             # Written before anything is posted: a file cut short by a kill means that nothing was.
             return None
 
+    def posted(self, what: str) -> Posted | None:
+        """This change as an earlier run posted it, if it may be running still."""
+        entry = self.entry
+        return entry if entry and entry.what == what else None
+
     def advice(self, entry: Posted) -> str:
         """What to tell the reader about a change whose end was not seen."""
-        until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry.believed_until))
+        until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(entry.believed_until, LATEST)))
         return (
             "The server may still be at work: it goes on without its client and shows nothing until it commits. Look "
             "at its log and its processor load. Run this again to go on waiting: nothing is posted a second time "
@@ -113,6 +125,19 @@ class SiteJournal:
         if self._file is not None:
             os.ftruncate(self._file.fileno(), 0)
             os.fsync(self._file.fileno())
+
+
+def settle(url: str, is_over: t.Callable[[Posted], bool]) -> None:
+    """Forget what a run posted that was killed, where what was read of the site just now shows that it is done.
+
+    Otherwise the next run would wait for it once more when somebody has taken the change back. Waits for nobody and
+    fails for nothing: without this the note stays a while longer.
+    """
+    if os.path.exists(_path(url)):
+        with contextlib.suppress(BusyError, OSError), open_journal(url, 0) as journal:
+            entry = journal.entry
+            if entry is None or is_over(entry):
+                journal.clear()
 
 
 @contextlib.contextmanager

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 from ._deadline import Deadline
 from ._errors import AnswerLostError, CallError, UpgradeError
+from ._plone_addon_change import is_over
+from ._plone_addons import Addons
 from ._plone_client import PloneClient
-from ._plone_journal import open_journal
-from ._plone_state import SiteState
+from ._plone_journal import CORE_UPGRADE, Posted, SiteJournal, open_journal
+from ._plone_state import UP_TO_DATE, SiteState
 from ._plone_transactions import Transaction, Transactions, UndoPlan, plan_undo
 
 BAD_REQUEST = 400
@@ -70,17 +72,21 @@ def undo(client: PloneClient, *, back_to: str, include_later: bool, foresee: boo
     """
     if foresee:
         return _undo_alone(client, back_to, include_later, foresee=True)
-    with open_journal(client.url, WAIT_FOR_ANOTHER_RUN):
-        return _undo_alone(client, back_to, include_later, foresee=False)
+    with open_journal(client.url, WAIT_FOR_ANOTHER_RUN) as journal:
+        return _undo_alone(client, back_to, include_later, foresee=False, journal=journal)
 
 
-def _undo_alone(client: PloneClient, back_to: str, include_later: bool, *, foresee: bool) -> Outcome:
+def _undo_alone(
+    client: PloneClient, back_to: str, include_later: bool, *, foresee: bool, journal: SiteJournal | None = None
+) -> Outcome:
     before = client.site_state()
     service = Transactions(client)
     transactions = service.read()
     plan = plan_undo(transactions, back_to=back_to, include_later=include_later)
     if foresee or not plan.transactions:
         return Outcome(before, before, plan, foreseen=foresee)
+    if journal and journal.entry:
+        _require_ended(client, before, journal, journal.entry)
     said = "The server answered as if all went well."
     try:
         service.undo(plan.transactions)
@@ -96,6 +102,20 @@ def _undo_alone(client: PloneClient, back_to: str, include_later: bool, *, fores
         ) from error
     _require_undone(service, transactions[0], said)
     return Outcome(before, client.site_state(), plan)
+
+
+def _require_ended(client: PloneClient, before: SiteState, journal: SiteJournal, earlier: Posted) -> None:
+    """Forget what a killed run posted if it is done: after the undo the next run would wait for it for ever.
+
+    :raises UpgradeError: it may be under way, and would commit after the undo.
+    """
+    core = earlier.what.startswith(CORE_UPGRADE)
+    if before.name == UP_TO_DATE if core else is_over(earlier, Addons(client).read()):
+        journal.clear()
+        return
+    raise UpgradeError(
+        f"Not undone: an earlier run posted {earlier.what} and did not see its end. {journal.advice(earlier)}"
+    )
 
 
 def _require_undone(service: Transactions, newest_before: Transaction, said: str) -> None:

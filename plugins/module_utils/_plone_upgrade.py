@@ -20,9 +20,13 @@ from dataclasses import dataclass, field
 from ._deadline import Deadline
 from ._errors import AnswerLostError, CallError, NotSentError, UpgradeError
 from ._plone_client import PloneClient, UpgradeAnswer
-from ._plone_journal import Posted, SiteJournal, open_journal
+from ._plone_journal import CORE_UPGRADE, Posted, SiteJournal, open_journal, settle
 from ._plone_report import judge, readable
 from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE, SiteState, Versions
+from ._text import one_line
+
+MOST_WARNINGS = 20
+"""Lines of a report that are told one by one; there is one for each object that could not be cataloged."""
 
 READ_BACK_SECONDS = 15
 """Several Zope clients on one database see a commit one after the other, within moments."""
@@ -126,6 +130,12 @@ def must_be_able_to_upgrade(state: SiteState, *, dry_run: bool) -> None:
         raise UpgradeFailed(reasons[state.name], Outcome(state, dry_run, after=state))
 
 
+def forget_if_done(url: str, state: SiteState) -> None:
+    """Forget the upgrade that a killed run posted, where the site is up to date: that is how it ended."""
+    if state.name == UP_TO_DATE:
+        settle(url, lambda entry: entry.what.startswith(CORE_UPGRADE))
+
+
 class UpgradeRun:
     """One upgrade, or one rehearsal, of one site.
 
@@ -148,6 +158,7 @@ class UpgradeRun:
         before = self._client.site_state()
         must_be_able_to_upgrade(before, dry_run=self._dry_run)
         if before.name == UP_TO_DATE:
+            forget_if_done(self._client.url, before)
             return Outcome(before, self._dry_run, after=before)
         with open_journal(self._client.url, self._deadline.remaining) as journal:
             return self._perform_alone(journal, before)
@@ -266,9 +277,13 @@ class UpgradeRun:
     def _must_be_good(self, what: str, outcome: Outcome) -> None:
         """Fail unless the report proves that everything ran."""
         verdict = judge(outcome.report)
-        outcome.warnings.extend(f"Plone reports: {line}" for line in verdict.warnings)
+        told = verdict.warnings[:MOST_WARNINGS]
+        outcome.warnings.extend(f"Plone reports: {one_line(line)}" for line in told)
+        if len(verdict.warnings) > len(told):
+            outcome.warnings.append(f"Plone reports {len(verdict.warnings) - len(told)} more of the same kind.")
         if not verdict.good:
-            reason = verdict.error or " ".join(verdict.failures) or "the report does not say that it reached the end"
+            reason = verdict.error or " ".join(verdict.failures[:MOST_WARNINGS])
+            reason = one_line(reason, 2000) or "the report does not say that it reached the end"
             failed = f"{what} failed, behind an HTTP 200: {reason.rstrip('.')}."
             raise UpgradeFailed(f"{failed} {outcome.what_stands}", outcome)
 
@@ -314,7 +329,7 @@ class UpgradeRun:
 
 def _what(state: SiteState) -> str:
     """The upgrade in the words of the journal."""
-    return f"the upgrade from {state.versions.instance} to {state.versions.fs}"
+    return f"{CORE_UPGRADE}{state.versions.instance} to {state.versions.fs}"
 
 
 def _versions(outcome: Outcome) -> str:

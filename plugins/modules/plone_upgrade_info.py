@@ -114,12 +114,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
 from ..module_utils._plone_module import plone_arguments, plone_client
+from ..module_utils._plone_upgrade import forget_if_done
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module: state, versions and steps of the site."""
     client = plone_client(module)
     state = client.site_state()
+    forget_if_done(client.url, state)
     system = client.system()
     return {
         "changed": False,

@@ -16,7 +16,12 @@ import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._errors import UpgradeError
 from ansible_collections.siteops.upgrades.plugins.module_utils._lock import BusyError
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_journal import Posted, SiteJournal, open_journal
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone_journal import (
+    Posted,
+    SiteJournal,
+    open_journal,
+    settle,
+)
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -188,3 +193,27 @@ def test_advice_names_the_time_and_the_file() -> None:
     advice = SiteJournal("/x/plone-1.json").advice(Posted(0.0, 86400.0, WHAT))
     assert "nothing is posted a second time before 1970-01-02 00:00:00 UTC." in advice
     assert "remove /x/plone-1.json and run again" in advice
+
+
+def test_what_is_known_to_be_done_is_forgotten(folder: Path) -> None:
+    path = post_and_die()
+    settle(URL, lambda entry: entry.what != WHAT)
+    assert remembered() is not None
+    settle(URL, lambda entry: entry.what == WHAT)
+    assert not os.path.exists(path)
+
+
+def test_nothing_is_forgotten_while_a_run_is_at_it(folder: Path) -> None:
+    with open_journal(URL, 0) as journal:
+        journal.write(Posted.now(WHAT, 60))
+        settle(URL, lambda _entry: True)
+        assert journal.posted(WHAT) is not None
+
+
+def test_to_forget_makes_no_folder(folder: Path) -> None:
+    settle(URL, lambda _entry: True)
+    assert not folder.exists()
+
+
+def test_a_time_beyond_every_calendar_can_be_told(folder: Path) -> None:
+    assert "before 9999-12-31" in SiteJournal("path").advice(Posted(0, float("inf"), WHAT))
