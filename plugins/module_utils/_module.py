@@ -35,6 +35,8 @@ def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]]) -> None:
     for option, settings in module.argument_spec.items():
         if settings.get("no_log"):
             hide(module, module.params[option])
+    warn = module.warn
+    module.warn = lambda warning: warn(harmless(warning))
     try:
         result = work()
     except UpgradeError as error:

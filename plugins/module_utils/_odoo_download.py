@@ -23,6 +23,7 @@ from ._odoo_module import OdooRequest, opened_request
 from ._odoo_request_file import Fetched, Fetching, utc_now
 from ._odoo_sftp import AUTO, HTTPS, SFTP, SftpPreparation, transport_for
 from ._odoo_states import DRAFT, FAILED, IN_WORK, SUCCESS, RequestFailed, state_of
+from ._options import without_secrets
 from ._part_file import SUFFIX, PartFile, give_name, open_part
 from ._sftp_protocol import Entry, SftpError
 from ._sftp_transfer import fetch
@@ -243,7 +244,7 @@ class _Download:
         module = self._module
 
         def run(command: t.Sequence[str]) -> tuple[int, str, str]:
-            return module.run_command(list(command), environ_update={"LC_ALL": "C"})
+            return module.run_command(list(command), environ_update={"LC_ALL": "C", **without_secrets(module)})
 
         try:
             pg_restore = module.get_bin_path("pg_restore")

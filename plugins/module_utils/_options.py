@@ -26,6 +26,16 @@ def from_environment(variable: str, **option: t.Any) -> dict[str, t.Any]:
     return {**option, "fallback": (env_fallback, [variable])}
 
 
+def without_secrets(module: t.Any) -> dict[str, str]:
+    """The environment variables that options hide, emptied: for a program that has no business with them."""
+    hidden = [
+        option["fallback"][1]
+        for option in module.argument_spec.values()
+        if option.get("no_log") and "fallback" in option
+    ]
+    return {variable: "" for variables in hidden for variable in variables if variable in os.environ}
+
+
 def connection_arguments(prefix: str) -> dict[str, dict[str, t.Any]]:
     """The argument spec of TLS and time-out, with environment variables that begin with ``prefix``."""
     return {
