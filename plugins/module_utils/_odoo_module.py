@@ -18,7 +18,7 @@ from ._http import HttpClient
 from ._lock import BusyError
 from ._module import hide
 from ._odoo_client import API_URL, OdooClient
-from ._odoo_request_file import Record, RequestFile, hold
+from ._odoo_request_file import Record, RequestFile, RequestFileError, hold
 from ._odoo_states import SUCCESS, public_document, state_of
 from ._options import base_url, connection_arguments, from_environment, require_positive, sends_in_clear, verification
 
@@ -76,14 +76,15 @@ class OdooRequest:
         return document
 
     def note_state(self, document: t.Mapping[str, t.Any]) -> None:
-        """Remember the state in a status document, where that is news and no other run holds the file."""
+        """Remember the state in a status document, where that is news and can be noted at once."""
         state = state_of(document)
         if not self.record.see(state) or not self.may_note:
             return
         if self.file.held:
             self.file.save()
             return
-        with contextlib.suppress(BusyError), hold(self.file.path, 0) as file:
+        # To look at a request must not fail because that cannot be noted: the disk is full, or the folder read-only.
+        with contextlib.suppress(BusyError, OptionError, RequestFileError), hold(self.file.path, 0) as file:
             if file.record.id == self.record.id and file.record.see(state):
                 file.save()
 
