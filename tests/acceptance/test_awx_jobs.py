@@ -1,0 +1,221 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job templates' playbooks run as AWX runs them: from the project, with what credentials inject and surveys answer,
+and with the artifacts of the preflight in the upgrade.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from support.controller import Described, Injection, inject
+from support.controller.job import Job, node_variables, run_job
+from support.platform import SAMPLE_CONTRACT, Platform
+from support.plone import PloneServer
+from support.plone.accounts import ADMIN
+
+CLONE = Path(__file__).parents[2]
+PROJECT = CLONE / "extensions/awx_project"
+OLD, NEW = "6018", "6205"
+NOTHING = "all:!all"
+PASSPHRASE = "passphrase-of-the-tests"
+
+Launch = Callable[..., Job]
+
+
+@pytest.fixture(scope="module")
+def described() -> Described:
+    """What awx_setup sets up."""
+    return Described(CLONE / "roles/awx_setup")
+
+
+@pytest.fixture
+def credentials(described: Described, tmp_path: Path) -> Callable[..., Injection]:
+    """What a credential with these values injects."""
+
+    def injected(name: str, **values: Any) -> Injection:
+        return inject(described.credential_type(name), values, tmp_path)
+
+    return injected
+
+
+@pytest.fixture
+def launch(described: Described, tmp_path: Path) -> Launch:
+    """Run a job template as the node of a workflow."""
+    numbers = iter(range(100))
+
+    def run(
+        template: str,
+        hosts: Mapping[str, Mapping[str, Any]],
+        credential: Injection,
+        artifacts: Mapping[str, Any],
+        *flags: str,
+        **answers: Any,
+    ) -> Job:
+        job_template = described.job_template(template)
+        variables = node_variables(job_template["survey"], artifacts, answers)
+        playbook = PROJECT / job_template["playbook"]
+        return run_job(tmp_path / f"job-{next(numbers)}", playbook, hosts, credential, variables, *flags)
+
+    return run
+
+
+def test_plone_from_plan_to_upgrade(plone: PloneServer, credentials: Callable[..., Injection], launch: Launch) -> None:
+    user = credentials("Plone site", username=ADMIN.name, password=ADMIN.password)
+    hosts = {
+        "intranet": {"plone_upgrade_url": plone.url},
+        "gone": {"plone_upgrade_url": f"{plone.root_url}/gone"},
+    }
+
+    stopped = launch("Plone preflight", hosts, user, {})
+    assert stopped.status == "failed"
+    assert stopped.artifacts["plone_upgrade_hosts"] == "intranet"
+
+    planned = launch("Plone preflight", hosts, user, {}, plone_preflight_leave_out="true")
+    assert planned.status == "successful", planned.said
+    assert planned.changed == {}
+    assert {request.method for request in plone.requests()} == {"GET"}
+    rows = {row.pop("host"): row for row in planned.artifacts["plone_upgrade_plan"]}
+    assert int(rows["intranet"].pop("steps")) == 38
+    expected = {"state": "pending", "from": OLD, "to": NEW, "addons": [], "rehearsal": "", "reason": ""}
+    assert rows["intranet"] == {**expected, "action": "upgrade"}
+    assert rows["gone"]["action"] == "blocked"
+    assert "404" in rows["gone"]["reason"]
+
+    tried = launch("Plone upgrade", hosts, user, planned.artifacts, "--check", "--diff")
+    assert tried.status == "successful", tried.said
+    assert {request.method for request in plone.requests()} == {"GET"}
+
+    upgraded = launch("Plone upgrade", hosts, user, planned.artifacts, plone_upgrade_rehearsal="skip")
+    assert upgraded.status == "successful", upgraded.said
+    assert upgraded.hosts == {"intranet"}
+    assert upgraded.changed == {"intranet": 1}
+
+    idle = launch("Plone preflight", {"intranet": hosts["intranet"]}, user, {})
+    assert idle.artifacts["plone_upgrade_hosts"] == NOTHING
+    nothing = launch("Plone upgrade", hosts, user, idle.artifacts)
+    assert nothing.status == "successful"
+    assert nothing.hosts == set()
+    for job in (stopped, planned, tried, upgraded, idle, nothing):
+        assert ADMIN.password not in job.said
+
+
+def test_one_site_by_its_credential_alone(
+    plone: PloneServer, credentials: Callable[..., Injection], launch: Launch
+) -> None:
+    """No variable of a host: URL, user and password come from the environment. The rehearsal is the server's."""
+    site = credentials("Plone site", url=plone.url, username=ADMIN.name, password=ADMIN.password)
+    planned = launch("Plone preflight", {"site": {}}, site, {}, plone_preflight_rehearse="true")
+    assert planned.status == "successful", planned.said
+    [row] = planned.artifacts["plone_upgrade_plan"]
+    assert row["rehearsal"].startswith(f"Rehearsed the upgrade from {OLD} to {NEW}")
+    assert planned.changed == {}
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[Platform]:
+    """A platform that passes all states at once."""
+    with Platform(stage_seconds=0) as running:
+        yield running
+
+
+def test_odoo_from_plan_to_upgrade(
+    platform: Platform, credentials: Callable[..., Injection], launch: Launch, tmp_path: Path
+) -> None:
+    """Over SFTP, with the private key, its passphrase and the authority from the credential."""
+    form = serialization.BestAvailableEncryption(PASSPHRASE.encode())
+    key = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, form
+    )
+    contract = credentials(
+        "Odoo upgrade",
+        contract=SAMPLE_CONTRACT,
+        email="john.doe@example.com",
+        api_url=platform.api_url,
+        ca_certificate=platform.ca_path.read_text(encoding="utf-8"),
+        sftp_private_key=key.decode().strip(),
+        sftp_passphrase=PASSPHRASE,
+    )
+    (tmp_path / "shop.sql").write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 5000)
+    hosts = {
+        name: {
+            "odoo_upgrade_target": "18.0",
+            "odoo_upgrade_dump": str(tmp_path / f"{name}.sql"),
+            "odoo_upgrade_dest": str(tmp_path / f"{name}-upgraded.sql"),
+            "odoo_upgrade_request_file": str(tmp_path / f"{name}.json"),
+            "odoo_upgrade_transport": "sftp",
+            "odoo_upgrade_sftp_host_key": platform.host_key,
+            "odoo_upgrade_wait_interval": 1,
+        }
+        for name in ("shop", "no-dump")
+    }
+    planned = launch("Odoo preflight", hosts, contract, {}, odoo_preflight_leave_out="true")
+    assert planned.status == "successful", planned.said
+    assert platform.calls() == []
+    assert planned.artifacts["odoo_upgrade_hosts"] == "shop"
+    actions = {row["host"]: row["action"] for row in planned.artifacts["odoo_upgrade_plan"]}
+    assert actions == {"shop": "submit", "no-dump": "blocked"}
+
+    upgraded = launch("Odoo upgrade", hosts, contract, planned.artifacts)
+    assert upgraded.status == "successful", upgraded.said
+    assert upgraded.hosts == {"shop"}
+    assert upgraded.changed == {"shop": 4}
+    assert (tmp_path / "shop-upgraded.sql").stat().st_size > (tmp_path / "shop.sql").stat().st_size
+    assert platform.calls("sftp")
+
+    idle = launch("Odoo preflight", {"shop": hosts["shop"]}, contract, {})
+    assert idle.artifacts["odoo_upgrade_hosts"] == NOTHING
+    request = json.loads((tmp_path / "shop.json").read_text(encoding="utf-8"))
+    for job in (planned, upgraded, idle):
+        for secret in (SAMPLE_CONTRACT, PASSPHRASE, request["key"], key.decode().splitlines()[1]):
+            assert secret not in job.said
+
+
+def test_production_has_to_be_meant(
+    platform: Platform, credentials: Callable[..., Injection], launch: Launch, tmp_path: Path
+) -> None:
+    platform.reset()
+    contract = credentials(
+        "Odoo upgrade", contract=SAMPLE_CONTRACT, email="a@example.com", api_url="http://127.0.0.1:1/v1"
+    )
+    host = {name: str(tmp_path / name) for name in ("odoo_upgrade_dump", "odoo_upgrade_dest")}
+    answers = {"odoo_upgrade_aim": "production", "odoo_upgrade_production_confirmed": "false"}
+    stopped = launch("Odoo preflight", {"shop": {**host, "odoo_upgrade_target": "18.0"}}, contract, {}, **answers)
+    assert stopped.status == "failed"
+    assert "odoo_upgrade_production_confirmed" in stopped.artifacts["odoo_upgrade_plan"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [({}, "True"), ({"skip_certificate_check": False}, "True"), ({"skip_certificate_check": True}, "False")],
+)
+@pytest.mark.parametrize("name", ["Plone site", "Odoo upgrade"])
+def test_certificates_are_checked_unless_somebody_says_otherwise(
+    name: str, answer: dict[str, bool], expected: str, credentials: Callable[..., Injection]
+) -> None:
+    """A boolean that nobody set is false in AWX, whatever its default."""
+    needed = {"contract": "c", "email": "e"} if name == "Odoo upgrade" else {}
+    injected = credentials(name, **needed, **answer)
+    [value] = [value for variable, value in injected.env.items() if variable.endswith("_VALIDATE_CERTS")]
+    assert value == expected
+    assert {variable: value for variable, value in injected.env.items() if variable.endswith(("CA_PATH", "KEY"))} == (
+        {"PLONE_CA_PATH": ""}
+        if name == "Plone site"
+        else {"ODOO_UPGRADE_CA_PATH": "", "ODOO_UPGRADE_SFTP_PRIVATE_KEY": ""}
+    )
+
+
+def test_injected_files_are_private(credentials: Callable[..., Injection]) -> None:
+    injected = credentials("Plone site", ca_certificate="PEM")
+    path = injected.files["template.ca"]
+    assert injected.env["PLONE_CA_PATH"] == str(path)
+    assert path.read_text(encoding="utf-8") == "PEM"
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,31 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stand-in for AWX: its API, as far as setting up and launching templates goes, and how it hands things to a run.
+
+The controller is stricter than AWX where that finds mistakes: a field or a filter that AWX does not have is refused
+instead of ignored. Names, defaults and rules are those of AWX 24.6.
+"""
+
+from __future__ import annotations
+
+from support.controller.api import Refusal
+from support.controller.awx_modules import awx_collection
+from support.controller.credentials import Injection, inject
+from support.controller.described import Described
+from support.controller.rules import check_credential_type, check_rrule, check_survey
+from support.controller.server import TOKEN, Controller, Write
+
+__all__ = [
+    "TOKEN",
+    "Controller",
+    "Described",
+    "Injection",
+    "Refusal",
+    "Write",
+    "awx_collection",
+    "check_credential_type",
+    "check_rrule",
+    "check_survey",
+    "inject",
+]

@@ -1,0 +1,60 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How AWX hands a credential of a type of one's own to a run: environment variables, variables and files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from support.controller.rules import check_credential_type
+
+
+class Injection(NamedTuple):
+    """What a run gets: the environment, the variables given by a file of -e, and the files that were written."""
+
+    env: dict[str, str]
+    extra_vars: dict[str, str]
+    files: dict[str, Path]
+
+
+def inject(credential_type: Mapping[str, Any], values: Mapping[str, Any], folder: Path) -> Injection:
+    """Render the injectors of a type with what a credential holds.
+
+    Empty texts count as not given, what is not given renders as nothing, and a boolean that was never set is false.
+    The files are written into ``folder`` with mode 0600, those too whose template renders as nothing.
+
+    Raises ValueError when AWX would refuse the type, or the credential: a field that is not there, or one missing.
+    """
+    inputs, injectors = credential_type["inputs"], credential_type["injectors"]
+    check_credential_type("cloud", inputs, injectors)
+    fields = {field["id"]: field for field in inputs["fields"]}
+    missing = set(inputs.get("required", [])) - {name for name, value in values.items() if value != ""}
+    if missing or not set(values) <= set(fields):
+        raise ValueError(f"missing: {sorted(missing)}; unknown: {sorted(set(values) - set(fields))}")
+    known: dict[str, Any] = {name: value for name, value in values.items() if value != ""}
+    for name, field in fields.items():
+        if field.get("type") == "boolean":
+            known.setdefault(name, False)
+        if field.get("format") == "ssh_private_key" and name in known and not known[name].endswith("\n"):
+            known[name] += "\n"
+    environment = ImmutableSandboxedEnvironment()
+    files: dict[str, Path] = {}
+    for label, template in injectors.get("file", {}).items():
+        path = folder / f"credential-{label}"
+        path.touch(mode=0o600)
+        path.write_text(environment.from_string(template).render(known), encoding="utf-8")
+        files[label] = path
+    if files:
+        named = {label.partition(".")[2]: str(path) for label, path in files.items()}
+        known["tower"] = {"filename": named.get("", named)}
+
+    def rendered(kind: str) -> dict[str, str]:
+        templates = injectors.get(kind, {})
+        return {name: environment.from_string(template).render(known) for name, template in templates.items()}
+
+    return Injection(rendered("env"), rendered("extra_vars"), files)

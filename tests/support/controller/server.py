@@ -1,0 +1,159 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API on 127.0.0.1, with a log of everything that was written to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from support.controller.api import ROOT, Api, Refusal, page
+from support.controller.resources import RESOURCES, SURVEYED
+
+TOKEN = "controller-token-of-the-tests"
+PATH = re.compile(rf"{ROOT}(?P<endpoint>\w+)/((?P<id>\d+)/((?P<sub>\w+)/)?)?")
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is killed cuts its connections, which is nothing to report."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Write(NamedTuple):
+    """A request other than a GET, and the status that it was answered with."""
+
+    method: str
+    path: str
+    body: Any
+    status: int
+
+
+class Controller:
+    """Use it as a context manager; ``api`` holds the objects.
+
+    ``project`` is the folder that every project of the controller holds. What AWX brings along is there: the credential
+    "Ansible Galaxy", and the organization "Default".
+    """
+
+    def __init__(self, project: Path) -> None:
+        self.api = Api(project)
+        self._writes: list[Write] = []
+        self._lock = threading.Lock()
+        self.api.seed("organizations", name="Default")
+        galaxy = self.api.seed(
+            "credential_types", name="Ansible Galaxy/Automation Hub API Token", managed=True, inputs={}
+        )
+        self.api.seed("credentials", name="Ansible Galaxy", credential_type=galaxy["id"])
+        controller = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                controller.serve(self)
+
+            do_POST = do_PATCH = do_DELETE = do_GET
+
+            def log_message(self, *arguments: object) -> None:
+                """Keep quiet; there is a log of writes."""
+
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> Controller:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead the modules of awx.awx here."""
+        return {"CONTROLLER_HOST": self.url, "CONTROLLER_OAUTH_TOKEN": TOKEN, "CONTROLLER_VERIFY_SSL": "false"}
+
+    @property
+    def writes(self) -> list[Write]:
+        with self._lock:
+            return list(self._writes)
+
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        length = int(handler.headers.get("Content-Length") or 0)
+        content = handler.rfile.read(length)
+        with self._lock:
+            try:
+                if handler.headers.get("Authorization") != f"Bearer {TOKEN}":
+                    raise Refusal(401, {"detail": "Authentication credentials were not provided."})
+                body = json.loads(content) if content else {}
+                status, answer = self._answer(handler.command, handler.path, body)
+            except Refusal as refused:
+                status, answer = refused.status, refused.body
+            if handler.command != "GET":
+                self._writes.append(Write(handler.command, handler.path, json.loads(content or b"null"), status))
+        payload = b"" if answer is None else json.dumps(answer).encode()
+        handler.send_response(status)
+        handler.send_header("X-API-Product-Name", "AWX")
+        handler.send_header("X-API-Product-Version", "24.6.1")
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(payload)))
+        handler.end_headers()
+        handler.wfile.write(payload)
+
+    def _answer(self, method: str, target: str, body: Any) -> tuple[int, Any]:
+        parts = urlsplit(target)
+        found = PATH.fullmatch(parts.path)
+        if not found:
+            raise Refusal(404, {"detail": "Not found."})
+        endpoint, number, sub = found["endpoint"], int(found["id"] or 0), found["sub"] or ""
+        if endpoint in ("config", "ping"):
+            return 200, {"version": "24.6.1"}
+        if endpoint in ("jobs", "workflow_jobs"):
+            wanted = dict(parse_qsl(parts.query)).get("id__in", "").split(",")
+            return 200, self.api.job(number) if number else page([self.api.job(int(each)) for each in wanted if each])
+        if endpoint not in (*RESOURCES, "unified_job_templates"):
+            raise Refusal(404, {"detail": "Not found."})
+        if sub:
+            return self._answer_sub(method, endpoint, number, sub, body)
+        match method:
+            case "GET" if number:
+                return 200, self.api.one(endpoint, number)
+            case "GET":
+                return 200, self.api.find(endpoint, dict(parse_qsl(parts.query, keep_blank_values=True)))
+            case "POST" if not number:
+                return 201, self.api.create(endpoint, body)
+            case "PATCH" if number:
+                return 200, self.api.change(endpoint, number, body)
+        raise Refusal(405, {"detail": f'Method "{method}" not allowed.'})
+
+    def _answer_sub(self, method: str, endpoint: str, number: int, sub: str, body: Any) -> tuple[int, Any]:
+        if sub in RESOURCES[endpoint].associations:
+            if method == "GET":
+                return 200, page(self.api.associated(endpoint, number, sub))
+            self.api.associate(endpoint, number, sub, body)
+            return 204, None
+        if sub == "survey_spec" and endpoint in SURVEYED:
+            if method == "GET":
+                return 200, self.api.get_survey(endpoint, number)
+            self.api.set_survey(endpoint, number, body)
+            return 200, None
+        if sub == "launch" and endpoint in SURVEYED and method == "POST":
+            return 201, self.api.launch(endpoint, number, body)
+        if sub == "create_approval_template" and endpoint == "workflow_job_template_nodes" and method == "POST":
+            return 201, self.api.create_approval(number, body)
+        raise Refusal(404, {"detail": "Not found."})
