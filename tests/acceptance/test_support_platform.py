@@ -89,7 +89,7 @@ class Client:
             connection.close()
 
     def call(self, name: str, **parameters: Any) -> dict[str, Any]:
-        status, _, body = self.send("POST", f"/database/v1/{name}", urllib.parse.urlencode(parameters), FORM)
+        status, _headers, body = self.send("POST", f"/database/v1/{name}", urllib.parse.urlencode(parameters), FORM)
         assert status == 200
         document: dict[str, Any] = json.loads(body)
         return document
@@ -105,7 +105,7 @@ class Client:
 
     def upload(self, request: dict[str, Any], content: bytes) -> None:
         query = urllib.parse.urlencode(access(request))
-        status, _, body = self.send("POST", f"/database/v1/upload?{query}", content)
+        status, _headers, body = self.send("POST", f"/database/v1/upload?{query}", content)
         assert (status, json.loads(body)) == (200, {"failures": []})
 
     def state(self, request: dict[str, Any]) -> str:
@@ -217,7 +217,7 @@ def test_the_curl_commands_of_the_document_complete_the_workflow(platform: Platf
     assert json.loads(uploaded) == {"failures": []}
     assert json.loads(curl(f"{url}/process?{parameters}")) == {"failures": []}
     states = []
-    for _ in range(4):
+    for _time in range(4):
         states.append(json.loads(curl(f"{url}/status?{parameters}"))["request"]["state"])
         platform.advance(request["id"])
     assert states == ["pending", "processing", "testing", "done"]
@@ -244,7 +244,7 @@ def test_the_sftp_commands_of_the_document_complete_the_workflow(
     assert re.search(rf"-rw-rw-rw- .* {SAMPLE_DUMP.stat().st_size} .* openchs\.70\.cdump", uploaded.stdout)
 
     curl(f"{platform.api_url}/process?{parameters}")
-    for _ in range(3):
+    for _time in range(3):
         platform.advance(request["id"])
     again = json.loads(curl(f"{platform.api_url}/request_sftp_access?{parameters}", "-F", keys))["request"]
     result = tmp_path / "upgraded.cdump"
@@ -266,7 +266,7 @@ def test_an_upload_that_was_cut_three_times_is_resumed_with_put_a(
     request = client.create()
     share = client.call("request_sftp_access", ssh_keys=public_key(key_file), **access(request))["request"]
     platform.fault("sftp_cut", after=400_001, times=3)
-    results = [sftp(share, f"put -a {dump} {share['shared_file']}").returncode for _ in range(4)]
+    results = [sftp(share, f"put -a {dump} {share['shared_file']}").returncode for _time in range(4)]
     assert [bool(code) for code in results] == [True, True, True, False]
     assert platform.request(request["id"]).original.read_bytes() == dump.read_bytes()
     received = [session.received for session in platform.calls("sftp")]
@@ -369,7 +369,7 @@ def test_both_failures_of_the_sample_come_at_once(client: Client) -> None:
 
 def test_failures_can_ride_on_an_error_status(platform: Platform, client: Client) -> None:
     platform.settings.update({"failure_status": 400})
-    status, _, body = client.send("GET", "/database/v1/status?key=x&request=1")
+    status, _headers, body = client.send("GET", "/database/v1/status?key=x&request=1")
     assert status == 400
     assert json.loads(body)["failures"][0]["reason"] == "REQUEST:NOT_FOUND"
 
@@ -475,7 +475,7 @@ def test_the_work_can_end_in_any_state(platform: Platform, client: Client, end_s
     request = client.create()
     client.upload(request, SQL)
     client.call("process", **access(request))
-    for _ in range(3):
+    for _time in range(3):
         platform.advance(request["id"])
     status = client.call("status", **access(request))["request"]
     assert (status["state"], status["customer_message"]) == (end_state, "Call us.")
@@ -529,7 +529,7 @@ def test_an_upgraded_sql_dump_is_the_upload_with_a_comment(client: Client) -> No
 def test_an_upgraded_zip_holds_the_members_of_the_upload(client: Client) -> None:
     upload = zip_dump({"dump.sql": SQL, "filestore/ab/abcd": b"attachment"})
     request = client.finished(upload, filename="db.tar.gz")
-    _, headers, content = client.get(request["upgraded_dump_url"])
+    _status, headers, content = client.get(request["upgraded_dump_url"])
     with zipfile.ZipFile(io.BytesIO(content)) as upgraded:
         assert upgraded.testzip() is None
         assert upgraded.namelist() == ["dump.sql", "filestore/ab/abcd", "upgrade.json"]
@@ -564,9 +564,9 @@ def zip_dump(members: dict[str, bytes]) -> bytes:
 )
 def test_a_range_is_a_part_of_the_same_entity(client: Client, header: str, part: slice) -> None:
     request = client.finished(SQL)
-    _, whole_headers, whole = client.get(request["upgraded_dump_url"])
+    _status, whole_headers, whole = client.get(request["upgraded_dump_url"])
     status, headers, body = client.get(request["upgraded_dump_url"], Range=header, If_Range=whole_headers["ETag"])
-    start, stop, _ = part.indices(len(whole))
+    start, stop, _step = part.indices(len(whole))
     assert (status, body) == (206, whole[part])
     assert headers["Content-Range"] == f"bytes {start}-{stop - 1}/{len(whole)}"
     assert headers["ETag"] == whole_headers["ETag"]
@@ -576,7 +576,7 @@ def test_a_range_is_a_part_of_the_same_entity(client: Client, header: str, part:
 def test_a_range_behind_the_end_cannot_be_satisfied(client: Client, header: str) -> None:
     request = client.finished(SQL)
     size = len(client.get(request["upgraded_dump_url"])[2])
-    status, headers, _ = client.get(request["upgraded_dump_url"], Range=header)
+    status, headers, _body = client.get(request["upgraded_dump_url"], Range=header)
     assert (status, headers["Content-Range"]) == (416, f"bytes */{size}")
 
 
@@ -585,13 +585,13 @@ def test_a_range_behind_the_end_cannot_be_satisfied(client: Client, header: str)
 )
 def test_the_whole_file_comes_when_the_range_does_not_count(client: Client, headers: dict[str, str]) -> None:
     request = client.finished(SQL)
-    status, _, body = client.get(request["upgraded_dump_url"], **headers)
+    status, _headers, body = client.get(request["upgraded_dump_url"], **headers)
     assert (status, body[: len(SQL)]) == (200, SQL)
 
 
 def test_a_head_request_tells_the_size_only(client: Client) -> None:
     request = client.finished(SQL)
-    _, headers, body = client.get(request["upgraded_dump_url"])
+    _status, headers, body = client.get(request["upgraded_dump_url"])
     head = client.send("HEAD", urllib.parse.urlsplit(request["upgraded_dump_url"]).path)
     assert (head[0], head[1]["Content-Length"], head[2]) == (200, str(len(body)), b"")
     assert headers["Accept-Ranges"] == "bytes"
@@ -663,7 +663,7 @@ def test_sftp_faults_meet_one_connection_each(platform: Platform, client: Client
     platform.fault("sftp_other_host_key")
     platform.fault("sftp_name", name="evil name")
     # A fault that skips a connection leaves it to the next one in the queue.
-    denied, refused, unknown, renamed, fine = (sftp(share, "ls -1") for _ in range(5))
+    denied, refused, unknown, renamed, fine = (sftp(share, "ls -1") for _time in range(5))
     assert "Permission denied (publickey)" in denied.stderr
     assert refused.returncode == 255
     assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in unknown.stderr
@@ -719,7 +719,7 @@ def test_an_http_error_comes_as_often_as_asked(platform: Platform, client: Clien
     request = client.create()
     platform.fault("http_error", "status", times=2, status=status, body=body, retry_after=7)
     query = f"/database/v1/status?{urllib.parse.urlencode(access(request))}"
-    replies = [client.send("GET", query) for _ in range(3)]
+    replies = [client.send("GET", query) for _time in range(3)]
     assert [reply[0] for reply in replies] == [status, status, 200]
     assert replies[0][1]["Retry-After"] == "7"
     assert body in replies[0][1]["Content-Type"]
@@ -729,7 +729,7 @@ def test_an_http_error_comes_as_often_as_asked(platform: Platform, client: Clien
 def test_a_lost_answer_leaves_the_act_behind(platform: Platform, client: Client) -> None:
     platform.fault("reset_before", "create")
     platform.fault("reset_after", "create")
-    for _ in range(2):
+    for _time in range(2):
         with pytest.raises((OSError, http.client.HTTPException)):
             client.create()
     assert [call.acted for call in platform.calls("create")] == [False, True]
@@ -749,7 +749,7 @@ def test_an_answer_can_be_spoiled(
     platform: Platform, client: Client, kind: str, options: dict[str, Any], body: bytes | None
 ) -> None:
     platform.fault(kind, "create", **options)
-    status, _, received = client.send("POST", "/database/v1/create", urllib.parse.urlencode(NEW), FORM)
+    status, _headers, received = client.send("POST", "/database/v1/create", urllib.parse.urlencode(NEW), FORM)
     assert status == 200
     if body is None:
         with pytest.raises(ValueError, match="Unterminated|Expecting|delimiter"):
@@ -769,7 +769,7 @@ def test_pages_and_redirections_come_instead_of_answers(platform: Platform, clie
     platform.fault("login_page", "status")
     platform.fault("redirect", "status", location="https://localhost/elsewhere")
     platform.fault("redirect", "status")
-    page, away, loop = (client.send("GET", "/database/v1/status?key=1") for _ in range(3))
+    page, away, loop = (client.send("GET", "/database/v1/status?key=1") for _time in range(3))
     assert (page[0], page[1].get_content_type()) == (200, "text/html")
     assert (away[0], away[1]["Location"]) == (302, "https://localhost/elsewhere")
     assert loop[1]["Location"] == "/database/v1/status?key=1"
@@ -797,7 +797,7 @@ def test_transfers_can_be_cut(platform: Platform, client: Client) -> None:
     assert platform.request(request["id"]).upload_size == 0
     client.upload(request, SQL)
     platform.force_state(request["id"], "done")
-    for _ in range(2):
+    for _time in range(2):
         with pytest.raises((OSError, http.client.HTTPException)):
             client.get(request["upgraded_dump_url"])
     assert client.get(request["upgraded_dump_url"])[2].startswith(SQL)
@@ -879,7 +879,7 @@ def test_settings_are_checked() -> None:
 
 def test_certificates_and_host_key_are_kept_in_a_given_folder(tmp_path: Path) -> None:
     seen = []
-    for _ in range(2):
+    for _time in range(2):
         with Platform(folder=tmp_path / "kept") as platform:
             seen.append((platform.host_key, platform.ca_path.read_bytes()))
             assert Client(platform).create()["id"] == 10534
@@ -894,7 +894,7 @@ def test_a_temporary_folder_is_removed_and_plain_http_is_possible() -> None:
         folder = platform.folder
         assert platform.api_url.startswith("http://127.0.0.1:")
         connection = http.client.HTTPConnection("127.0.0.1", urllib.parse.urlsplit(platform.origin).port, timeout=20)
-        for _ in range(2):
+        for _time in range(2):
             connection.request("GET", f"/database/v1/create?{urllib.parse.urlencode(NEW)}")
             assert json.load(connection.getresponse())["failures"] == []
         connection.close()

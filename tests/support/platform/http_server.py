@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.do_handshake()
 
     def do_GET(self) -> None:
-        path, _, query = self.path.partition("?")
+        path, _mark, query = self.path.partition("?")
         control = path == CONTROL_PREFIX or path.startswith(f"{CONTROL_PREFIX}/")
         if control:
             record = CallRecord(0, "control", self.command, "")

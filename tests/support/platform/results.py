@@ -65,7 +65,7 @@ def redacted(path: str) -> str:
 
 
 def _split(path: str) -> tuple[str, str, str, str]:
-    _, _, shard, number, key, result = [*path.split("/", 5), *[""] * 6][:6]
+    _before, _database, shard, number, key, result = [*path.split("/", 5), *[""] * 6][:6]
     return shard, number, urllib.parse.unquote(key), result
 
 

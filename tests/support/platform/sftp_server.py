@@ -81,14 +81,14 @@ class SftpServer:
         # The connections are aborted now; asyncssh's own tasks notice, and close what they hold open.
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         if rest:
-            _, rest = await asyncio.wait(rest, timeout=_FAREWELL_SECONDS)
+            _done, rest = await asyncio.wait(rest, timeout=_FAREWELL_SECONDS)
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
 
     async def _accept(self) -> None:
         while True:
-            connection, _ = await self._loop.sock_accept(self._socket)
+            connection, _address = await self._loop.sock_accept(self._socket)
             self._begin(self._serve(connection))
 
     async def _serve(self, connection: socket.socket) -> None:
