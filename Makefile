@@ -18,12 +18,13 @@ endif
 INDEX = $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null || echo https://pypi.org/simple)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix totals platform lint sanity units integration molecule docs importer repository acceptance build clean
+.PHONY: help demo test test-matrix test-faults faults totals platform lint sanity units integration molecule docs importer repository acceptance build clean
 
 help:
 	@echo "make demo         upgrade a real Plone, and an Odoo dump on the rehearsal platform, step by step"
 	@echo "make test         every check, on the newest ansible-core that this machine's Pythons run"
 	@echo "make test-matrix  sanity and integration tests on every ansible-core from 2.16 to the newest"
+	@echo "make test-faults  every fault of servers and networks at every call; takes minutes"
 	@echo "make platform     the rehearsal platform for Odoo upgrades, until Ctrl-C"
 	@echo "make build        the tarball for Galaxy"
 	@echo "make clean        remove .build"
@@ -40,11 +41,17 @@ test-matrix: $(TOOLS)/done pythons
 	@$(NOX) --tags matrix --report $(BUILD)/results/matrix.json; status=$$?; \
 	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/matrix.json && exit $$status
 
-# What the last test and test-matrix found together.
-totals: $(TOOLS)/done
-	@$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/matrix.json
+test-faults: $(TOOLS)/done pythons
+	@rm -f $(BUILD)/results/faults-report.json
+	@$(NOX) --session faults --report $(BUILD)/results/faults-report.json; status=$$?; \
+	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/faults-report.json && exit $$status
 
-lint sanity units integration molecule docs importer repository acceptance build: $(TOOLS)/done pythons
+# What the last test, test-matrix and test-faults found together.
+totals: $(TOOLS)/done
+	@$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/matrix.json \
+	    $(BUILD)/results/faults-report.json
+
+lint sanity units integration molecule docs importer repository acceptance faults build: $(TOOLS)/done pythons
 	@$(NOX) --session $@
 
 demo: $(TOOLS)/done pythons

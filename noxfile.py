@@ -100,8 +100,8 @@ class Checks:
         folder: pathlib.Path | None = None,
         cases: str = "",
         reports: str = "",
-    ) -> None:
-        """Run one tool in ``folder`` (the copy unless given) and count what it ran.
+    ) -> str:
+        """Run one tool in ``folder`` (the copy unless given), count what it ran, and return what it wrote.
 
         ``cases`` and ``reports`` are patterns of JUnit reports in the copy, of which the cases or the reports count;
         without them the tool counts as one.
@@ -111,13 +111,14 @@ class Checks:
             old.unlink()
         try:
             with self.session.chdir(folder or self.copy):
-                self.session.run(*command, env={**self.env, **(env or {})}, silent=True)
+                output = self.session.run(*command, env={**self.env, **(env or {})}, silent=True)
         except nox.command.CommandFailed:
             counted = self._count(cases, reports)
             counted.failed = max(counted.failed, 1)
             self._add(counted)
             raise
         self._add(self._count(cases, reports) if pattern else tally.Tally(passed=1))
+        return str(output)
 
     def run_each(self, *checks: Callable[[], object]) -> None:
         """Run every check, also after one failed, so that one run names all there is to mend."""
@@ -136,11 +137,11 @@ class Checks:
         files = [str(workspace.COLLECTION / path) for path in paths]
         self.run("mypy", *settings, *files, folder=self.root, env={"MYPYPATH": imports})
 
-    def pytest(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
-        """Run pytest in the copy; the tests import `support` and the collection."""
+    def pytest(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+        """Run pytest in the copy, and return what it wrote; the tests import `support` and the collection."""
         path = os.pathsep.join([str(self.copy / "tests"), str(self.root)])
         junit = "tests/output/junit/pytest.xml"
-        self.run(
+        return self.run(
             "pytest", "--quiet", f"--junitxml={junit}", *arguments, cases=junit, env={"PYTHONPATH": path, **(env or {})}
         )
 
@@ -170,7 +171,15 @@ def lint(session: nox.Session) -> None:
         partial(checks.run, "ruff", "format", "--check", "--quiet", "--diff", "."),
         # One file has one name: what ansible-test runs is part of the collection, the other tests import `support`.
         partial(checks.mypy, "plugins", "tests/unit"),
-        partial(checks.mypy, "noxfile.py", "tests/support", "tests/repository", "tests/acceptance", imports=str(tests)),
+        partial(
+            checks.mypy,
+            "noxfile.py",
+            "tests/support",
+            "tests/repository",
+            "tests/acceptance",
+            "tests/faults",
+            imports=str(tests),
+        ),
         partial(checks.run, "yamllint", "--strict", "."),
         partial(checks.run, "ansible-lint", "--offline", "--nocolor", "-q"),
     )
@@ -305,6 +314,16 @@ def acceptance(session: nox.Session) -> None:
     checks.install("acceptance")
     # The time limit decides no test: it ends one that hangs, with a traceback that says where.
     checks.pytest("--numprocesses=2", "--dist=loadfile", "--timeout=900", "tests/acceptance")
+
+
+@nox.session(python=PYTHON, default=False)
+def faults(session: nox.Session) -> None:
+    """Every fault at every call, with real servers; prints the figures that the tests state."""
+    checks = Checks(session)
+    checks.install("acceptance")
+    arguments = ("--numprocesses=2", "--dist=loadfile", "--timeout=900", "tests/faults")
+    _before, _title, figures = checks.pytest(*arguments).partition(" figures ")
+    print(figures.partition("\n")[2])
 
 
 def add_matrix_session(core: str) -> None:

@@ -91,7 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
         proxy.arrived.append((self.command, self.path))
         rule = next((rule for rule in proxy.rules if rule.due(self.command, self.path)), None)
         spoil = rule.spoil if rule else proxy.spoil.get(self.command, pass_on)
-        status, headers, answer = 200, [], b""
+        status, answer = 200, b""
+        headers: list[tuple[str, str]] = []
         if not rule or rule.acts:
             try:
                 status, headers, answer = self._forward(proxy, body)

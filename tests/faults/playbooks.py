@@ -1,0 +1,52 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A module run as a user runs it: as a task of a playbook, by ansible-playbook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faults.forked import Detour
+from support.ansible_cli import COLLECTION, ModuleRun, run_playbook
+
+
+class PlaybookRunner:
+    """Runs modules like :class:`faults.forked.ModuleRunner`, in full patience and with everything printed.
+
+    :param folder: takes the playbook and the result.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def run(
+        self,
+        module: str,
+        options: Mapping[str, Any],
+        *,
+        variables: Mapping[str, str] | None = None,
+        detour: Detour | None = None,
+    ) -> ModuleRun:
+        """Run one module to its end; there are no detours."""
+        assert detour is None
+        self._folder.mkdir()
+        playbook, result = self._folder / "playbook.json", self._folder / "result.json"
+        tasks = [
+            {"name": "Play", f"{COLLECTION}.{module}": dict(options), "register": "play", "ignore_errors": True},
+            {
+                "name": "Keep",
+                "ansible.builtin.copy": {"content": "{{ play | to_json }}", "dest": str(result), "mode": "0600"},
+            },
+        ]
+        interpreter = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+        plays = [
+            {"name": "Play", "hosts": "localhost", "gather_facts": False, "vars": interpreter, "tasks": tasks},
+        ]
+        playbook.write_text(json.dumps(plays), encoding="utf-8")
+        ended = run_playbook(str(playbook), "-i", "localhost,", "-c", "local", "-vvv", env=variables)
+        assert result.exists(), ended.output
+        return ModuleRun(json.loads(result.read_text(encoding="utf-8")), ended.output)

@@ -1,0 +1,65 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every cell of the matrix that is about Plone, played between the modules and a real Plone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faults import plone_plays
+from faults.elsewhere import Elsewhere
+from faults.figures import Figure
+from faults.forked import ModuleRunner
+from faults.matrix import CALLS, PLONE, Play, plays, representatives
+from faults.outcomes import assert_nothing_slipped_out, count, told_as_expected
+from faults.playbooks import PlaybookRunner
+from support.plone import PloneServer
+
+
+@pytest.fixture(scope="module")
+def plone() -> Iterator[PloneServer]:
+    with PloneServer() as server:
+        yield server
+
+
+@pytest.mark.parametrize("play", tuple(plays(PLONE)), ids=lambda play: play.name)
+def test_cell(
+    play: Play, plone: PloneServer, runner: ModuleRunner, elsewhere: Elsewhere, tmp_path: Path, figure: Figure
+) -> None:
+    act(play, plone, elsewhere, tmp_path, runner)
+    count(play, figure)
+
+
+@pytest.mark.parametrize("play", tuple(representatives(PLONE)), ids=lambda play: play.name)
+def test_a_cell_of_each_call_in_a_playbook(
+    play: Play, plone: PloneServer, elsewhere: Elsewhere, tmp_path: Path, figure: Figure
+) -> None:
+    act(play, plone, elsewhere, tmp_path, PlaybookRunner(tmp_path / "playbook"))
+    figure("plays of the matrix through ansible-playbook", 1)
+
+
+def act(
+    play: Play, plone: PloneServer, elsewhere: Elsewhere, folder: Path, runner: ModuleRunner | PlaybookRunner
+) -> None:
+    """Play a cell and compare everything that can be seen with the matrix."""
+    options = {**plone_plays.prepare(plone, play.call), **plone_plays.options_for(play)}
+    wire = plone_plays.WIRES[play.call]
+    foreign = f"http://127.0.0.1:{elsewhere.foreign.port}"
+    with plone_plays.playing(play, plone, elsewhere.origins, foreign) as (proxy, detour):
+        run = runner.run(
+            CALLS[play.call].module,
+            {**plone_plays.address(play, proxy), "ca_path": str(elsewhere.authority), **wire.options, **options},
+            variables=plone_plays.state_folder(folder),
+            detour=detour,
+        )
+    told_as_expected(play, run)
+    assert_nothing_slipped_out(run, plone_plays.secrets())
+    assert len([method for method, _path in proxy.arrived if method != "GET"]) <= 1
+    written = [request for request in plone.requests() if request.method != "GET"]
+    assert len(written) == (1 if play.acts and wire.done else 0)
+    plone_plays.changed_as_expected(play, run, plone)
+    assert not elsewhere.received()
