@@ -123,3 +123,16 @@ def test_a_deadline_that_was_over_before_it_began(clock: list[float]) -> None:
     assert Deadline(0).passed
     assert not list(Deadline(0).pauses(1))
     assert not clock
+
+
+def test_a_deadline_is_too_close_for_a_long_call_in_its_last_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    long, short = Deadline(60), Deadline(1)
+    assert not long.too_close
+    assert not short.too_close
+    now += 0.6
+    assert not long.too_close
+    assert short.too_close
+    now += 58.9
+    assert long.too_close
