@@ -413,7 +413,9 @@ FAULTS: dict[str, Fault] = {
 }
 
 NO_RANGE = "Only the fetching of a result asks for a range."
-NO_HTTP = "SFTP is no HTTP."
+NO_HTTP = "SFTP is neither HTTP nor TLS."
+WHILE_CONNECTING = "This happens while connecting, which is a call of its own here: SFTP connect."
+WHILE_CONNECTED = "This happens to a connection that stands."
 ANY_SIZE = "A result may have any size."
 
 ENDED = "The SFTP server ended the connection. | The connection to the SFTP server was lost"
@@ -461,7 +463,9 @@ def verdict(call_id: str, fault_id: str) -> Verdict:
     if fault.group == TRANSFER and call.kind != RESULT:
         return NotApplicable(NO_HTTP if call.kind == SSH else NO_RANGE)
     if call.kind == SSH:
-        return NotApplicable(NO_HTTP)
+        if ("sftp_connect", fault_id) in EXCEPTIONS:
+            return NotApplicable(WHILE_CONNECTING)
+        return NotApplicable(WHILE_CONNECTED if ("sftp_upload", fault_id) in EXCEPTIONS else NO_HTTP)
     if hurts == HARMLESS:
         return Unharmed(words)
     if call.kind in (READ, POLL, RESULT):

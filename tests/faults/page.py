@@ -88,6 +88,10 @@ KINDS = {
 
 HEADINGS = ("What happens", "To which calls", "What the task does", "What it says", "What to do")
 NOTHING_DONE = {UNSENT: " Nothing was sent.", REFUSED: " Nothing was done."}
+OVER_SSH = (
+    "For SFTP, which has none of HTTP's statuses and certificates, 401 stands for a key that is not accepted, 404 for a\n"
+    "file that is shown under another name, and another host's certificate for another host key.\n"
+)
 TOGETHER = {
     (READ, POLL): "all that read",
     (PROVEN, UNPROVEN): "all that change something",
@@ -125,6 +129,8 @@ def _product(product: str) -> str:
         _title(product, "-"),
         _table(("Call", "Module", "What it is", "What is added where its answer is lost"), rows, (20, 20, 20, 40)),
     ]
+    if product == ODOO:
+        parts.append(OVER_SSH)
     for group in GROUPS:
         found = list(_rows(product, group))
         if found:
@@ -184,16 +190,17 @@ def _named(call_ids: Iterable[str], product: str) -> str:
 
 
 def _not_applicable() -> str:
-    reasons: dict[str, dict[str, list[str]]] = {}
+    """The cells that cannot be, by reason, with those calls together that are alike."""
+    faults: dict[tuple[str, str], list[str]] = {}
     for call_id, fault_id, expected in cells():
         if isinstance(expected, NotApplicable):
-            call = CALLS[call_id]
-            reasons.setdefault(expected.why, {}).setdefault(f"{call.product}: {call.name}", []).append(
-                FAULTS[fault_id].title
-            )
+            faults.setdefault((expected.why, call_id), []).append(FAULTS[fault_id].title)
+    alike: dict[str, dict[str, list[str]]] = {}
+    for (why, call_id), titles in faults.items():
+        alike.setdefault(why, {}).setdefault("; ".join(titles), []).append(f"``{CALLS[call_id].name}``")
     parts = [_title("What cannot happen", "-")]
-    for why, calls in reasons.items():
-        parts += [f"{why}\n", *(f"- ``{name}``: {'; '.join(titles)}." for name, titles in calls.items()), ""]
+    for why, groups in alike.items():
+        parts += [f"{why}\n", *(f"- {', '.join(calls)}: {titles}." for titles, calls in groups.items()), ""]
     return "\n".join(parts)
 
 
