@@ -214,7 +214,7 @@ class Api:
             kinds = TEMPLATES if field.kind == "unified_job_templates" else (field.kind,)
             if value is not None and not any(value in self._objects[kind] for kind in kinds):
                 raise bad(name, f'Invalid pk "{value}" - object does not exist.')
-        elif value is not None and type(value) is not field.kind:
+        elif value is not None and not _is(value, field.kind):
             raise bad(name, f"{value!r} is no {field.kind.__name__}.")
         if name in ("variables", "extra_vars", "source_vars") and value and not isinstance(json.loads(value), dict):
             raise bad(name, "is no mapping")
@@ -256,7 +256,7 @@ class Api:
         for name, value in values["inputs"].items():
             if name not in fields:
                 raise ValueError(f"credentials of this type have no {name}")
-            if type(value) is not (bool if fields[name]["type"] == "boolean" else str):
+            if not _is(value, bool if fields[name]["type"] == "boolean" else str):
                 raise ValueError(f"{name} is {type(value).__name__}")
             if value == HIDDEN:
                 values["inputs"][name] = former[name]
@@ -312,6 +312,11 @@ class Api:
 def page(found: list[Document]) -> Document:
     """A list as the API sends one, on one page."""
     return {"count": len(found), "next": None, "previous": None, "results": found}
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a value is of a type of JSON, in which true is no number."""
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
 
 
 def _passes(item: Document, query: Mapping[str, str]) -> bool:
