@@ -25,7 +25,7 @@ CHOICES = PROJECT / "awx_setup.yml"
 ROLE = CLONE / "roles/awx_setup"
 PLAYBOOK = "siteops.upgrades.awx_setup"
 SECRETS = {"vault_plone_password": "plone-password-of-the-tests", "vault_odoo_contract": "contract-of-the-tests"}
-NODES = ["report", "upgrade", "approval", "preflight"]
+NODES = ["upgrade", "approval", "preflight"]
 
 
 class SetUp(NamedTuple):
@@ -110,11 +110,11 @@ def test_job_templates_ask_what_an_operator_decides(done: SetUp) -> None:
 @pytest.mark.parametrize(
     ("workflow", "chain"),
     [
-        ("Plone upgrade with approval", ["Plone preflight", "Plone upgrade", "Upgrade report"]),
-        ("Odoo upgrade with approval", ["Odoo preflight", "Odoo upgrade", "Upgrade report"]),
+        ("Plone upgrade with approval", ["Plone preflight", "Plone upgrade"]),
+        ("Odoo upgrade with approval", ["Odoo preflight", "Odoo upgrade"]),
     ],
 )
-def test_a_workflow_plans_asks_upgrades_and_reports(workflow: str, chain: list[str], done: SetUp) -> None:
+def test_a_workflow_plans_asks_and_upgrades(workflow: str, chain: list[str], done: SetUp) -> None:
     api = done.controller.api
     number = api.named("workflow_job_templates", workflow)["id"]
     nodes = {
@@ -123,7 +123,7 @@ def test_a_workflow_plans_asks_upgrades_and_reports(workflow: str, chain: list[s
         if node["workflow_job_template"] == number
     }
     assert list(nodes) == NODES
-    run = [nodes[name]["unified_job_template"] for name in ("preflight", "upgrade", "report")]
+    run = [nodes[name]["unified_job_template"] for name in ("preflight", "upgrade")]
     assert run == [api.named("job_templates", name)["id"] for name in chain]
     approvals = {each["id"]: each for each in api.all("workflow_approval_templates")}
     assert approvals[nodes["approval"]["unified_job_template"]]["timeout"] == 86400
@@ -131,8 +131,7 @@ def test_a_workflow_plans_asks_upgrades_and_reports(workflow: str, chain: list[s
     assert links == {
         "preflight": ([nodes["approval"]["id"]], [], []),
         "approval": ([nodes["upgrade"]["id"]], [], []),
-        "upgrade": ([], [nodes["report"]["id"]], []),
-        "report": ([], [], []),
+        "upgrade": ([], [], []),
     }
     told = api.associated("workflow_job_templates", number, "notification_templates_approvals")
     assert [each["name"] for each in told] == ["Operations channel"]
