@@ -89,8 +89,8 @@ KINDS = {
 HEADINGS = ("What happens", "To which calls", "What the task does", "What it says", "What to do")
 NOTHING_DONE = {UNSENT: " Nothing was sent.", REFUSED: " Nothing was done."}
 OVER_SSH = (
-    "For SFTP, which has none of HTTP's statuses and certificates, 401 stands for a key that is not accepted, 404 for a\n"
-    "file that is shown under another name, and another host's certificate for another host key.\n"
+    "For SFTP, which has none of HTTP's statuses and certificates, 401 stands for a key that is not accepted, 404 for\n"
+    "a file that is shown under another name, and another host's certificate for another host key.\n"
 )
 TOGETHER = {
     (READ, POLL): "all that read",
