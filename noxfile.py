@@ -320,7 +320,7 @@ def acceptance(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Every fault at every call, with real servers; prints the figures that the tests state."""
     checks = Checks(session)
-    checks.install("acceptance")
+    checks.install("faults")
     arguments = ("--numprocesses=2", "--dist=loadfile", "--timeout=900", "tests/faults")
     _before, _title, figures = checks.pytest(*arguments).partition(" figures ")
     print(figures.partition("\n")[2])
