@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,11 @@ class Job:
 
     def run(self, *flags: str, **variables: Any) -> PlaybookRun:
         """Run the playbook, and keep what it wrote."""
-        ended = run_playbook(PLAYBOOK, *self.arguments(*flags, **variables))
+        return self.run_with(self.arguments(*flags, **variables))
+
+    def run_with(self, arguments: list[str], env: Mapping[str, str] | None = None) -> PlaybookRun:
+        """Run the playbook with arguments that were made before, and keep what it wrote."""
+        ended = run_playbook(PLAYBOOK, *arguments, env=env)
         self.outputs.append(ended.output)
         return ended
 

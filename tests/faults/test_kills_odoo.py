@@ -1,0 +1,132 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role odoo_upgrade killed at any moment and run again: the request is made once, and the result is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+
+from faults.figures import Figure
+from faults.kills import ATTEMPTS, EARLIER, FRACTIONS, killed_after, seconds_of
+from support.ansible_cli import PlaybookRun
+from support.odoo_job import Job
+from support.platform import SAMPLE_CONTRACT, Platform
+
+MEBIBYTE = 1024 * 1024
+LINE = b"INSERT INTO res_partner VALUES (1);\n"
+SIZES = {"https": 3 * MEBIBYTE, "sftp": 24 * MEBIBYTE}
+"""Bytes of a dump, by the way that it goes."""
+
+WIDENED = ("create", "upload", "request_sftp_access", "process")
+CREATION = {"contract": SAMPLE_CONTRACT, "email": "john.doe@example.com", "target": "18.0"}
+
+
+@pytest.fixture(scope="module")
+def running_platform() -> Iterator[Platform]:
+    """One platform for all tests of a worker."""
+    with Platform(stage_seconds=0.4) as platform:
+        yield platform
+
+
+def ready(platform: Platform, folder: Path, way: str) -> Job:
+    """A job on a platform that acts at once and answers late, and breaks transfers off: so a kill can come between."""
+    platform.reset()
+    for call in WIDENED:
+        platform.fault("delay", call, seconds=0.6)
+    platform.fault("cut_download", "upgraded/*", after=2 * MEBIBYTE)
+    platform.fault("sftp_cut", after=20 * MEBIBYTE)
+    platform.fault("sftp_cut", after=20 * MEBIBYTE, skip=1)
+    job = Job(platform, folder)
+    job.dump.write_bytes(b"-- PostgreSQL database dump\n" + LINE * (SIZES[way] // len(LINE)))
+    if way == "sftp":
+        key = folder / "key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
+        job.variables["odoo_upgrade_sftp_private_key"] = str(key)
+        job.variables["odoo_upgrade_sftp_host_key"] = platform.host_key
+    job.variables["odoo_upgrade_transport"] = way
+    return job
+
+
+@cache
+def undisturbed_seconds(platform: Platform, way: str) -> float:
+    """Measured once by each worker; the second of two runs, which finds everything in the page cache."""
+    folder = Path(mkdtemp(prefix="undisturbed-"))
+    for name in ("first", "second"):
+        job = ready(platform, folder / name, way)
+        seconds = seconds_of(job.command(), {}, folder / f"{name}.log")
+        job.assert_whole()
+    return seconds
+
+
+def acted(platform: Platform, call: str) -> int:
+    return sum(record.acted for record in platform.calls(call))
+
+
+def continue_after_create(job: Job, ended: PlaybookRun) -> None:
+    """The documented way out of a kill inside of create: take the request up if there is one, else make one."""
+    assert "did not live to see the answer" in ended.output, ended.output
+    made = job.platform.store.all()
+    options: dict[str, Any] = {"renew": True}
+    if made:
+        options = {"request_id": str(made[0].id), "request_key": made[0].key}
+    run = job.module("odoo_upgrade_request", **CREATION, filename=job.dump.name, **options)
+    assert run.result["changed"], run.output
+
+
+@pytest.mark.parametrize("fraction", FRACTIONS, ids=lambda fraction: f"{fraction:.2f}")
+@pytest.mark.parametrize("way", SIZES)
+def test_a_killed_play_is_finished_by_the_next(
+    running_platform: Platform, tmp_path: Path, figure: Figure, way: str, fraction: float
+) -> None:
+    platform = running_platform
+    seconds = undisturbed_seconds(platform, way)
+    former = os.umask(0)
+    try:
+        for attempt in range(ATTEMPTS):
+            job = ready(platform, tmp_path / f"work{attempt}", way)
+            kept = {path.name for path in job.folder.iterdir()}
+            after = seconds * fraction * EARLIER**attempt
+            killed = killed_after(job.command(), {}, after, tmp_path / "killed.log")
+            if killed:
+                break
+        left_behind = {path.name for path in job.folder.iterdir()}
+        if job.request_file.exists():
+            json.loads(job.request_file.read_text(encoding="utf-8"))
+        for path in job.folder.iterdir():
+            if path.name not in kept | {job.inventory.name}:
+                assert not path.stat().st_mode & 0o077, path
+        platform.faults.clear()
+        ended = job.run()
+        in_create = ended.status != 0
+        assert len(platform.calls("create")) == 1, [str(call) for call in platform.calls()]
+        if in_create:
+            continue_after_create(job, ended)
+            ended = job.run()
+        job.counters(ended)
+        assert job.counters(job.run())["changed"] == 0
+    finally:
+        os.umask(former)
+    job.assert_whole()
+    assert len(platform.store.all()) == 1
+    assert [acted(platform, call) for call in ("create", "process")] == [1, 1]
+    assert {path.name for path in job.folder.iterdir()} == {
+        *kept,
+        job.inventory.name,
+        job.request_file.name,
+        job.dest.name,
+    }
+    figure(f"Odoo plays by {way.upper()} killed", int(killed))
+    figure(f"Odoo plays by {way.upper()} that had ended before the kill", int(not killed))
+    figure(f"Odoo plays by {way.upper()} killed inside of create and taken up by hand", int(in_create))
+    figure(f"Odoo plays by {way.upper()} killed that left a .part", int(f"{job.dest.name}.part" in left_behind))
+    figure(f"Odoo plays by {way.upper()} that ended right", 1)

@@ -1,0 +1,117 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role plone_upgrade killed at any moment and run again: one upgrade is committed, and nothing is left behind."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from faults.figures import Figure
+from faults.kills import ATTEMPTS, EARLIER, FRACTIONS, killed_after, seconds_of
+from faults.settled import settle
+from support.ansible_cli import playbook_command, run_playbook
+from support.plone import PloneServer
+from support.plone.accounts import ADMIN
+
+STEP_SECONDS = 1.5
+WAIT_TIMEOUT = 40
+
+
+@pytest.fixture(scope="module")
+def plone_server() -> Iterator[PloneServer]:
+    """One server for all tests of a worker."""
+    with PloneServer() as server:
+        yield server
+
+
+def fresh(plone: PloneServer) -> None:
+    settle(plone)
+    plone.restore()
+    plone.fault(step_sleep=STEP_SECONDS)
+
+
+def command() -> list[str]:
+    options = {"addons": "all", "wait_timeout": WAIT_TIMEOUT, "wait_interval": 1}
+    variables = [word for name, value in options.items() for word in ("-e", f"plone_upgrade_{name}={value}")]
+    return playbook_command("siteops.upgrades.plone_upgrade", "-i", "site,", *variables)
+
+
+def variables(plone: PloneServer, folder: Path) -> dict[str, str]:
+    """Connection and state folder of one job."""
+    credentials = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
+    return {"PLONE_URL": plone.url, **credentials, "XDG_STATE_HOME": str(folder / "state")}
+
+
+def commits(plone: PloneServer) -> Counter[str]:
+    """How often each call has committed since the server was restored, newest transactions first."""
+    status, transactions = plone.call("GET", f"{plone.url}/@transactions")
+    assert status == 200
+    found: Counter[str] = Counter()
+    for transaction in transactions:
+        call = re.search(r"(POST|PATCH)_application_json_(@\w+)", transaction["description"] or "")
+        if call and call.group(1) == "PATCH":
+            break
+        if call:
+            found[call.group(2)] += 1
+    return found
+
+
+@cache
+def undisturbed(plone: PloneServer) -> tuple[float, Counter[str]]:
+    """Seconds of a run, measured once by each worker on a server that has upgraded before, and what it commits."""
+    folder = Path(mkdtemp(prefix="undisturbed-"))
+    for name in ("first", "second"):
+        fresh(plone)
+        seconds = seconds_of(command(), variables(plone, folder), folder / f"{name}.log")
+    return seconds, commits(plone)
+
+
+@pytest.mark.parametrize("fraction", FRACTIONS, ids=lambda fraction: f"{fraction:.2f}")
+def test_a_killed_play_is_finished_by_the_next(
+    plone_server: PloneServer, tmp_path: Path, figure: Figure, fraction: float
+) -> None:
+    plone = plone_server
+    seconds, expected = undisturbed(plone)
+    env = variables(plone, tmp_path)
+    journals = tmp_path / "state" / "siteops.upgrades"
+    for attempt in range(ATTEMPTS):
+        fresh(plone)
+        killed = killed_after(command(), env, seconds * fraction * EARLIER**attempt, tmp_path / "killed.log")
+        if killed:
+            break
+    left_behind = list(journals.iterdir()) if journals.exists() else []
+    assert [path for path in left_behind if path.stat().st_mode & 0o077] == []
+    at_work = any(request.method == "POST" and not request.status for request in plone.requests())
+    plone.clear_faults()
+    ended = run_playbook(*command()[1:], env=env)
+    never_sent = ended.status != 0
+    if never_sent:
+        # Killed between the note and the request: the documented way out is for somebody who knows the server.
+        assert "An earlier run" in ended.output, ended.output
+        assert all(request.status for request in plone.requests())
+        for path in journals.iterdir():
+            path.unlink()
+        ended = run_playbook(*command()[1:], env=env)
+    assert ended.status == 0, ended.output
+    settle(plone)
+    assert commits(plone) == expected
+    status, system = plone.call("GET", f"{plone.url}/@upgrade")
+    assert status == 200
+    assert system["versions"]["instance"] == system["versions"]["fs"]
+    assert [path.name for path in journals.iterdir()] == []
+    again = run_playbook(*command()[1:], env=env)
+    assert (again.status, again.recap["site"]["changed"]) == (0, 0), again.output
+    figure("Plone plays killed", int(killed))
+    figure("Plone plays that had ended before the kill", int(not killed))
+    figure("Plone plays killed while Plone was at work for them", int(at_work and killed))
+    figure("Plone plays killed that left a journal", int(bool(left_behind) and killed))
+    figure("Plone plays killed between note and request, and taken up by hand", int(never_sent))
+    figure("Plone plays that ended right", 1)

@@ -1,0 +1,150 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two runs at once on one request file or one site: they wait for each other, or one says who is in its way."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults.settled import settle
+from support.ansible_cli import ModuleRun, run_module
+from support.odoo_job import Job
+from support.platform import SAMPLE_CONTRACT, Platform
+from support.plone import PloneServer
+from support.plone.accounts import ADMIN
+
+CREATION = {
+    "contract": SAMPLE_CONTRACT,
+    "email": "john.doe@example.com",
+    "target": "18.0",
+    "filename": "shop.sql",
+}
+ADDON = "siteops.testaddon"
+
+
+@pytest.fixture(scope="module")
+def running_platform() -> Iterator[Platform]:
+    """One platform for all tests of the module."""
+    with Platform(stage_seconds=0.2) as platform:
+        yield platform
+
+
+@pytest.fixture
+def job(running_platform: Platform, tmp_path: Path) -> Job:
+    """One database on a platform that was just reset."""
+    running_platform.reset()
+    return Job(running_platform, tmp_path / "work")
+
+
+@pytest.fixture(scope="module")
+def plone_server() -> Iterator[PloneServer]:
+    """One server for all tests of the module."""
+    with PloneServer() as server:
+        yield server
+
+
+@pytest.fixture
+def plone(plone_server: PloneServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PloneServer:
+    """The server as it was at first, with a state folder of the test's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    plone_server.restore()
+    return plone_server
+
+
+def at_once(run: Callable[[], Any]) -> list[Any]:
+    with ThreadPoolExecutor(2) as runs:
+        return [future.result() for future in [runs.submit(run), runs.submit(run)]]
+
+
+def on(plone: PloneServer, module: str, **options: Any) -> ModuleRun:
+    return run_module(module, {"url": plone.url, "username": ADMIN.name, "password": ADMIN.password, **options})
+
+
+def writes(plone: PloneServer) -> list[str]:
+    return [request.path for request in plone.requests() if request.method != "GET"]
+
+
+def test_two_plays_on_one_request_file(job: Job) -> None:
+    platform = job.platform
+    for call in ("create", "upload", "process"):
+        platform.fault("delay", call, seconds=1.5)
+    command = job.arguments()
+    runs = at_once(lambda: job.run_with(command))
+    for ended in runs:
+        assert ended.status == 0, ended.output
+    assert sum(ended.recap[job.host]["changed"] for ended in runs) == 4
+    assert [len(platform.calls(call)) for call in ("create", "upload", "process", "upgraded/archive")] == [1, 1, 1, 1]
+    job.assert_whole()
+    assert job.files == {job.request_file.name, job.dest.name}
+
+
+def test_a_run_that_waits_too_long_says_for_what(job: Job) -> None:
+    with Path(f"{job.request_file}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        run = job.module("odoo_upgrade_request", **CREATION, timeout=1)
+    assert run.failed
+    assert f"Another run has been using the request file {job.request_file} for the 1 seconds" in run.msg
+    assert job.platform.calls() == []
+
+
+def test_two_downloads_to_one_destination_with_two_request_files(job: Job, tmp_path: Path) -> None:
+    """The .part is held as well, by whichever request it is written for."""
+    with Path(f"{job.dest}.part").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        ended = job.run()
+    assert ended.status != 0
+    assert f"Another run is fetching into {job.dest}.part" in ended.output
+    assert job.run().status == 0
+    job.assert_whole()
+
+
+def test_two_changes_of_one_addon(plone: PloneServer) -> None:
+    on(plone, "plone_upgrade", wait_interval=1)
+    plone.clear_requests()
+    runs = at_once(lambda: on(plone, "plone_addon", name=[ADDON], state="latest", wait_interval=1))
+    assert [run.failed for run in runs] == [False, False], [run.output for run in runs]
+    assert sorted(run.result["changed"] for run in runs) == [False, True]
+    assert len(writes(plone)) == 1
+
+
+def test_two_undos_of_one_upgrade(plone: PloneServer) -> None:
+    on(plone, "plone_upgrade", wait_interval=1)
+    plone.clear_requests()
+    runs = at_once(lambda: on(plone, "plone_upgrade_undo"))
+    assert [run.failed for run in runs] == [False, False], [run.output for run in runs]
+    assert sorted(run.result["changed"] for run in runs) == [False, True]
+    assert len(writes(plone)) == 1
+    assert on(plone, "plone_upgrade_info").result["versions"]["instance"] == "6018"
+
+
+def test_an_upgrade_that_may_be_under_way_is_not_forgotten_for_another_change(plone: PloneServer) -> None:
+    plone.fault(step_sleep=12.0)
+    assert on(plone, "plone_upgrade", wait_timeout=3, wait_interval=1).result["answer"] == "lost"
+    uninstall = on(plone, "plone_addon", name=[ADDON], state="absent", wait_interval=1)
+    assert uninstall.failed
+    assert "An earlier run posted the upgrade from 6018 to 6205 and did not see its end." in uninstall.msg
+    assert len(writes(plone)) == 1
+    again = on(plone, "plone_upgrade", wait_timeout=60, wait_interval=1)
+    assert (again.failed, again.result["posted"]) == (False, False), again.output
+
+
+def test_an_upgrade_that_a_killed_run_posted_is_not_waited_for_after_it_was_undone(
+    plone: PloneServer, tmp_path: Path
+) -> None:
+    plone.fault(step_sleep=6.0)
+    assert on(plone, "plone_upgrade", wait_timeout=2, wait_interval=1).result["answer"] == "lost"
+    plone.clear_faults()
+    settle(plone)
+    journals = tmp_path / "state" / "siteops.upgrades"
+    assert len(list(journals.iterdir())) == 1
+    assert on(plone, "plone_upgrade_undo").result["changed"]
+    assert list(journals.iterdir()) == []
+    again = on(plone, "plone_upgrade", wait_timeout=60, wait_interval=1)
+    assert (again.failed, again.result["posted"]) == (False, True), again.output
