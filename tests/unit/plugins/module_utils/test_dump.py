@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import typing as t
 
 import pytest
@@ -25,7 +26,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._errors import Op
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-CONTENT = os.urandom(300_000)
+CONTENT = random.Random(7).randbytes(300_000)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
+import random
 import typing as t
 
 import pytest
@@ -26,8 +26,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._part_file import
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-SQL = b"-- PostgreSQL database dump\n" + os.urandom(4 * MEBIBYTE).hex().encode()
-ZIP = b"PK\x03\x04" + os.urandom(8 * MEBIBYTE)
+SQL = b"-- PostgreSQL database dump\n" + random.Random(7).randbytes(4 * MEBIBYTE).hex().encode()
+ZIP = b"PK\x03\x04" + random.Random(7).randbytes(8 * MEBIBYTE)
 TAG = '"a1"'
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import struct
 import typing as t
 
@@ -25,7 +25,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._sftp_protocol im
 )
 from ansible_collections.siteops.upgrades.tests.unit.fake_sftp import FakeChannel
 
-CONTENT = os.urandom(3_000_000)
+CONTENT = random.Random(7).randbytes(3_000_000)
 
 
 def blocks(session: SftpSession, content: bytes = CONTENT) -> t.Iterator[tuple[int, bytes]]:

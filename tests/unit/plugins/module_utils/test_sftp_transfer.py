@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import random
 import types
 import typing as t
 
@@ -30,7 +31,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
 MEBIBYTE = 2**20
-CONTENT = os.urandom(9 * MEBIBYTE)
+CONTENT = random.Random(7).randbytes(9 * MEBIBYTE)
 WRITES, EMPTIES = 2, 2 | 8 | 16
 
 
@@ -130,6 +131,7 @@ def test_what_an_earlier_run_proved_is_built_upon(path: Path) -> None:
         (CONTENT[: 4 * MEBIBYTE], Prefix(4 * MEBIBYTE, "0" * 64)),
         (CONTENT, Prefix(len(CONTENT) + 1, "0" * 64)),
     ),
+    ids=("less is there than was proven", "another content", "more than the whole"),
 )
 def test_what_is_not_proven_is_not(path: Path, there: bytes, earlier: Prefix) -> None:
     server, kept = FakeServer(there), no_prefixes()
