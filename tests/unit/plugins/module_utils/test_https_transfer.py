@@ -130,7 +130,7 @@ def test_the_whole(fetch: Fetch) -> None:
     assert all(kept == proven(kept.prefix.size) for kept in fetch.kept)
 
 
-@pytest.mark.parametrize("body", (SQL, ZIP))
+@pytest.mark.parametrize("body", (SQL, ZIP), ids=("SQL", "ZIP"))
 @pytest.mark.parametrize("tag", (TAG, ""))
 def test_breaks(fetch: Fetch, body: bytes, tag: str) -> None:
     server = FakeServer(body, 3 * MEBIBYTE, 2 * MEBIBYTE, tag=tag)
