@@ -28,10 +28,13 @@ from ._odoo_request_file import (
     is_contract,
     utc_now,
 )
-from ._odoo_states import masked
+from ._odoo_states import masked, state_of
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
+
+ROOM_FOR_ANSWER = 2048
+"""Bytes kept for the id and the key, so that a disk that fills up during create does not cost the request."""
 
 LONGEST_NAME = 255
 """Bytes that file systems give a name."""
@@ -148,7 +151,7 @@ class _Creation:
         former = self._file.record if self._file.exists else None
         intention = self._intention()
         self._file.record = Record(api_url=self._client.api_url, intention=intention, earlier=_earlier(former))
-        self._file.save()
+        self._file.save(reserve=ROOM_FOR_ANSWER)
         try:
             document = self._client.create({"contract": self._contract, **self._fields})
         except CallError as error:
@@ -214,7 +217,8 @@ class _Creation:
             self._client.for_request(record.id, record.key), self._file, may_note=not self._module.check_mode
         )
         if save and not self._module.check_mode:
-            self._file.save()
+            record.see(state_of(document))
+            self._file.save_into_reserve()
         request.note_state(document)
         return request.result(document, changed=changed, msg=msg, request_file=self._file.path)
 

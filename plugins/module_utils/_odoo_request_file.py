@@ -193,16 +193,30 @@ class RequestFile:
             _sync_folder(os.path.dirname(os.path.abspath(self.path)))
             self.exists = False
 
-    def save(self) -> None:
+    def save(self, reserve: int = 0) -> None:
         """Replace the file by the record; on disk when this returns.
 
+        :param reserve: bytes that the record may grow by, for :meth:`save_into_reserve`.
         :raises RequestFileError: it cannot be written, for example because the disk is full.
         """
         if not self.held:
             raise RuntimeError("a request file is only written while it is held")
         if self.path:
-            _replace(self.path, _as_text(self.record))
+            _replace(self.path, _as_text(self.record) + " " * reserve)
             self.exists = True
+
+    def save_into_reserve(self) -> None:
+        """As :meth:`save`, for what must not be lost: where there is no room for another file, this one is overwritten.
+
+        A power cut meanwhile can damage it, which is refused and told by the next run.
+
+        :raises RequestFileError: it cannot be written, nor is there a reserve that is large enough.
+        """
+        try:
+            self.save()
+        except RequestFileError:
+            if not (self.path and _overwrite(self.path, _as_text(self.record).encode())):
+                raise
 
 
 @contextlib.contextmanager
@@ -282,6 +296,21 @@ def _replace(path: str, text: str) -> None:
         _sync_folder(os.path.dirname(os.path.abspath(path)))
     except OSError as error:
         raise RequestFileError(f"The request file {path} cannot be written: {error.strerror}.") from error
+
+
+def _overwrite(path: str, content: bytes) -> bool:
+    """Write into the room that a file has; whether all of it is on disk. The rest of the file becomes white space."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            room = os.fstat(descriptor).st_size
+            if len(content) > room:
+                return False
+            written = file.write(content.ljust(room))
+            os.fsync(descriptor)
+            return written == room
+    except OSError:
+        return False
 
 
 def _remove(path: str) -> None:

@@ -232,3 +232,24 @@ def test_a_contract_is_known_again_and_not_kept() -> None:
 def test_a_state_is_news_once() -> None:
     record = Record()
     assert [record.see(state) for state in ("draft", "draft", "pending", "draft")] == [True, False, True, True]
+
+
+def test_a_reserve_is_used_where_there_is_no_room_for_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "shop.json")
+
+    def no_room(_path: str, _text: str) -> None:
+        raise RequestFileError("No space left on device.")
+
+    with hold(path, 0) as file:
+        file.record = Record(api_url="https://example.org", intention=Intention({}, "mark", "now"))
+        file.save(reserve=500)
+        monkeypatch.setattr(request_file, "_replace", no_room)
+        file.record.id, file.record.key = "1", "k" * 200
+        file.save_into_reserve()
+        assert RequestFile.read(path).record == file.record
+        file.record.key = "k" * 2000
+        with pytest.raises(RequestFileError, match="No space"):
+            file.save_into_reserve()
+    assert RequestFile.read(path).record.key == "k" * 200
