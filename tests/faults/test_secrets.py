@@ -1,0 +1,415 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets hunted in everything that modules, roles and ansible-runner write, and in what others see of processes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+import pytest
+
+from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, document, redirect
+from faults.figures import Figure
+from faults.haystack import Haystack, Watcher
+from support import cutting_proxy
+from support.ansible_cli import QUIET, run_module, run_playbook
+from support.cutting_proxy import CuttingProxy, Spoil
+from support.odoo_job import Job
+from support.platform import Platform
+from support.plone import PloneServer
+from support.plone.accounts import ADMIN, MANAGER
+
+CONTRACT = "M987654-q+w/e=rty"
+PASSPHRASE = "correct horse/battery+staple="
+NOT_LOOPBACK = "http://192.0.2.1:9"
+"""An address for documentation (RFC 5737): nobody has it."""
+
+RUNNER_INPUT = ("command",)
+"""What ansible-runner writes down of its own start: the environment that it was told to set."""
+
+ODOO_MODULES = ("request", "upload", "sftp_access", "process", "skip_test", "request_info", "download")
+PLONE_MODULES: dict[str, dict[str, Any]] = {
+    "plone_upgrade_info": {},
+    "plone_site_info": {},
+    "plone_addon_info": {},
+    "plone_transaction_info": {},
+    "plone_addon": {"name": ["siteops.testaddon"], "state": "latest", "wait_timeout": 15, "wait_interval": 1},
+    "plone_upgrade": {"wait_timeout": 15, "wait_interval": 1, "full_report": True},
+    "plone_upgrade_undo": {"include_later": True},
+}
+ODOO_FAULTS: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
+    "success": (),
+    "create lost": (("reset_after", "create", {}),),
+    "create refused with the contract in its words": (
+        ("failure", "create", {"reason": "CONTRACT:NOT_FOUND", "message": f"Can not find contract {CONTRACT}"}),
+    ),
+    "server errors": (("failure", "status", {"times": 50}), ("failure", "upload", {"times": 50})),
+    "proxy pages": (("http_error", "upload", {"status": 502, "times": 50}), ("login_page", "process", {"times": 50})),
+    "redirects": (("redirect", "upload", {"times": 50}), ("redirect", "status", {"times": 50, "skip": 1})),
+    "downloads that break": (("cut_download", "upgraded/*", {"after": 100, "times": 50}),),
+    "truncated answers": (("truncated_body", "*", {"times": 50, "skip": 1}),),
+}
+PLONE_FAULTS: dict[str, dict[str, Spoil]] = {
+    "success": {},
+    "pages of a proxy": {"POST": cutting_proxy.html(502), "PATCH": cutting_proxy.html(504)},
+    "resets": {"POST": cutting_proxy.reset},
+    "login pages": {"GET": cutting_proxy.html(200)},
+    "truncated answers": {"GET": cutting_proxy.truncate},
+}
+
+
+@pytest.fixture(scope="module")
+def running_platform() -> Iterator[Platform]:
+    """One platform for all tests of the module, with a contract that can be told from everything else."""
+    with Platform(stage_seconds=0, contracts=[CONTRACT]) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def plone_server() -> Iterator[PloneServer]:
+    """One server for all tests of the module."""
+    with PloneServer() as server:
+        yield server
+
+
+@pytest.fixture
+def hunt(figure: Figure) -> Iterator[Haystack]:
+    """What the test gathers; searched at its end."""
+    haystack = Haystack()
+    yield haystack
+    haystack.search()
+    figure("outputs searched for secrets", haystack.searched)
+    figure("secrets found in them", len(haystack.hits))
+    assert haystack.hits == []
+    assert haystack.searched
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home and a place for temporary files that anybody could enter, under a umask that keeps nobody out."""
+    former = os.umask(0)
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "tmp").mkdir()
+    os.chmod(folder, 0o777)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN", "ansible.builtin.jsonfile")
+    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(folder / "facts"))
+    yield folder
+    os.umask(former)
+
+
+def playbook(folder: Path, tasks: list[dict[str, Any]]) -> Path:
+    """A play of these tasks, each of which may fail, with the facts of a host gathered and cached."""
+    shown = {"name": "Publish", "ansible.builtin.set_stats": {"data": {"results": "{{ results | default({}) }}"}}}
+    path = folder / "modules.yml"
+    play = {"name": "Run", "hosts": "all", "gather_facts": True, "tasks": [*tasks, shown]}
+    path.write_text(json.dumps([play]), encoding="utf-8")
+    return path
+
+
+def task(module: str, options: Mapping[str, Any], **more: Any) -> list[dict[str, Any]]:
+    """One module, and its result where everybody sees it."""
+    fact = {"results": "{{ results | default({}) | combine({'" + module + "': result}) }}", "cacheable": True}
+    return [
+        {
+            "name": f"Run {module}",
+            f"siteops.upgrades.{module}": dict(options),
+            "register": "result",
+            "ignore_errors": True,
+            **more,
+        },
+        {"name": f"Show {module}", "ansible.builtin.debug": {"var": "result"}},
+        {"name": f"Keep {module}", "ansible.builtin.set_fact": fact},
+    ]
+
+
+def inventory(folder: Path, variables: Mapping[str, Any]) -> Path:
+    path = folder / "inventory.json"
+    local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    path.write_text(json.dumps({"all": {"hosts": {"shop": {**local, **variables}}}}), encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def run_watched(hunt: Haystack, home: Path, name: str, play: str, hosts: Path, env: Mapping[str, str]) -> str:
+    """Run a play at -vvvv with --diff, and gather all that it shows."""
+    watcher = Watcher(home)
+    with watcher.watching():
+        ended = run_playbook(play, "-i", str(hosts), "-vvvv", "--diff", env=env)
+    hunt.add(f"{name}: output", ended.output)
+    for arguments in watcher.arguments:
+        hunt.add(f"{name}: process", arguments)
+    for path, content in watcher.exposed.items():
+        hunt.add(f"{name}: {path}, which others can read", content)
+    hunt.add_files(f"{name}: fact cache", home / "facts")
+    # A report of Plone may hold a traceback of its own.
+    assert "MODULE FAILURE" not in ended.output, ended.output
+    return ended.output
+
+
+def run_by_runner(hunt: Haystack, folder: Path, name: str, play: str, hosts: Path, env: Mapping[str, str]) -> None:
+    """Run a play as AWX does, and gather the artifacts: output, job events, facts and statistics."""
+    folder.mkdir()
+    runner = ansible_runner.run(
+        private_data_dir=str(folder),
+        playbook=play,
+        inventory=str(hosts),
+        envvars={**QUIET, **env},
+        verbosity=4,
+        quiet=True,
+    )
+    assert runner.status in ("successful", "failed"), runner.status
+    artifacts = folder / "artifacts"
+    assert hunt.add_files(f"{name} by ansible-runner:", artifacts, RUNNER_INPUT) > 10
+
+
+def with_key(job: Job) -> dict[str, Any]:
+    """The options of an SFTP login with a key that has a passphrase."""
+    key = job.folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", PASSPHRASE, "-C", "", "-f", str(key)], check=True)
+    return {"sftp_private_key": str(key), "sftp_host_key": job.platform.host_key}
+
+
+def odoo_tasks(job: Job, sftp: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every module of the group in the order of the role; secrets come from variables of the inventory."""
+    shared = {
+        "api_url": job.platform.api_url,
+        "ca_path": str(job.platform.ca_path),
+        "request_file": str(job.request_file),
+        "timeout": 10,
+    }
+    creation = {"contract": "{{ contract }}", "email": "john.doe@example.com", "target": "18.0", "filename": "shop.sql"}
+    transfer = {**shared, **sftp, "sftp_passphrase": "{{ passphrase }}", "retries": 0}
+    own: dict[str, dict[str, Any]] = {
+        "request": {**shared, **creation},
+        "upload": {**transfer, "src": str(job.dump), "transport": "sftp"},
+        "sftp_access": {**shared, "sftp_private_key": sftp["sftp_private_key"], "sftp_passphrase": "{{ passphrase }}"},
+        "download": {**transfer, "dest": str(job.dest), "transport": "https"},
+        "request_info": {**shared, "wait": True, "wait_timeout": 4, "wait_interval": 1},
+    }
+    tasks: list[dict[str, Any]] = []
+    for name in ODOO_MODULES:
+        tasks += task(f"odoo_upgrade_{name}", own.get(name, shared))
+        if name == "sftp_access":
+            tasks += task("odoo_upgrade_upload", {**transfer, "src": str(job.dump), "transport": "https"})
+    return tasks
+
+
+def hide_keys(hunt: Haystack, job: Job) -> None:
+    hunt.secret("contract", CONTRACT)
+    for request in job.platform.store.all():
+        hunt.secret(f"key of {request.id}", request.key)
+
+
+@pytest.mark.parametrize("fault", ODOO_FAULTS)
+def test_every_odoo_module(running_platform: Platform, hunt: Haystack, home: Path, tmp_path: Path, fault: str) -> None:
+    platform = running_platform
+    platform.reset()
+    job = Job(platform, tmp_path / "work")
+    sftp = with_key(job)
+    for kind, call, options in ODOO_FAULTS[fault]:
+        platform.fault(kind, call, **options)
+    hosts = inventory(tmp_path, {"contract": CONTRACT, "passphrase": PASSPHRASE})
+    play = playbook(tmp_path, odoo_tasks(job, sftp))
+    run_watched(hunt, home, fault, str(play), hosts, {})
+    hide_keys(hunt, job)
+    hunt.secret("passphrase", PASSPHRASE)
+    hunt.secret("private key", "".join((job.folder / "key").read_text().splitlines()[1:3]))
+    hunt.secret("line of the private key", (job.folder / "key").read_text().splitlines()[2])
+
+
+@pytest.mark.parametrize("fault", ("success", "create lost", "proxy pages"))
+def test_the_odoo_role(running_platform: Platform, hunt: Haystack, home: Path, tmp_path: Path, fault: str) -> None:
+    platform = running_platform
+    for number, run in enumerate(("play", "runner")):
+        platform.reset()
+        job = Job(platform, tmp_path / f"work{number}")
+        for kind, call, options in ODOO_FAULTS[fault]:
+            platform.fault(kind, call, **options)
+        job.variables.update(odoo_upgrade_contract=CONTRACT, odoo_upgrade_wait_timeout=5)
+        hosts = inventory(job.folder, {**job.variables})
+        if run == "play":
+            run_watched(hunt, home, f"role, {fault}", "siteops.upgrades.odoo_upgrade", hosts, {})
+        else:
+            run_by_runner(hunt, tmp_path / "runner", f"role, {fault}", "siteops.upgrades.odoo_upgrade", hosts, {})
+        hide_keys(hunt, job)
+
+
+def test_a_program_that_is_started_gets_no_secret(
+    running_platform: Platform, hunt: Haystack, home: Path, tmp_path: Path
+) -> None:
+    """pg_restore is the only one; its stand-in writes down what it was given."""
+    platform = running_platform
+    platform.reset()
+    platform.settings.update({"accept_any_dump": True})
+    seen = tmp_path / "seen"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    stand_in = programs / "pg_restore"
+    stand_in.write_text(f'#!/bin/sh\n{{ env; echo "$@"; }} > {seen}\n', encoding="utf-8")
+    stand_in.chmod(0o755)
+    job = Job(platform, tmp_path / "work")
+    job.dump.write_bytes(b"PGDMP" + b"\0" * 1000)
+    job.variables.update(odoo_upgrade_contract=CONTRACT)
+    job.counters(job.run(wait=False))
+    made = platform.store.all()[0]
+    made.upgraded.write_bytes(b"PGDMP" + b"\1" * 1000)
+    platform.force_state(made.id, "done")
+    made.upgraded.write_bytes(b"PGDMP" + b"\1" * 1000)
+    options = {"api_url": platform.api_url, "ca_path": str(platform.ca_path), "dest": str(tmp_path / "fetched")}
+    env = {
+        "ODOO_UPGRADE_REQUEST_KEY": made.key,
+        "ODOO_UPGRADE_SFTP_PASSPHRASE": PASSPHRASE,
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+    }
+    run = run_module("odoo_upgrade_download", {**options, "request_id": str(made.id)}, "-vvvv", env=env)
+    assert not run.failed, run.output
+    hunt.add("pg_restore", seen.read_text(encoding="utf-8"))
+    hunt.add("output", run.output)
+    hide_keys(hunt, job)
+    hunt.secret("passphrase", PASSPHRASE)
+
+
+def token_of(plone: PloneServer) -> str:
+    status, answer = plone.call("POST", f"{plone.url}/@login", {"login": MANAGER.name, "password": MANAGER.password})
+    assert status == 200, answer
+    return str(answer["token"])
+
+
+def hide_accounts(hunt: Haystack, token: str) -> None:
+    hunt.secret("password", ADMIN.password)
+    hunt.secret("user and password", f"{ADMIN.name}:{ADMIN.password}")
+    hunt.secret("token", token)
+    hunt.secret("signature of the token", token.rpartition(".")[2])
+
+
+@pytest.mark.parametrize("fault", PLONE_FAULTS)
+def test_every_plone_module(plone_server: PloneServer, hunt: Haystack, home: Path, tmp_path: Path, fault: str) -> None:
+    plone_server.restore()
+    token = token_of(plone_server)
+    by_password = {"username": ADMIN.name, "password": "{{ password }}"}
+    with CuttingProxy(plone_server.url) as proxy:
+        proxy.spoil = PLONE_FAULTS[fault]
+        url = {"url": proxy.url, "timeout": 20}
+        tasks = [step for name, own in PLONE_MODULES.items() for step in task(name, {**url, **by_password, **own})]
+        for name in ("plone_upgrade_info", "plone_transaction_info", "plone_addon_info"):
+            tasks += task(name, {**url, "token": "{{ token }}"})
+        tasks += task("plone_upgrade_info", {**url, "username": ADMIN.name, "password": "{{ token }}"})
+        play = playbook(tmp_path, tasks)
+        hosts = inventory(tmp_path, {"password": ADMIN.password, "token": token})
+        run_watched(hunt, home, fault, str(play), hosts, {"XDG_STATE_HOME": str(home / "state")})
+    hide_accounts(hunt, token)
+
+
+@pytest.mark.parametrize(
+    "fault", ({}, {"step_error": "ValueError", "message": ADMIN.password}), ids=("success", "echo")
+)
+def test_the_plone_role(
+    plone_server: PloneServer, hunt: Haystack, home: Path, tmp_path: Path, fault: dict[str, Any]
+) -> None:
+    """In the echo the server itself puts the password into its report, as a step that logs its settings would."""
+    token = token_of(plone_server)
+    variables = {"plone_upgrade_url": plone_server.url, "plone_upgrade_wait_timeout": 60, "plone_upgrade_addons": "all"}
+    by_password = {"plone_upgrade_username": ADMIN.name, "plone_upgrade_password": ADMIN.password}
+    for run, credentials in (("play", by_password), ("runner", {**by_password})):
+        plone_server.restore()
+        plone_server.fault(**fault)
+        hosts = inventory(tmp_path, {**variables, **credentials})
+        name, env = f"role, {run}", {"XDG_STATE_HOME": str(home / "state")}
+        if run == "play":
+            run_watched(hunt, home, name, "siteops.upgrades.plone_upgrade", hosts, env)
+        else:
+            run_by_runner(hunt, tmp_path / "runner", name, "siteops.upgrades.plone_upgrade", hosts, env)
+    hide_accounts(hunt, token)
+
+
+@pytest.mark.parametrize(
+    "module", ("plone_upgrade_info", "plone_addon_info", "plone_transaction_info", "plone_site_info")
+)
+def test_a_redirected_read_of_plone_takes_nothing_along(module: str, hunt: Haystack) -> None:
+    with LocalServer(document({})) as other, LocalServer(redirect(f"{other.url}/@upgrade?next=1")) as site:
+        options = {"url": f"{site.url}/Plone", "username": "admin", "password": ADMIN.password}
+        run = run_module(module, options)
+        assert run.failed, run.output
+        assert site.seen
+        assert other.seen == []
+        assert f"was redirected to {other.url}" in run.output
+    hunt.add("output", run.output)
+    hunt.secret("password", ADMIN.password)
+
+
+@pytest.mark.parametrize("call", ("create", "upload", "process", "status", "upgraded/archive"))
+def test_a_redirected_call_of_odoo_takes_nothing_along(
+    running_platform: Platform, hunt: Haystack, tmp_path: Path, call: str
+) -> None:
+    platform = running_platform
+    platform.reset()
+    job = Job(platform, tmp_path / "work")
+    job.variables.update(odoo_upgrade_contract=CONTRACT, odoo_upgrade_wait_timeout=3)
+    with LocalServer(document({"failures": []})) as other:
+        platform.fault("redirect", call, times=50, location=f"{other.url}/elsewhere")
+        ended = job.run("-vvvv")
+        assert ended.status != 0
+        for seen in other.seen:
+            hunt.add("another host", f"{seen.path}\n{seen.headers}\n{seen.body!r}")
+    hunt.add("output", ended.output)
+    hide_keys(hunt, job)
+
+
+PLAIN: dict[str, dict[str, Any]] = {
+    **{name: {"url": f"{NOT_LOOPBACK}/{name}", "username": "u", "password": ADMIN.password} for name in PLONE_MODULES},
+    **{
+        f"odoo_upgrade_{name}": {"api_url": f"{NOT_LOOPBACK}/{name}", "request_id": "1", "request_key": "k" * 20}
+        for name in ODOO_MODULES
+    },
+}
+NEEDED: dict[str, dict[str, Any]] = {
+    "plone_addon": {"name": ["x"]},
+    "odoo_upgrade_request": {"contract": CONTRACT, "email": "a@example.com", "target": "18.0", "filename": "x"},
+    "odoo_upgrade_upload": {"src": __file__},
+    "odoo_upgrade_download": {},
+}
+
+
+def test_an_unencrypted_way_to_another_host_is_warned_of_by_every_module(home: Path, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    tasks: list[dict[str, Any]] = []
+    for name, options in PLAIN.items():
+        needed = dict(NEEDED.get(name, {}))
+        if name == "odoo_upgrade_request":
+            needed["request_file"] = str(tmp_path / "shop.json")
+        if name == "odoo_upgrade_download":
+            needed["dest"] = str(tmp_path / "dest")
+        if name == "odoo_upgrade_sftp_access":
+            needed["sftp_private_key"] = str(key)
+        tasks += task(name, {**options, **needed, "timeout": 1})
+    output = run_playbook(str(playbook(tmp_path, tasks)), "-i", str(inventory(tmp_path, {}))).output
+    words = " ".join(output.split())
+    for options in PLAIN.values():
+        assert f"unencrypted to {options.get('url') or options['api_url']}; use https." in words, words
+
+
+def test_the_search_finds_what_is_there() -> None:
+    """A harness that finds nothing proves nothing before it was seen to find something."""
+    for disguise in (
+        lambda text: text,
+        lambda text: base64.b64encode(f"admin:{text}".encode()).decode(),
+        lambda text: json.dumps({"a": text}),
+        lambda text: text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D"),
+    ):
+        haystack = Haystack()
+        haystack.add("somewhere", f"before {disguise(CONTRACT)} after")
+        haystack.secret("contract", CONTRACT)
+        haystack.search()
+        assert haystack.hits, disguise(CONTRACT)
