@@ -223,6 +223,12 @@ def test_every_odoo_module(running_platform: Platform, hunt: Haystack, home: Pat
     play = playbook(tmp_path, odoo_tasks(job, sftp))
     run_watched(hunt, home, fault, str(play), hosts, {})
     hide_keys(hunt, job)
+    if fault == "success":
+        platform.reset()
+        job.request_file.unlink()
+        job.dest.unlink()
+        run_by_runner(hunt, tmp_path / "runner", fault, str(play), hosts, {})
+        hide_keys(hunt, job)
     hunt.secret("passphrase", PASSPHRASE)
     hunt.secret("private key", "".join((job.folder / "key").read_text().splitlines()[1:3]))
     hunt.secret("line of the private key", (job.folder / "key").read_text().splitlines()[2])
@@ -307,7 +313,11 @@ def test_every_plone_module(plone_server: PloneServer, hunt: Haystack, home: Pat
         tasks += task("plone_upgrade_info", {**url, "username": ADMIN.name, "password": "{{ token }}"})
         play = playbook(tmp_path, tasks)
         hosts = inventory(tmp_path, {"password": ADMIN.password, "token": token})
-        run_watched(hunt, home, fault, str(play), hosts, {"XDG_STATE_HOME": str(home / "state")})
+        env = {"XDG_STATE_HOME": str(home / "state")}
+        run_watched(hunt, home, fault, str(play), hosts, env)
+        if fault == "success":
+            plone_server.restore()
+            run_by_runner(hunt, tmp_path / "runner", fault, str(play), hosts, env)
     hide_accounts(hunt, token)
 
 
