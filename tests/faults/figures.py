@@ -24,8 +24,9 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the sums, of failed tests too."""
     sums: Counter[str] = Counter()
-    for outcome in ("passed", "failed"):
-        for report in terminalreporter.stats.get(outcome, []):
+    for reports in terminalreporter.stats.values():
+        # The last report of a test holds what all its phases stated, also those that pass without a mark of their own.
+        for report in (report for report in reports if getattr(report, "when", "") == "teardown"):
             for name, number in report.user_properties:
                 if name.startswith(PREFIX):
                     sums[name.removeprefix(PREFIX)] += int(number)
