@@ -10,8 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from faults.elsewhere import Elsewhere, servers_elsewhere
-from faults.figures import figure, pytest_terminal_summary  # noqa: F401 - pytest finds them here
+from faults.figures import figure, pytest_terminal_summary
 from faults.forked import ModuleRunner
+
+# Imported for pytest, which looks for fixtures and hooks here.
+__all__ = ["elsewhere", "figure", "pytest_terminal_summary", "runner"]
 
 
 @pytest.fixture(scope="session")

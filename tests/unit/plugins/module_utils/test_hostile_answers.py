@@ -70,7 +70,7 @@ def test_a_length_that_is_no_number_is_no_traceback(number: str) -> None:
 )
 def test_a_key_that_could_not_be_kept_is_no_key(key: str) -> None:
     told = pytest.raises(UpgradeError, match="without the id and key of a request")
-    with LocalServer(json_text(f'{{"request": {{"id": 1, "key": {key}}}}}')) as server, told:
+    with told, LocalServer(json_text(f'{{"request": {{"id": 1, "key": {key}}}}}')) as server:
         OdooClient(HttpClient(server.url)).create({"contract": "M1"})
 
 
@@ -85,7 +85,7 @@ def test_a_result_url_that_is_none(url: str) -> None:
 @pytest.mark.parametrize("port", ("1e999", "NaN", "-1", '"\\u00b2"', "[]", "null", "0", "70000", "22.5"))
 def test_a_port_that_is_none(port: str) -> None:
     told = pytest.raises(UpgradeError, match="without a usable host, port, user and file")
-    with LocalServer(json_text(ACCESS % (port, '"shop.dump"'))) as server, told:
+    with told, LocalServer(json_text(ACCESS % (port, '"shop.dump"'))) as server:
         OdooClient(HttpClient(server.url), "1", KEY).request_sftp_access("keys")
 
 
@@ -94,7 +94,7 @@ def test_a_port_that_is_none(port: str) -> None:
 )
 def test_a_shared_file_that_is_no_plain_name(name: str) -> None:
     told = pytest.raises(UpgradeError, match="without a usable host, port, user and file")
-    with LocalServer(json_text(ACCESS % ("22", name))) as server, told:
+    with told, LocalServer(json_text(ACCESS % ("22", name))) as server:
         OdooClient(HttpClient(server.url), "1", KEY).request_sftp_access("keys")
 
 
