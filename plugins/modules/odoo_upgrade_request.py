@@ -176,23 +176,15 @@ intention:
       type: str
       sample: POST /database/v1/create the connection was lost (RemoteDisconnected).
 failure:
-  description: The call that failed.
+  description: The call that failed, as RV(siteops.upgrades.odoo_upgrade_request_info#module:failure).
   type: dict
   returned: when a call failed
-  contains:
-    call:
-      description: Method and path.
-      type: str
-      sample: POST /database/v1/create
-    status:
-      description: The HTTP status, where there was one.
-      type: int
-      sample: 200
+  sample:
+    call: POST /database/v1/create
     failures:
-      description: Everything that the platform named, each with C(reason) and C(message), some with more.
-      type: list
-      elements: dict
-      sample: [{"expected": ["17.0"], "message": "Invalid value \"5.0\"", "reason": "TARGET:INVALID", "value": "5.0"}]
+      - message: Internal server error
+        reason: SERVER:ERROR
+    status: 200
 """
 
 import typing as t

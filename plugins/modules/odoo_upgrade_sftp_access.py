@@ -121,23 +121,15 @@ states_seen:
   returned: success
   sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
 failure:
-  description: The call that failed.
+  description: The call that failed, as RV(siteops.upgrades.odoo_upgrade_request_info#module:failure).
   type: dict
   returned: when a call failed
-  contains:
-    call:
-      description: Method and path.
-      type: str
-      sample: POST /database/v1/request_sftp_access
-    status:
-      description: The HTTP status, where there was one.
-      type: int
-      sample: 200
+  sample:
+    call: POST /database/v1/request_sftp_access
     failures:
-      description: Everything that the platform named, each with C(reason) and C(message), some with more.
-      type: list
-      elements: dict
-      sample: [{"message": "Internal server error", "reason": "SERVER:ERROR"}]
+      - message: Internal server error
+        reason: SERVER:ERROR
+    status: 200
 """
 
 import typing as t
