@@ -75,7 +75,7 @@ def test_a_lost_answer_of_a_dry_run_proves_nothing(plone: PloneServer, upgrade: 
 def test_the_deadline_says_that_the_server_may_be_at_work_and_the_next_run_waits(
     plone: PloneServer, upgrade: Upgrade
 ) -> None:
-    plone.fault(step_sleep=8.0)
+    plone.fault(step_sleep=20.0)
     first = upgrade(wait_timeout=3)
     assert first.failed
     assert "The server may still be at work" in first.msg

@@ -125,7 +125,7 @@ def test_two_undos_of_one_upgrade(plone: PloneServer) -> None:
 
 
 def test_an_upgrade_that_may_be_under_way_is_not_forgotten_for_another_change(plone: PloneServer) -> None:
-    plone.fault(step_sleep=12.0)
+    plone.fault(step_sleep=25.0)
     assert on(plone, "plone_upgrade", wait_timeout=3, wait_interval=1).result["answer"] == "lost"
     uninstall = on(plone, "plone_addon", name=[ADDON], state="absent", wait_interval=1)
     assert uninstall.failed
