@@ -158,12 +158,11 @@ options:
 """
 
 EXAMPLES = r"""
-# intranet.plone_sites.yml: one instance, credentials from PLONE_USERNAME and PLONE_PASSWORD.
+# For one instance, with the credentials in PLONE_USERNAME and PLONE_PASSWORD, intranet.plone_sites.yml holds two lines:
+#   plugin: siteops.upgrades.plone_sites
+#   url: http://localhost:8080
 # ansible-playbook -i intranet.plone_sites.yml siteops.upgrades.plone_upgrade --limit plone_pending
-plugin: siteops.upgrades.plone_sites
-url: http://localhost:8080
 
----
 # fleet.plone_sites.yml: several instances with their own credentials, kept for an hour.
 plugin: siteops.upgrades.plone_sites
 instances:
