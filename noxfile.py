@@ -113,11 +113,11 @@ class Checks:
             with self.session.chdir(folder or self.copy):
                 output = self.session.run(*command, env={**self.env, **(env or {})}, silent=True)
         except nox.command.CommandFailed:
-            counted = self._count(cases, reports)
+            counted = self._count(cases, reports, ended_well=False)
             counted.failed = max(counted.failed, 1)
             self._add(counted)
             raise
-        self._add(self._count(cases, reports) if pattern else tally.Tally(passed=1))
+        self._add(self._count(cases, reports, ended_well=True) if pattern else tally.Tally(passed=1))
         return str(output)
 
     def run_each(self, *checks: Callable[[], object]) -> None:
@@ -150,10 +150,10 @@ class Checks:
         self.session.run("python", str(HELPERS / "ansible_test_pip.py"), silent=True)
         self.run("ansible-test", *arguments, cases=cases, reports=reports)
 
-    def _count(self, cases: str, reports: str) -> tally.Tally:
+    def _count(self, cases: str, reports: str, *, ended_well: bool) -> tally.Tally:
         if cases:
             return tally.of_cases(self.copy.glob(cases))
-        return tally.of_reports(self.copy.glob(reports)) if reports else tally.Tally()
+        return tally.of_targets(self.copy.glob(reports), ended_well=ended_well) if reports else tally.Tally()
 
     def _add(self, counted: tally.Tally) -> None:
         self.total += counted

@@ -75,7 +75,8 @@ def test_junit_reports_are_counted(tmp_path: pathlib.Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text(JUNIT, encoding="utf-8")
     assert tally.of_cases([report]) == tally.Tally(passed=1, failed=2, skipped=1)
-    assert tally.of_reports([report]) == tally.Tally(failed=1)
+    assert tally.of_targets([report, report], ended_well=True) == tally.Tally(passed=2)
+    assert tally.of_targets([report, report], ended_well=False) == tally.Tally(passed=1, failed=1)
 
 
 @pytest.mark.parametrize(
