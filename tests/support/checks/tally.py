@@ -43,8 +43,8 @@ def of_cases(reports: Iterable[pathlib.Path]) -> Tally:
 def of_targets(reports: Iterable[pathlib.Path], *, ended_well: bool) -> Tally:
     """Count a JUnit report as one test: ansible-test integration writes one for each target.
 
-    What a report calls a failure is a task that failed, be it in a block that rescues it. Whether a target failed is told
-    by how ansible-test ended, which stops at the first.
+    What a report calls a failure is a task that failed, be it in a block that rescues it. Whether a target failed is
+    told by how ansible-test ended, which stops at the first.
     """
     count = len(list(reports))
     return Tally(passed=count) if ended_well else Tally(passed=max(count - 1, 0), failed=1)
