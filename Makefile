@@ -8,14 +8,14 @@ BUILD := .build
 TOOLS := $(BUILD)/tools
 PYTHON := $(TOOLS)/bin/python
 SUPPORT := PYTHONPATH=tests $(PYTHON) -m support
-NOX = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(or $(PIP_INDEX_URL),$(INDEX))}" PATH="$$PWD/$(TOOLS)/bin:$$PATH" $(TOOLS)/bin/nox --no-error-on-external-run
+NOX = $(if $(INDEX),UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}") PATH="$$PWD/$(TOOLS)/bin:$$PATH" $(TOOLS)/bin/nox --no-error-on-external-run
 JOBS ?= 2
 
 # uv asks neither the system for the certificates to trust, nor pip's settings for the package index; pip does both.
 ifneq ($(wildcard /etc/ssl/certs/*),)
 export UV_SYSTEM_CERTS ?= true
 endif
-INDEX = $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null || echo https://pypi.org/simple)
+INDEX = $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-matrix test-faults faults totals platform lint sanity units integration molecule docs importer repository acceptance build clean
