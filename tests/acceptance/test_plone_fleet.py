@@ -274,16 +274,21 @@ def test_the_status_of_an_instance_that_refuses(fleet: PloneServer, inventory: I
     assert "was refused (401 Unauthorized)" in rows[0]["error"]
 
 
-def test_one_command_upgrades_every_site(fleet: PloneServer, inventory: Inventory) -> None:
+def test_one_command_upgrades_core_and_add_on_of_every_site(fleet: PloneServer, inventory: Inventory) -> None:
     inventory.write(instances=[{"name": "intranet", "url": fleet.root_url}])
 
-    def upgrade(*flags: str) -> PlaybookRun:
-        return run_playbook("siteops.upgrades.plone_upgrade", "-i", str(inventory.path), *flags, env=CREDENTIALS)
+    def upgrade(*flags: str) -> list[int]:
+        arguments = ("-i", str(inventory.path), "-e", "plone_upgrade_addons=all", *flags)
+        run = run_playbook("siteops.upgrades.plone_upgrade", *arguments, env=CREDENTIALS)
+        assert run.status == 0, run.output
+        return [run.recap[host]["changed"] for host in ("intranet_Plone", "intranet_Plone2")]
 
-    checked = upgrade("--check")
-    assert [checked.recap[host]["changed"] for host in ("intranet_Plone", "intranet_Plone2")] == [1, 1], checked.output
+    assert upgrade("--check") == [2, 2]
     assert {request.method for request in fleet.requests()} == {"GET"}
-    first, second = upgrade(), upgrade()
-    assert [first.recap[host]["changed"] for host in ("intranet_Plone", "intranet_Plone2")] == [1, 1], first.output
-    assert [second.recap[host]["changed"] for host in ("intranet_Plone", "intranet_Plone2")] == [0, 0], second.output
+    assert upgrade() == [2, 2]
+    addons = [fleet.call("GET", f"{url}/@addons/siteops.testaddon")[1]["upgrade_info"] for url in fleet.urls]
+    assert [addon["installedVersion"] for addon in addons] == ["1002", "1002"]
+    fleet.clear_requests()
+    assert upgrade() == [0, 0]
+    assert {request.method for request in fleet.requests()} == {"GET"}
     assert [row["state"] for row in status(inventory.path)[1]] == ["up_to_date", "up_to_date"]
