@@ -1,0 +1,92 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How far long work is, told by a module while it works.
+
+A module cannot print: its only output is its result. So it keeps a small file in the temporary folder that Ansible made
+for this very task, and an action plugin on the controller reads it and prints the lines.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+import typing as t
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+FILE_NAME = "siteops_upgrades_progress.json"
+"""The file in the temporary folder of the task: a JSON object with ``at`` and either ``done`` and ``total`` or ``state``
+and ``at_most``, see :class:`Progress`. ``at`` is the module's monotonic clock in seconds, good for differences only."""
+
+WRITE_SECONDS = 1.0
+"""The shortest time between two notes of bytes, so that to tell them costs nothing beside moving them."""
+
+
+class Progress:
+    """Tells how far the work is, if somebody may be listening. It never fails, and never disturbs the work.
+
+    Nobody listens without a module, in check mode, where the option ``progress_interval`` is 0 or not there, and where
+    the controller made no temporary folder. It may be called by several threads, as often as they like.
+    """
+
+    def __init__(self, module: AnsibleModule | None) -> None:
+        self._path = ""
+        # Not the property 'tmpdir': it makes a folder where the controller made none, and nobody would look there.
+        folder = getattr(module, "_tmpdir", None)
+        if module and folder and not module.check_mode and module.params.get("progress_interval"):
+            self._path = os.path.join(folder, FILE_NAME)
+        self._lock = threading.Lock()
+        self._next_write = 0.0
+        self._state = ""
+
+    def moved(self, done: int, total: int | None) -> None:
+        """A transfer is under way.
+
+        :param done: bytes of the whole that are safe so far, those of earlier runs included.
+        :param total: bytes of the whole; None where that is unknown.
+        """
+        if not self._path or time.monotonic() < self._next_write:
+            return
+        # A thread that comes while another one writes has nothing newer to say.
+        if self._lock.acquire(blocking=False):
+            try:
+                self._state = ""
+                self._write({"done": done, "total": total})
+            finally:
+                self._lock.release()
+
+    def state(self, name: str, at_most: float | None = None) -> None:
+        """Something is waited for.
+
+        :param name: what goes on meanwhile, in a word or two that go before "for 5 min": "processing", "verifying".
+        :param at_most: seconds until the module gives up; None where it does not.
+        """
+        if self._path and self._lock.acquire(timeout=WRITE_SECONDS):
+            try:
+                if name != self._state:
+                    self._state = name
+                    self._write({"state": name, "at_most": at_most})
+            finally:
+                self._lock.release()
+
+    def _write(self, note: dict[str, t.Any]) -> None:
+        now = time.monotonic()
+        self._next_write = now + WRITE_SECONDS
+        new = f"{self._path}.new"
+        # The folder may belong to the user that logged in, and this process to root: follow no link that lies there.
+        # The controller may run as that user, so all who can enter the folder may read the file; it holds no secret.
+        with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(new)
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), 0o644)
+                json.dump({"at": now, **note}, file)
+            os.replace(new, self._path)
