@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: plone_sites
 short_description: Plone sites of Zope instances, as hosts in groups by what they need
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Asks Zope instances for their Plone sites, reads the state of each site, and makes a host of each. The variables of
     a host are those that the role P(siteops.upgrades.plone_upgrade#role) needs, so that the playbooks of this

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: odoo_upgrade_download
 short_description: Fetch and verify an upgraded Odoo database, once
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Fetches the result of a request in the state V(done) or V(delivered), by HTTPS or SFTP, into a file with C(.part) at
     the end of its name beside O(dest), which gets its name when it has arrived whole and was verified.

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: odoo_upgrade_process
 short_description: Start the upgrade of an uploaded Odoo dump, once
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Calls C(process) of the platform's database API when the request is in the state V(draft), and verifies that it
     leaves that state. In any later state nothing is sent but the question for the state.

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: odoo_upgrade_request
 short_description: Make an upgrade request on Odoo's upgrade platform, once
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Calls C(create) of the platform's database API, once for each O(request_file), and keeps the id and the key of the
     request there. The key is not returned.

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: odoo_upgrade_request_info
 short_description: Tell the status of an Odoo upgrade request, or wait until it is finished
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Calls C(status) of the platform's database API and returns its document, without the key and the URLs that carry it.
   - With O(wait=true) it asks again until the request is finished. Errors of the platform itself (C(SERVER:ERROR), HTTP

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: odoo_upgrade_sftp_access
 short_description: Open the SFTP server of an Odoo upgrade request for a list of public keys
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Calls C(request_sftp_access) of the platform's database API, for those who move the dump with a program of their
     own. M(siteops.upgrades.odoo_upgrade_upload) and M(siteops.upgrades.odoo_upgrade_download) ask for the access

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: odoo_upgrade_skip_test
 short_description: Take an upgraded Odoo dump without waiting for the platform's tests
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Calls C(skip_test) of the platform's database API when the request is in the state V(testing), which can last for
     days, and verifies that it leaves that state. The platform then delivers the upgraded dump untested.

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: odoo_upgrade_upload
 short_description: Send a database dump to an Odoo upgrade request, once
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sends a dump by HTTPS, in one piece, or by SFTP, where it is taken up where it broke off, within a run and by the
     next run.

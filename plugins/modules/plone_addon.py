@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: plone_addon
 short_description: Install, upgrade or uninstall add-ons of a Plone site
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Brings add-ons of a Plone site to a state, through the service C(@addons) of plone.restapi, one after the other.
   - The server answers C(204 No Content) whether it did anything or not, also for an add-on that it does not know. So

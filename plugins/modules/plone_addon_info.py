@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: plone_addon_info
 short_description: List the add-ons of a Plone site and tell which are behind
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads the service C(@addons) of plone.restapi.
   - Before the core of a site is upgraded, add-ons that belong to Plone itself are behind too. They are brought along by

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: plone_site_info
 short_description: List the Plone sites of a Zope instance, and tell which need an upgrade
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Lists every Plone site of a Zope instance, nested ones too, through the service C(@sites) of plone.distribution,
     which Plone has from version 6.1 on. For older servers, or where the root of the instance cannot be reached, name

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: plone_transaction_info
 short_description: List what was committed to the database of a Plone site
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads the service C(@transactions) of plone.restapi, which is there from 8.29.0 on.
   - An upgrade that was committed is among them, with its user, time and size. A dry run and a failed upgrade leave

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: plone_upgrade
 short_description: Upgrade a Plone site to the version of its code, or rehearse it
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Runs the pending core upgrade steps of a Plone site through the service C(@upgrade) of plone.restapi, or rehearses
     them with O(dry_run=true).

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: plone_upgrade_info
 short_description: Tell whether a Plone site needs an upgrade, and which steps are pending
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads the services C(@upgrade) and C(@system) of plone.restapi and says which version the database has, which one
     the code has, and which upgrade steps lie between them.

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: plone_upgrade_undo
 short_description: Take the upgrade of a Plone site back
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Undoes the transactions that an upgrade committed, through the service C(@transactions) of plone.restapi. The code
     has to be taken back by other means.
