@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ._errors import UpgradeError
 from ._http import REQUESTS_IMPORT_ERROR
 from ._text import harmless, spellings
+from ._times import utc_now, written
 
 
 def hide(module: AnsibleModule, *secrets: str | None) -> None:
@@ -25,20 +26,26 @@ def hide(module: AnsibleModule, *secrets: str | None) -> None:
             module.no_log_values.update(spellings(secret))
 
 
-def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]]) -> None:
+def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]], *, calls: bool = True) -> None:
     """Do the work of a module and leave with its result, or with the failure that it raised.
 
-    Whatever a server put into either is made harmless for a terminal here, once.
+    Whatever a server put into either is made harmless for a terminal here, once. Both tell when the work began and
+    ended: the report of a run is made of that.
+
+    :param calls: whether the module calls a server, for which it needs requests.
     """
-    if REQUESTS_IMPORT_ERROR:
+    if REQUESTS_IMPORT_ERROR and calls:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
     for option, settings in module.argument_spec.items():
         if settings.get("no_log"):
             hide(module, module.params[option])
     warn = module.warn
     module.warn = lambda warning: warn(harmless(warning))
+    times = {"started_at": written(utc_now())}
     try:
         result = work()
     except UpgradeError as error:
-        module.fail_json(**harmless({"msg": str(error), **error.result}))
-    module.exit_json(**harmless(result))
+        times["finished_at"] = written(utc_now())
+        module.fail_json(**harmless({"msg": str(error), **error.result}), **times)
+    times["finished_at"] = written(utc_now())
+    module.exit_json(**harmless(result), **times)

@@ -181,6 +181,16 @@ failure:
       - message: Internal server error
         reason: SERVER:ERROR
     status: 200
+started_at:
+  description: When the module began, in UTC.
+  type: str
+  returned: always
+  sample: "2026-11-21T03:00:00.000Z"
+finished_at:
+  description: When it ended.
+  type: str
+  returned: always
+  sample: "2026-11-21T03:00:01.204Z"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -271,6 +271,16 @@ failure:
       type: list
       elements: dict
       sample: [{"message": "Internal server error", "reason": "SERVER:ERROR"}]
+started_at:
+  description: When the module began, in UTC.
+  type: str
+  returned: always
+  sample: "2026-11-21T03:00:00.000Z"
+finished_at:
+  description: When it ended.
+  type: str
+  returned: always
+  sample: "2026-11-21T03:00:01.204Z"
 """
 
 import time

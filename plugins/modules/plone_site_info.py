@@ -156,6 +156,16 @@ sites:
       description: Why the site, or its add-ons, could not be read. Empty where all went well.
       type: str
       sample: ""
+started_at:
+  description: When the module began, in UTC.
+  type: str
+  returned: always
+  sample: "2026-11-21T03:00:00.000Z"
+finished_at:
+  description: When it ended.
+  type: str
+  returned: always
+  sample: "2026-11-21T03:00:01.204Z"
 """
 
 import typing as t

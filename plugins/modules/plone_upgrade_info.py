@@ -106,6 +106,16 @@ steps_known:
   type: bool
   returned: success
   sample: true
+started_at:
+  description: When the module began, in UTC.
+  type: str
+  returned: always
+  sample: "2026-11-21T03:00:00.000Z"
+finished_at:
+  description: When it ended.
+  type: str
+  returned: always
+  sample: "2026-11-21T03:00:01.204Z"
 """
 
 import typing as t
