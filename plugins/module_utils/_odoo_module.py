@@ -20,7 +20,15 @@ from ._module import hide
 from ._odoo_client import API_URL, OdooClient
 from ._odoo_request_file import Record, RequestFile, RequestFileError, hold
 from ._odoo_states import SUCCESS, public_document, state_of
-from ._options import base_url, connection_arguments, from_environment, require_positive, sends_in_clear, verification
+from ._options import (
+    base_url,
+    connection_arguments,
+    from_environment,
+    require_not_negative,
+    require_positive,
+    sends_in_clear,
+    verification,
+)
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -111,6 +119,7 @@ def odoo_client(module: AnsibleModule) -> OdooClient:
     """
     params = module.params
     require_positive(params, "timeout")
+    require_not_negative(params, "progress_interval")
     url = base_url(params, "api_url")
     if sends_in_clear(url):
         module.warn(f"The key of the request travels unencrypted to {url}; use https.")

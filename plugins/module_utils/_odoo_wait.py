@@ -18,15 +18,21 @@ from ._errors import CallError, UpgradeError
 from ._odoo_client import may_have_acted, passes_by_itself
 from ._odoo_module import OdooRequest
 from ._odoo_states import DRAFT, FAILED, IN_WORK, RequestFailed, state_of
+from ._progress import Progress
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
+
+UNREADABLE = "without an answer"
+"""What goes on while not one answer has come, in the words of a line of progress."""
 
 READ_BACK_SECONDS = 30
 """How long a state may take to follow a call that the platform has accepted."""
 
 
-def wait_until(request: OdooRequest, reached: t.Container[str], *, timeout: float, interval: float) -> dict[str, t.Any]:
+def wait_until(
+    request: OdooRequest, reached: t.Container[str], *, timeout: float, interval: float, progress: Progress
+) -> dict[str, t.Any]:
     """The status document of a request once it is in one of these states.
 
     Only reads, as often as needed: errors of the platform, too many calls, gateways in trouble and broken connections
@@ -42,6 +48,7 @@ def wait_until(request: OdooRequest, reached: t.Container[str], *, timeout: floa
     pauses = deadline.pauses(interval)
     document, trouble = _look(request)
     while state_of(document) not in reached:
+        progress.state(state_of(document) if document else UNREADABLE, at_most=deadline.remaining)
         paused = next(pauses, None)
         if paused is None:
             raise _too_late(request, document, trouble, timeout)

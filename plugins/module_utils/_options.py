@@ -75,6 +75,15 @@ def require_positive(params: t.Mapping[str, t.Any], *options: str) -> None:
             raise OptionError(option, f"must be greater than 0, not {params[option]}.")
 
 
+def require_not_negative(params: t.Mapping[str, t.Any], option: str) -> None:
+    """Refuse a number below zero, in the modules that have the option.
+
+    :raises OptionError: names the option.
+    """
+    if params.get(option, 0) < 0:
+        raise OptionError(option, f"must not be below 0, as {params[option]} is.")
+
+
 def base_url(params: t.Mapping[str, t.Any], option: str) -> str:
     """The URL of an option without a trailing slash.
 

@@ -18,8 +18,12 @@ from ._plone_addons import INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Ad
 from ._plone_client import PloneClient
 from ._plone_journal import CORE_UPGRADE, Posted, SiteJournal, open_journal, settle
 from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE
+from ._progress import Progress
 
 PRESENT, LATEST, ABSENT = "present", "latest", "absent"
+
+DOING = {INSTALL: "installing", UPGRADE: "upgrading", UNINSTALL: "uninstalling"}
+"""The changes in the words of a line of progress."""
 
 READ_BACK_SECONDS = 15
 """Several Zope clients on one database see a commit one after the other, within moments."""
@@ -105,8 +109,11 @@ class AddonRun:
     :param wait_interval: the longest pause between two reads after a lost answer, in seconds.
     """
 
-    def __init__(self, client: PloneClient, *, state: str, wait_timeout: float, wait_interval: float) -> None:
+    def __init__(
+        self, client: PloneClient, *, state: str, wait_timeout: float, wait_interval: float, progress: Progress
+    ) -> None:
         self._client = client
+        self._progress = progress
         self._addons = Addons(client)
         self._state = state
         self._deadline = Deadline(wait_timeout)
@@ -138,6 +145,7 @@ class AddonRun:
                 "that the code brings.",
                 outcome,
             )
+        self._tell("held up by another run")
         with open_journal(self._client.url, self._deadline.remaining) as journal:
             self._refuse_during_upgrade(journal, outcome)
             for name in outcome.names:
@@ -194,6 +202,7 @@ class AddonRun:
         earlier = journal.posted(change.what)
         if earlier:
             outcome.warnings.append(f"An earlier run posted {change.what}; waited for it instead of posting again.")
+            self._tell(f"{DOING[change.action]} {change.addon.id} in an earlier run")
             self._wait_until_done(change, journal, earlier, outcome, "An earlier run did not see its end.")
         else:
             self._post(change, journal, outcome)
@@ -213,6 +222,7 @@ class AddonRun:
             )
         entry = Posted.now(change.what, self._deadline.seconds)
         journal.write(entry)
+        self._tell(f"{DOING[change.action]} {change.addon.id}")
         try:
             self._addons.change(change.addon.id, change.action, timeout=self._deadline.remaining)
         except AnswerLostError as lost:
@@ -238,6 +248,9 @@ class AddonRun:
         if not done:
             failed = f"{lost} After {self._deadline.seconds:g} seconds {change.what} is not done.{trouble}"
             raise AddonsFailed(f"{failed} {journal.advice(entry)}", outcome)
+
+    def _tell(self, what: str) -> None:
+        self._progress.state(what, at_most=self._deadline.remaining)
 
     def _read_until_done(self, change: Change, outcome: Outcome, deadline: Deadline) -> tuple[bool, str]:
         """Read until the change is seen or the deadline has passed: whether it was, and what hindered the last read."""

@@ -13,9 +13,18 @@ import typing as t
 
 from ._http import HttpClient
 from ._module import hide
-from ._options import base_url, connection_arguments, from_environment, require_positive, sends_in_clear, verification
+from ._options import (
+    base_url,
+    connection_arguments,
+    from_environment,
+    require_not_negative,
+    require_positive,
+    sends_in_clear,
+    verification,
+)
 from ._plone_client import UPGRADE, PloneClient
 from ._plone_credentials import Credentials
+from ._progress import progress_arguments
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -33,8 +42,12 @@ def plone_arguments() -> dict[str, dict[str, t.Any]]:
 
 
 def wait_arguments() -> dict[str, dict[str, t.Any]]:
-    """The argument spec of the modules that start long work; documented in the fragment ``plone_wait``."""
-    return {"wait_timeout": {"type": "int", "default": 7200}, "wait_interval": {"type": "int", "default": 10}}
+    """The argument spec of the modules that start long work; documented in ``plone_wait`` and ``progress``."""
+    return {
+        "wait_timeout": {"type": "int", "default": 7200},
+        "wait_interval": {"type": "int", "default": 10},
+        **progress_arguments(),
+    }
 
 
 def plone_client(module: AnsibleModule) -> PloneClient:
@@ -46,6 +59,7 @@ def plone_client(module: AnsibleModule) -> PloneClient:
     credentials = Credentials.from_params(params)
     hide(module, *credentials.secrets)
     require_positive(params, "timeout")
+    require_not_negative(params, "progress_interval")
     url = base_url(params, "url").removesuffix(UPGRADE).rstrip("/")
     if sends_in_clear(url):
         module.warn(f"The credentials travel unencrypted to {url}; use https.")

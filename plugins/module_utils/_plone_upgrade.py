@@ -23,6 +23,7 @@ from ._plone_client import PloneClient, UpgradeAnswer
 from ._plone_journal import CORE_UPGRADE, Posted, SiteJournal, open_journal, settle
 from ._plone_report import judge, readable
 from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE, SiteState, Versions
+from ._progress import Progress
 from ._text import one_line
 
 MOST_WARNINGS = 20
@@ -143,8 +144,11 @@ class UpgradeRun:
     :param wait_interval: the longest pause between two reads, in seconds.
     """
 
-    def __init__(self, client: PloneClient, *, dry_run: bool, wait_timeout: float, wait_interval: float) -> None:
+    def __init__(
+        self, client: PloneClient, *, dry_run: bool, wait_timeout: float, wait_interval: float, progress: Progress
+    ) -> None:
         self._client = client
+        self._progress = progress
         self._dry_run = dry_run
         self._deadline = Deadline(wait_timeout)
         self._interval = wait_interval
@@ -160,6 +164,7 @@ class UpgradeRun:
         if before.name == UP_TO_DATE:
             forget_if_done(self._client.url, before)
             return Outcome(before, self._dry_run, after=before)
+        self._tell("held up by another run")
         with open_journal(self._client.url, self._deadline.remaining) as journal:
             return self._perform_alone(journal, before)
 
@@ -195,6 +200,7 @@ class UpgradeRun:
         def decided() -> bool:
             return outcome.latest.name == UP_TO_DATE or not earlier.may_be_running
 
+        self._tell("upgrading in an earlier run")
         self._read_until(decided, outcome, self._deadline)
         if decided():
             return
@@ -258,6 +264,7 @@ class UpgradeRun:
             )
         started = time.monotonic()
         outcome.posted, outcome.answer = True, "received"
+        self._tell("rehearsing" if self._dry_run else "upgrading")
         try:
             answer = self._client.post_upgrade(dry_run=self._dry_run, timeout=self._deadline.remaining)
         except NotSentError as error:
@@ -289,6 +296,7 @@ class UpgradeRun:
 
     def _decide_by_reading(self, journal: SiteJournal, entry: Posted, lost: AnswerLostError, outcome: Outcome) -> None:
         """After a lost answer: read the state until the upgrade is proven or the deadline has passed."""
+        self._tell("upgrading without an answer")
         trouble = self._read_until(lambda: outcome.latest.name == UP_TO_DATE, outcome, self._deadline)
         if outcome.latest.name == UP_TO_DATE:
             proof = "The state read afterwards proves the upgrade. Its report is lost: look at the server's log."
@@ -300,6 +308,9 @@ class UpgradeRun:
             outcome,
             lost,
         )
+
+    def _tell(self, what: str) -> None:
+        self._progress.state(what, at_most=self._deadline.remaining)
 
     def _read_back(self, claimed: Versions, outcome: Outcome) -> None:
         """Prove an answer by reading the state; where that is not yet what it said, read again for a moment."""

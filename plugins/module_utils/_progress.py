@@ -23,11 +23,19 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 FILE_NAME = "siteops_upgrades_progress.json"
-"""The file in the temporary folder of the task: a JSON object with ``at`` and either ``done`` and ``total`` or ``state``
+"""The file in the task's temporary folder: a JSON object with ``at`` and either ``done`` and ``total`` or ``state``
 and ``at_most``, see :class:`Progress`. ``at`` is the module's monotonic clock in seconds, good for differences only."""
+
+DEFAULT_INTERVAL = 10
+"""Seconds between two lines, where the option does not say otherwise."""
 
 WRITE_SECONDS = 1.0
 """The shortest time between two notes of bytes, so that to tell them costs nothing beside moving them."""
+
+
+def progress_arguments() -> dict[str, dict[str, t.Any]]:
+    """The option of the modules that tell how far they are; documented in the fragment ``progress``."""
+    return {"progress_interval": {"type": "int", "default": DEFAULT_INTERVAL}}
 
 
 class Progress:

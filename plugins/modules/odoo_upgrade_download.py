@@ -32,6 +32,7 @@ extends_documentation_fragment:
   - siteops.upgrades.odoo
   - siteops.upgrades.odoo_sftp
   - siteops.upgrades.odoo_sftp.transfer
+  - siteops.upgrades.progress
 attributes:
   check_mode:
     support: full
@@ -199,6 +200,7 @@ from ..module_utils._module import run
 from ..module_utils._odoo_download import download_once
 from ..module_utils._odoo_module import odoo_arguments
 from ..module_utils._odoo_sftp import transfer_arguments
+from ..module_utils._progress import progress_arguments
 
 
 def main() -> None:
@@ -207,6 +209,7 @@ def main() -> None:
         argument_spec={
             **odoo_arguments(),
             **transfer_arguments(),
+            **progress_arguments(),
             "dest": {"type": "path", "required": True},
             "content": {"type": "str", "choices": ["archive", "sql"], "default": "archive"},
             "mode": {"type": "str", "default": "0600"},

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - siteops.upgrades.attributes.info_module
   - siteops.upgrades.attributes.actiongroup_odoo
   - siteops.upgrades.odoo
+  - siteops.upgrades.progress
 attributes:
   check_mode:
     support: full
@@ -293,6 +294,7 @@ from ..module_utils._odoo_module import odoo_arguments, opened_request
 from ..module_utils._odoo_states import SUCCESS, TESTING, state_of
 from ..module_utils._odoo_wait import wait_until
 from ..module_utils._options import require_positive
+from ..module_utils._progress import Progress, progress_arguments
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:
@@ -306,7 +308,8 @@ def read(module: AnsibleModule) -> dict[str, t.Any]:
         elif params["wait"] and not module.check_mode:
             reached = SUCCESS | {TESTING} if params["wait_for"] == "testing" else SUCCESS
             timeout, interval = params["wait_timeout"], params["wait_interval"]
-            document = wait_until(request, reached, timeout=timeout, interval=interval)
+            progress = Progress(module)
+            document = wait_until(request, reached, timeout=timeout, interval=interval, progress=progress)
         else:
             document = request.status()
         waited = round(time.monotonic() - started, 1)
@@ -320,6 +323,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **odoo_arguments(),
+            **progress_arguments(),
             "wait": {"type": "bool", "default": False},
             "wait_for": {"type": "str", "choices": ["result", "testing"], "default": "result"},
             "wait_timeout": {"type": "int", "default": 86400},

@@ -32,6 +32,7 @@ extends_documentation_fragment:
   - siteops.upgrades.odoo
   - siteops.upgrades.odoo_sftp
   - siteops.upgrades.odoo_sftp.transfer
+  - siteops.upgrades.progress
 attributes:
   check_mode:
     support: full
@@ -178,6 +179,7 @@ from ..module_utils._module import run
 from ..module_utils._odoo_module import odoo_arguments
 from ..module_utils._odoo_sftp import transfer_arguments
 from ..module_utils._odoo_upload import upload_once
+from ..module_utils._progress import progress_arguments
 
 
 def main() -> None:
@@ -186,6 +188,7 @@ def main() -> None:
         argument_spec={
             **odoo_arguments(),
             **transfer_arguments(),
+            **progress_arguments(),
             "src": {"type": "path", "required": True},
         },
         supports_check_mode=True,

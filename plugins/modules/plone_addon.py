@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - siteops.upgrades.attributes.actiongroup_plone
   - siteops.upgrades.plone
   - siteops.upgrades.plone_wait
+  - siteops.upgrades.progress
 attributes:
   check_mode:
     support: full
@@ -152,6 +153,7 @@ from ..module_utils._module import run
 from ..module_utils._options import require_positive
 from ..module_utils._plone_addon_change import ABSENT, LATEST, PRESENT, AddonRun, AddonsFailed, Outcome
 from ..module_utils._plone_module import plone_arguments, plone_client, wait_arguments
+from ..module_utils._progress import Progress
 
 
 def change(module: AnsibleModule) -> dict[str, t.Any]:
@@ -159,7 +161,7 @@ def change(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     require_positive(params, "wait_timeout", "wait_interval")
     waiting = {option: params[option] for option in ("wait_timeout", "wait_interval")}
-    addons = AddonRun(plone_client(module), state=params["state"], **waiting)
+    addons = AddonRun(plone_client(module), state=params["state"], progress=Progress(module), **waiting)
     names = list(dict.fromkeys(params["name"] or ()))
     try:
         outcome = addons.foresee(names) if module.check_mode else addons.perform(names)

@@ -30,6 +30,7 @@ extends_documentation_fragment:
   - siteops.upgrades.attributes.actiongroup_plone
   - siteops.upgrades.plone
   - siteops.upgrades.plone_wait
+  - siteops.upgrades.progress
 attributes:
   check_mode:
     support: full
@@ -194,6 +195,7 @@ from ..module_utils._plone_client import PloneClient
 from ..module_utils._plone_module import plone_arguments, plone_client, wait_arguments
 from ..module_utils._plone_state import SiteState
 from ..module_utils._plone_upgrade import Outcome, UpgradeFailed, UpgradeRun, must_be_able_to_upgrade
+from ..module_utils._progress import Progress
 
 
 def upgrade(module: AnsibleModule) -> dict[str, t.Any]:
@@ -218,8 +220,8 @@ def upgrade(module: AnsibleModule) -> dict[str, t.Any]:
 def perform(module: AnsibleModule, client: PloneClient) -> Outcome:
     """Upgrade or rehearse."""
     params = module.params
-    interval, timeout = params["wait_interval"], params["wait_timeout"]
-    return UpgradeRun(client, dry_run=params["dry_run"], wait_timeout=timeout, wait_interval=interval).perform()
+    waiting = {option: params[option] for option in ("wait_timeout", "wait_interval")}
+    return UpgradeRun(client, dry_run=params["dry_run"], progress=Progress(module), **waiting).perform()
 
 
 def foresee(module: AnsibleModule, client: PloneClient) -> Outcome:

@@ -25,6 +25,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_wait import
     call_and_verify,
     wait_until,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._progress import Progress
 
 Look = t.Union[str, CallError]
 LOST = AnswerLostError("POST /status", "the connection was lost")
@@ -89,7 +90,7 @@ def request_of(script: Script) -> OdooRequest:
 
 def wait(*looks: Look, timeout: float = 600, interval: float = 60) -> tuple[dict[str, t.Any], OdooRequest]:
     request = request_of(Script(*looks))
-    return wait_until(request, SUCCESS, timeout=timeout, interval=interval), request
+    return wait_until(request, SUCCESS, timeout=timeout, interval=interval, progress=Progress(None)), request
 
 
 @pytest.mark.parametrize("end", sorted(SUCCESS))

@@ -1,0 +1,167 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lines in the output of a play that say how far a module is, while it works.
+
+The module runs as any other does, in this worker process. Beside it a thread reads the file that the module keeps in
+its temporary folder, and hands lines to Ansible's display, which sends them to the main process as it does with the
+warnings of workers. Whatever goes wrong with it costs the lines and nothing else.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import threading
+import time
+import typing as t
+
+from ansible import constants as C
+from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible.utils.display import Display
+
+from ..module_utils._progress import DEFAULT_INTERVAL, FILE_NAME
+from ._progress_lines import Story, parsed
+
+LOOK_SECONDS = 0.5
+"""Pause between two looks at a file of this machine."""
+
+REMOTE_LOOK_SECONDS = 15.0
+"""The longest pause between two looks at a file of another machine; usually there are two looks for each line."""
+
+PARTING_SECONDS = 0.2
+"""How long the end of a task waits for a look that is under way."""
+
+MOST_BYTES = 1000
+"""No note is longer."""
+
+FOR_PROGRAMS = ("json", "jsonl")
+"""Callbacks whose standard output is read by programs; with them the lines go to standard error."""
+
+Read = t.Callable[[], bytes]
+
+
+class ProgressAction(NormalAction):
+    """Runs the module of its own name as Ansible would without an action plugin, and tells how far it is."""
+
+    @property
+    def _interval(self) -> int:
+        """Seconds between two lines, 0 for none. An option that makes no sense is left to the module to refuse."""
+        try:
+            interval = int(self._task.args.get("progress_interval", DEFAULT_INTERVAL))
+        except (TypeError, ValueError):
+            return 0
+        silent = self._task.async_val or self._task.check_mode or self._task.no_log
+        return 0 if silent else max(interval, 0)
+
+    def _early_needs_tmp_path(self) -> bool:
+        # Where modules are piped to the host, this would be the only use of the folder. One that another user without
+        # privileges can use is more than the lines are worth: it takes warnings and settings.
+        return bool(super()._early_needs_tmp_path() or (self._interval and not self._is_become_unprivileged()))
+
+    def _fixup_perms2(self, remote_paths: t.Any, *args: t.Any, **more: t.Any) -> t.Any:
+        """Let the user that a module runs as write to its folder too, where it was let in by an access control list."""
+        fixed = super()._fixup_perms2(remote_paths, *args, **more)
+        folder = self._connection._shell.tmpdir
+        if self._interval and folder in remote_paths and self._is_become_unprivileged():
+            with contextlib.suppress(Exception):
+                self._remote_set_user_facl([folder], self.get_become_option("become_user"), "rwx")
+        return fixed
+
+    def _execute_module(self, *args: t.Any, **options: t.Any) -> t.Any:
+        with self._told(options.get("task_vars") or {}):
+            return super()._execute_module(*args, **options)
+
+    def _told(self, task_vars: t.Mapping[str, t.Any]) -> contextlib.AbstractContextManager[t.Any]:
+        """The context in which lines are told; one that does nothing where none are wanted or can be had."""
+        interval, folder = self._interval, self._connection._shell.tmpdir
+        if not interval or not folder:
+            return contextlib.nullcontext()
+        host = task_vars.get("inventory_hostname", self._play_context.remote_addr)
+        place = f"{host} -> {self._task.delegate_to}" if self._task.delegate_to else host
+        prefix = f"[{place}] {self._task.action.rpartition('.')[2]}: "
+        path = os.path.join(folder, FILE_NAME)
+        if self._connection.transport == "local":
+            return Teller(prefix, interval, LOOK_SECONDS, lambda: _head(path))
+        if self._connection.transport == "ssh":
+            return Teller(prefix, interval, min(interval / 2, REMOTE_LOOK_SECONDS), RemoteHead(self, path))
+        return contextlib.nullcontext()
+
+
+class RemoteHead:
+    """Reads a file through an SSH connection of its own, which shares a multiplexed one where there is such a thing.
+
+    The connection of the task is busy, and not made for two threads.
+    """
+
+    def __init__(self, action: ProgressAction, path: str) -> None:
+        self._command = f"head -c {MOST_BYTES} {shlex.quote(path)}"
+        self._connection: t.Any = None
+        with contextlib.suppress(Exception):
+            busy = action._connection
+            loader = action._shared_loader_obj.connection_loader
+            connection = loader.get(busy._load_name, action._play_context, new_stdin=None)
+            connection.set_options(direct=busy.get_options())
+            self._connection = connection
+
+    def __call__(self) -> bytes:
+        if not self._connection:
+            raise OSError("no connection")
+        _status, output, _errors = self._connection.exec_command(self._command, in_data=None, sudoable=False)
+        return output
+
+
+class Teller:
+    """Looks and tells in a thread of its own, for as long as the context lasts.
+
+    :param prefix: what each line begins with.
+    :param interval: seconds between two lines; the first one comes after as many.
+    :param pause: seconds between two looks.
+    :param read: reads the file; what it raises ends the telling for good, but for a file that is not there.
+    """
+
+    def __init__(self, prefix: str, interval: float, pause: float, read: Read) -> None:
+        self._prefix = prefix
+        self._interval = interval
+        self._pause = pause
+        self._read = read
+        self._over = threading.Event()
+        # Never waited for by the end of the process: a look may hang with the network.
+        self._thread = threading.Thread(target=self._tell, name="progress", daemon=True)
+
+    def __enter__(self) -> Teller:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: t.Any) -> None:
+        self._over.set()
+        self._thread.join(PARTING_SECONDS)
+
+    def _tell(self) -> None:
+        with contextlib.suppress(Exception):
+            story = Story()
+            next_line = time.monotonic() + self._interval
+            while not self._over.wait(max(min(self._pause, next_line - time.monotonic()), 0.0)):
+                with contextlib.suppress(FileNotFoundError):
+                    story.see(parsed(self._read()), time.monotonic())
+                now = time.monotonic()
+                if now < next_line:
+                    continue
+                next_line += self._interval * ((now - next_line) // self._interval + 1)
+                line = story.line(now)
+                if line and not self._over.is_set():
+                    _display(f"{self._prefix}{line}")
+
+
+def _head(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(MOST_BYTES)
+
+
+def _display(line: str) -> None:
+    callback = str(C.DEFAULT_STDOUT_CALLBACK).rpartition(".")[2]
+    Display().display(line, stderr=callback in FOR_PROGRAMS)
