@@ -1,0 +1,218 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Maintenance windows: which hours of which days belong to one, and where a moment lies in it.
+
+A window is told in the words of a clock on a wall, and everything here is computed from a moment that is given, so that
+it can be proven by dates. Where the clock is changed, a time that it skips counts as the moment at which it skips, and
+of a time that it shows twice the first one counts.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import typing as t
+import zoneinfo
+from dataclasses import dataclass
+
+from ._errors import OptionError
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MINUTES_OF_A_DAY = 24 * 60
+CLOCK_TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])", re.ASCII)
+LOOK_BACK, LOOK_AHEAD = 8, 16
+"""Days in which a window that opens at all is found open: a week, and another where the clock skips it once."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a moment lies. All times are in the zone of the window.
+
+    In an open window ``opens_at`` is when it opened; in a closed one it is the next opening, and ``closes_at`` the end
+    of that. ``closes_at`` is None where it never closes.
+    """
+
+    now: dt.datetime
+    opens_at: dt.datetime
+    closes_at: dt.datetime | None
+
+    @property
+    def open(self) -> bool:
+        """Whether work may be started."""
+        return _seconds(self.now, self.opens_at) <= 0
+
+    @property
+    def opens_in(self) -> float:
+        """Seconds until it opens; 0 where it is open."""
+        return max(_seconds(self.now, self.opens_at), 0.0)
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until it closes; 0 where it is closed, None where it does not close."""
+        if not self.open:
+            return 0.0
+        return _seconds(self.now, self.closes_at) if self.closes_at else None
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the window is over before that much time has passed."""
+        return self.remaining is not None and self.remaining < seconds
+
+
+@dataclass(frozen=True)
+class Window:
+    """Certain hours of certain days.
+
+    :param days: numbers of week days on which it begins, 0 for Monday.
+    :param start: the minute of the day at which it begins.
+    :param end: the minute at which it ends, above 1440 on the day after.
+    """
+
+    days: frozenset[int]
+    start: int
+    end: int
+    zone: dt.tzinfo
+    zone_name: str
+
+    @classmethod
+    def from_option(cls, option: str, given: t.Mapping[str, t.Any]) -> Window:
+        """The window that an option describes by ``days``, ``from``, ``to`` and ``timezone``.
+
+        :raises OptionError: names the key that is bad.
+        """
+        start, end = (_minute(f"{option}.{key}", given.get(key)) for key in ("from", "to"))
+        if start == MINUTES_OF_A_DAY:
+            raise OptionError(f"{option}.from", "must be before 24:00; midnight is 00:00 of the day that begins then.")
+        if start == end:
+            raise OptionError(f"{option}.to", "is the same as 'from'; a whole day is from 00:00 to 24:00.")
+        zone_name = given.get("timezone") or "UTC"
+        return cls(
+            days=_days(f"{option}.days", given.get("days")),
+            start=start,
+            end=end if end > start else end + MINUTES_OF_A_DAY,
+            zone=_zone(f"{option}.timezone", zone_name),
+            zone_name=zone_name,
+        )
+
+    def at(self, now: dt.datetime) -> Position:
+        """Where a moment lies: in the window, or before its next opening. Windows without a gap between are one."""
+        local = now.astimezone(self.zone)
+        spans = self._spans(local.date())
+        opens_at, closes_at = next(span for span in spans if span[1] > now)
+        return Position(
+            now=local,
+            opens_at=opens_at.astimezone(self.zone),
+            closes_at=closes_at.astimezone(self.zone) if len(spans) > 1 else None,
+        )
+
+    def _spans(self, today: dt.date) -> list[tuple[dt.datetime, dt.datetime]]:
+        """Beginnings and ends around a day, in UTC and in order; a single one where the window never closes."""
+        spans: list[tuple[dt.datetime, dt.datetime]] = []
+        for day in (today + dt.timedelta(days=number) for number in range(-LOOK_BACK, LOOK_AHEAD)):
+            if day.weekday() not in self.days:
+                continue
+            opens_at, closes_at = (_moment(day, minute, self.zone) for minute in (self.start, self.end))
+            if spans and opens_at <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(spans[-1][1], closes_at))
+            elif opens_at < closes_at:
+                spans.append((opens_at, closes_at))
+        return spans
+
+    def __str__(self) -> str:
+        """In words, such as ``Sat, Sun from 22:00 to 04:00 (Europe/Zurich)``."""
+        days = "every day" if len(self.days) == len(DAYS) else ", ".join(day_name(day) for day in sorted(self.days))
+        end = self.end if self.end <= MINUTES_OF_A_DAY else self.end - MINUTES_OF_A_DAY
+        return f"{days} from {_clock(self.start)} to {_clock(end)} ({self.zone_name})"
+
+
+def day_name(day: int) -> str:
+    """The short English name of a week day, 0 for Monday."""
+    return DAYS[day][:3].capitalize()
+
+
+def readable(moment: dt.datetime) -> str:
+    """A moment in the words of its own zone, such as ``Sat 2026-11-21 22:00``."""
+    return f"{day_name(moment.weekday())} {moment:%Y-%m-%d %H:%M}"
+
+
+def how_long(seconds: float) -> str:
+    """A length of time for people, such as ``6 h 15 min``; what is shorter than a minute is in seconds."""
+    minutes = round(seconds / 60)
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    parts = ((minutes // MINUTES_OF_A_DAY, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
+
+
+def _seconds(earlier: dt.datetime, later: dt.datetime) -> float:
+    """Seconds that really pass: the difference of two times of one zone is that of the clock on the wall."""
+    return (later.astimezone(dt.timezone.utc) - earlier.astimezone(dt.timezone.utc)).total_seconds()
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def _minute(option: str, value: t.Any) -> int:
+    if value is None or value == "":
+        raise OptionError(option, 'is missing; give a time such as "22:00".')
+    found = CLOCK_TIME.fullmatch(str(value).strip())
+    minute = int(found.group(1)) * 60 + int(found.group(2)) if found else MINUTES_OF_A_DAY + 1
+    if minute > MINUTES_OF_A_DAY:
+        unquoted = " YAML takes 22:00 without quotes for the number 1320." if str(value).isdigit() else ""
+        raise OptionError(option, f'{value} is no time from "00:00" to "24:00"; write it in quotes.{unquoted}')
+    return minute
+
+
+def _days(option: str, value: t.Any) -> frozenset[int]:
+    if value is None:
+        return frozenset(range(len(DAYS)))
+    numbers = {name: day for day, full in enumerate(DAYS) for name in (full, full[:3])}
+    names = [str(name).strip().lower() for name in value]
+    unknown = [name for name in names if name not in numbers]
+    if unknown or not names:
+        bad = ", ".join(unknown) or "an empty list"
+        raise OptionError(option, f"{bad} is no day of the week, such as mon or monday.")
+    return frozenset(numbers[name] for name in names)
+
+
+def _zone(option: str, name: str) -> dt.tzinfo:
+    if name == "UTC":
+        return dt.timezone.utc
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        reason = f"{name} is no time zone that this host knows, such as Europe/Zurich or UTC."
+        if not zoneinfo.available_timezones():
+            reason = (
+                f"{name} is unknown: this host has no time zone database. Install tzdata, the system's or Python's."
+            )
+        raise OptionError(option, reason) from error
+
+
+def _moment(day: dt.date, minute: int, zone: dt.tzinfo) -> dt.datetime:
+    """The moment in UTC at which the clock on the wall first shows a time, or skips it."""
+    wall = dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=minute)
+    local = wall.replace(tzinfo=zone)
+    moment = local.astimezone(dt.timezone.utc)
+    if moment.astimezone(zone).replace(tzinfo=None) == wall:
+        return moment
+    return _when_skipped(local, zone)
+
+
+def _when_skipped(missing: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    """The moment at which the clock jumps over a time, found by halving: the zone only tells offsets."""
+    # PEP 495: read with the offset from before the jump, a time that is missing lies after it, and the other way round.
+    after = missing.replace(fold=0).astimezone(dt.timezone.utc)
+    before = missing.replace(fold=1).astimezone(dt.timezone.utc)
+    offset = after.astimezone(zone).utcoffset()
+    while after - before > dt.timedelta(seconds=1):
+        middle = (before + (after - before) / 2).replace(microsecond=0)
+        if middle.astimezone(zone).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after

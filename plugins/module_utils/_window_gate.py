@@ -1,0 +1,102 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether work may be started now: waiting for a maintenance window, refusing outside of it, telling how long it is.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ._errors import OptionError, UpgradeError
+from ._options import require_positive
+from ._times import utc_now, written
+from ._window import Position, Window, how_long, readable
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+LOOK_AGAIN_AFTER = 30.0
+"""Seconds: the clock of a host may be set while somebody sleeps by it."""
+
+
+class WindowClosed(UpgradeError):
+    """Nothing may be started: it is no time for that. ``refused`` in the result tells it from every other failure."""
+
+
+def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:
+    """Tell whether the window is open, having waited for it where that is allowed and of use.
+
+    :raises OptionError: an option is bad.
+    :raises WindowClosed: it is closed and must be open. In check mode that is a warning.
+    """
+    params = module.params
+    window = Window.from_option("window", params["window"])
+    if params["wait_timeout"] < 0:
+        raise OptionError("wait_timeout", f"must not be less than 0, not {params['wait_timeout']}.")
+    if params["work_timeout"] is not None:
+        require_positive(params, "work_timeout")
+    first = position = window.at(utc_now())
+    if not module.check_mode and position.opens_in <= params["wait_timeout"]:
+        position = wait_for_opening(window, position)
+    result = as_result(window, position, waited=(position.now - first.now).total_seconds())
+    if position.open:
+        warn_of_the_end(module, position)
+    elif params["must_be_open"] and module.check_mode:
+        real = "wait until then" if position.opens_in <= params["wait_timeout"] else "be refused"
+        module.warn(f"{result['msg']} Check mode works at any time; a run outside of it would {real}.")
+    elif params["must_be_open"]:
+        msg = f"{result.pop('msg')} Nothing is started before. Run this again then, or let it wait that long."
+        raise WindowClosed(msg, **result, refused=True)
+    return result
+
+
+def wait_for_opening(window: Window, position: Position) -> Position:
+    """Sleep until a window is open."""
+    while not position.open:
+        time.sleep(min(position.opens_in, LOOK_AGAIN_AFTER))
+        position = window.at(utc_now())
+    return position
+
+
+def warn_of_the_end(module: AnsibleModule, position: Position) -> None:
+    """Warn where the work that is to begin may last longer than the window."""
+    work = module.params["work_timeout"]
+    if work and position.closes_at and position.ends_within(work):
+        module.warn(
+            f"What is started now may take {how_long(work)}, and the maintenance window closes in "
+            f"{how_long(position.remaining or 0)}, at {readable(position.closes_at)}. It is not broken off then."
+        )
+
+
+def as_result(window: Window, position: Position, waited: float) -> dict[str, t.Any]:
+    """What the module returns."""
+    closes_at = position.closes_at
+    return {
+        "changed": False,
+        "msg": _sentence(window, position),
+        "open": position.open,
+        "now": written(position.now),
+        "opens_at": written(position.opens_at),
+        "opens_in": round(position.opens_in, 3),
+        "closes_at": written(closes_at) if closes_at else None,
+        "remaining": round(position.remaining, 3) if position.remaining is not None else None,
+        "waited": round(waited, 3),
+        "timezone": window.zone_name,
+    }
+
+
+def _sentence(window: Window, position: Position) -> str:
+    if not position.open:
+        return (
+            f"The maintenance window, {window}, is closed: it is {readable(position.now)}, and it opens at "
+            f"{readable(position.opens_at)}, in {how_long(position.opens_in)}."
+        )
+    if not position.closes_at or position.remaining is None:
+        return f"The maintenance window, {window}, is always open."
+    until, remaining = readable(position.closes_at), how_long(position.remaining)
+    return f"The maintenance window, {window}, is open until {until}, for {remaining}."
