@@ -59,9 +59,17 @@ class ProgressAction(NormalAction):
         return 0 if silent else max(interval, 0)
 
     def _early_needs_tmp_path(self) -> bool:
-        # Where modules are piped to the host, this would be the only use of the folder. One that another user without
-        # privileges can use is more than the lines are worth: it takes warnings and settings.
-        return bool(super()._early_needs_tmp_path() or (self._interval and not self._is_become_unprivileged()))
+        if super()._early_needs_tmp_path():
+            return True
+        # Where modules are piped to the host, the lines would be the only use of the folder. One that another user
+        # without privileges can write to takes settings that people may not have, and is more than they are worth.
+        return bool(self._interval and not (self._is_become_unprivileged() and self._is_pipelining_enabled("new")))
+
+    def _update_module_args(self, module_name: t.Any, module_args: t.Any, *args: t.Any, **more: t.Any) -> None:
+        super()._update_module_args(module_name, module_args, *args, **more)
+        if self._interval and self._is_become_unprivileged():
+            # Ansible keeps the folder from a user that usually cannot write to it.
+            module_args["_ansible_tmpdir"] = self._connection._shell.tmpdir
 
     def _fixup_perms2(self, remote_paths: t.Any, *args: t.Any, **more: t.Any) -> t.Any:
         """Let the user that a module runs as write to its folder too, where it was let in by an access control list."""
