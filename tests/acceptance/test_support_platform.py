@@ -11,6 +11,7 @@ import http.client
 import io
 import json
 import os
+import random
 import re
 import shutil
 import ssl
@@ -826,6 +827,28 @@ def test_answers_can_be_slow(platform: Platform, client: Client) -> None:
     assert len(platform.store.all()) == 2
 
 
+def test_a_line_can_be_slow_both_ways(
+    platform: Platform, client: Client, sftp: Batch, key_file: Path, tmp_path: Path
+) -> None:
+    rate, content = 500_000, random.Random(1).randbytes(250_000)
+    dump = tmp_path / "openchs.70.cdump"
+    dump.write_bytes(content)
+    request = client.create()
+    platform.settings.update({"bytes_per_second": rate, "accept_any_dump": True})
+    moves: list[Callable[[], Any]] = [lambda: client.upload(request, content)]
+    opened = client.call("request_sftp_access", **access(request), ssh_keys=public_key(key_file))["request"]
+    moves.append(lambda: sftp(opened, f"put {dump} {opened['shared_file']}"))
+    moves.append(lambda: sftp(opened, f"get {opened['shared_file']} {tmp_path / 'back'}"))
+    moves.append(lambda: client.get(request["upgraded_dump_url"]))
+    for number, move in enumerate(moves):
+        if number == len(moves) - 1:
+            platform.force_state(request["id"], "done")
+        began = time.monotonic()
+        move()
+        assert time.monotonic() - began >= len(content) / rate
+    assert platform.request(request["id"]).original.read_bytes() == content == (tmp_path / "back").read_bytes()
+
+
 # Control, log, settings, command line
 
 
@@ -872,7 +895,8 @@ def test_the_log_never_tells_a_secret(key_file: Path) -> None:
 
 
 def test_settings_are_checked() -> None:
-    for wrong in ({"targets": "18.0"}, {"stage_seconds": "1"}, {"failure_status": True}, {"colour": "red"}):
+    numbers = {"stage_seconds": "1"}, {"failure_status": True}, {"bytes_per_second": 0}
+    for wrong in ({"targets": "18.0"}, *numbers, {"colour": "red"}):
         with pytest.raises(SettingsError):
             Platform(**wrong)
 

@@ -67,6 +67,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         "failure_status": options.failure_status,
         "deliver_filestore": options.deliver_filestore,
         "accept_any_dump": options.accept_any_dump,
+        "bytes_per_second": options.bytes_per_second,
     }
 
 
@@ -122,6 +123,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     add("--failure-status", type=int, default=_DEFAULTS.failure_status, help="HTTP status of failures (default: 200)")
     add("--deliver-filestore", action="store_true", help="always deliver a zip archive with a filestore")
     add("--accept-any-dump", action="store_true", help="take uploads of unknown format")
+    add("--bytes-per-second", type=int, metavar="COUNT", help="a slow line, for each connection (default: no limit)")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Application:
         self._api = api
         self._results = results
         self._faults = faults
-        self._settings = settings
+        self.settings = settings
         self.control = control
 
     def call_name(self, path: str) -> str:
@@ -64,7 +64,7 @@ class Application:
             return answer
         except Refusal as refusal:
             exchange.record.failures = [failure["reason"] for failure in refusal.failures]
-            return Answer.of_json({"failures": refusal.failures}, self._settings.failure_status)
+            return Answer.of_json({"failures": refusal.failures}, self.settings.failure_status)
         except BodyTooLarge:
             return Answer.of_html("413 Content Too Large", 413)
         except Dropped:

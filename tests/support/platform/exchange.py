@@ -19,6 +19,7 @@ from typing import Any
 
 from support.platform.call_log import CallRecord
 from support.platform.dumps import BLOCK
+from support.platform.pace import Pace
 
 _FORM_LIMIT = 1 << 20
 
@@ -35,16 +36,25 @@ class Body:
     """The body of a request, read once and at need, with bounded memory.
 
     `announce` tells a client that waits for it (Expect: 100-continue) to go on. With `cut_after` the connection is
-    dropped after so many bytes.
+    dropped after so many bytes. `pace` is the line that it comes over, `wait` waits so many seconds and tells whether
+    the server is about to stop.
     """
 
     def __init__(
-        self, stream: io.BufferedIOBase, length: int, record: CallRecord, announce: Callable[[], None] | None
+        self,
+        stream: io.BufferedIOBase,
+        length: int,
+        record: CallRecord,
+        announce: Callable[[], None] | None,
+        pace: Pace,
+        wait: Callable[[float], bool],
     ) -> None:
         self._stream = stream
         self._left = length
         self._record = record
         self._announce = announce
+        self._pace = pace
+        self._wait = wait
         self.length = length
         self.cut_after: int | None = None
 
@@ -75,13 +85,13 @@ class Body:
         if self._announce:
             self._announce()
             self._announce = None
-        wanted = min(self._left, BLOCK)
+        wanted = self._pace.block(min(self._left, BLOCK))
         if self.cut_after is not None:
             wanted = min(wanted, self.cut_after - self._record.received)
         block = self._stream.read(wanted) if wanted else b""
         self._left -= len(block)
         self._record.received += len(block)
-        if len(block) < wanted or not wanted:
+        if len(block) < wanted or not wanted or self._wait(self._pace.delay(len(block))):
             raise Dropped
         return block
 

@@ -21,6 +21,7 @@ from support.platform.call_log import CallLog, CallRecord
 from support.platform.certificates import LOOPBACK
 from support.platform.dumps import BLOCK
 from support.platform.exchange import Answer, Body, Dropped, Exchange
+from support.platform.pace import Pace, shorten_buffers
 
 _IDLE_SECONDS = 60
 _LINGER_SECONDS = 5
@@ -51,6 +52,8 @@ class HttpServer(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
+        if self.application.settings.bytes_per_second:
+            shorten_buffers(connection)
         if self._tls:
             connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self._open.add(connection)
@@ -85,6 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
+        self._pace = Pace(self.server.application.settings)
         if isinstance(self.connection, ssl.SSLSocket):
             self.connection.do_handshake()
 
@@ -119,7 +123,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self, record: CallRecord) -> Body:
         length = self.headers.get("Content-Length", "0")
         expects = self.headers.get("Expect", "").lower() == "100-continue"
-        return Body(self.rfile, int(length) if length.isdecimal() else 0, record, self._go_on if expects else None)
+        announce = self._go_on if expects else None
+        return Body(self.rfile, int(length) if length.isdecimal() else 0, record, announce, self._pace, self._wait)
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait; true when the server stops meanwhile."""
+        return seconds > 0 and self.server.stopping.wait(seconds)
 
     def _go_on(self) -> None:
         self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -158,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         for block in self._blocks(answer):
             self.connection.sendall(block)
             exchange.record.sent += len(block)
-            if answer.seconds_per_byte and self.server.stopping.wait(answer.seconds_per_byte):
+            if self._wait(answer.seconds_per_byte or self._pace.delay(len(block))):
                 raise Dropped
         if answer.cut_after is not None:
             raise Dropped
@@ -166,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _blocks(self, answer: Answer) -> Iterator[bytes]:
         limits = [limit for limit in (answer.cut_after, answer.end_after) if limit is not None]
         left = min([answer.body_length, *limits])
-        size = 1 if answer.seconds_per_byte else BLOCK
+        size = 1 if answer.seconds_per_byte else self._pace.block(BLOCK)
         if isinstance(answer.content, bytes):
             content = answer.content[answer.offset : answer.offset + left]
             yield from (content[start : start + size] for start in range(0, len(content), size))

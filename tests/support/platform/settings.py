@@ -31,6 +31,8 @@ class Settings:
     failure_status:     HTTP status that carries a document of failures.
     deliver_filestore:  deliver a zip archive with dump.sql and filestore/ whatever was uploaded.
     accept_any_dump:    take an upload of unknown format through all states instead of ending in `invalid`.
+    bytes_per_second:   how fast dumps and results move over one connection, both ways; None is as fast as it goes.
+                        For a line that holds little back on its way, set it before the connection is made.
     """
 
     contracts: tuple[str, ...] = (SAMPLE_CONTRACT,)
@@ -41,6 +43,7 @@ class Settings:
     failure_status: int = 200
     deliver_filestore: bool = False
     accept_any_dump: bool = False
+    bytes_per_second: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
@@ -71,7 +74,9 @@ def _checked(name: str, value: Any) -> Any:
         "end_state": (str,),
         "deliver_filestore": (bool,),
         "accept_any_dump": (bool,),
+        "bytes_per_second": (int, type(None)),
     }
-    if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]):
+    stands_still = name == "bytes_per_second" and isinstance(value, int) and value < 1
+    if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]) or stands_still:
         raise SettingsError(f"{name} cannot be {value!r}")
     return value

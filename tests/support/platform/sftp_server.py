@@ -28,6 +28,7 @@ from support.platform.api import sftp_user
 from support.platform.call_log import CallLog, CallRecord
 from support.platform.certificates import LOOPBACK, write_private
 from support.platform.faults import SFTP_CALL, FaultQueue, SftpPlan
+from support.platform.pace import Pace, shorten_buffers
 from support.platform.requests_store import RequestStore, SftpAccess, UpgradeRequest
 
 _HOST_KEY_TYPE = "ecdsa-sha2-nistp256"
@@ -89,6 +90,8 @@ class SftpServer:
     async def _accept(self) -> None:
         while True:
             connection, _address = await self._loop.sock_accept(self._socket)
+            if self._store.settings.bytes_per_second:
+                shorten_buffers(connection)
             self._begin(self._serve(connection))
 
     async def _serve(self, connection: socket.socket) -> None:
@@ -187,6 +190,7 @@ class _Folder(asyncssh.SFTPServer):
         self._record = session.record
         self._plan = session.plan
         self._moved = 0
+        self._pace = Pace(session.store.settings)
 
     def _deny(self, *_arguments: Any) -> NoReturn:
         self._record.events.append("denied")
@@ -297,9 +301,12 @@ class _Folder(asyncssh.SFTPServer):
         return min([count, *(limit - self._moved for limit in limits)])
 
     async def _pass(self, count: int) -> int:
-        """Count bytes of data; end or stop the session where the plan says so."""
+        """Count bytes of data, and let them take their time; end or stop the session where the plan says so."""
         allowed = self._allowance(count)
         self._moved += allowed
+        delay = self._pace.delay(allowed)
+        if delay:
+            await asyncio.sleep(delay)
         if allowed == count:
             return count
         if self._plan.hang_after is not None:
