@@ -21,6 +21,7 @@ sys.path.insert(0, str(CLONE / "tests"))
 from support.checks import interpreters, tally, workspace  # noqa: E402
 
 BUILD = CLONE / ".build"
+SITE = BUILD / "docs"
 HELPERS = CLONE / "tests/support/checks"
 GROUPS = nox.project.load_toml(CLONE / "pyproject.toml")
 PYTHONS = interpreters.gathered(BUILD / "pythons") or interpreters.gather(BUILD / "pythons")
@@ -177,6 +178,7 @@ def lint(session: nox.Session) -> None:
             "tests/support",
             "tests/repository",
             "tests/acceptance",
+            "tests/docs",
             "tests/faults",
             imports=str(tests),
         ),
@@ -246,11 +248,29 @@ def molecule(session: nox.Session) -> None:
 
 @PLAIN
 def docs(session: nox.Session) -> None:
-    """The documentation of plugins and roles, and the changelog."""
+    """The documentation of plugins and roles, the changelog, and the documentation site in .build/docs."""
     checks = Checks(session)
     checks.install("docs", extra=("ansible-core",))
-    checks.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=all", ".")
-    checks.run("antsibull-changelog", "lint")
+    everything = ("--plugin-docs", "--check-extra-docs-refs", "--validate-collection-refs=all")
+    checks.run_each(
+        partial(checks.run, "antsibull-docs", "lint-collection-docs", *everything, "."),
+        partial(checks.run, "antsibull-changelog", "lint"),
+        partial(build_site, checks),
+        partial(checks.pytest, "tests/docs", env={"SITEOPS_SITE": str(SITE)}),
+    )
+
+
+def build_site(checks: Checks) -> None:
+    """The documentation site, in .build/docs; nothing is fetched, and every warning is an error."""
+    source = checks.root / "site"
+    imports = {"PYTHONPATH": str(checks.copy / "tests")}
+    checks.session.run(
+        "python", "-m", "support.checks.site", str(checks.copy), str(source), env={**checks.env, **imports}, silent=True
+    )
+    reference = ("--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", str(source / "collection"))
+    checks.run("antsibull-docs", "collection", *reference, "siteops.upgrades")
+    shutil.rmtree(SITE, ignore_errors=True)
+    checks.run("sphinx-build", "-n", "-W", "--keep-going", "-E", "-q", "-b", "html", str(source), str(SITE))
 
 
 @PLAIN
@@ -286,6 +306,14 @@ def demo(session: nox.Session) -> None:
     session.install("-r", str(checks.copy / "tests/support/platform/requirements.txt"))
     with session.chdir(CLONE / "tests"):
         session.run("python", "-m", "support.demo", str(checks.root), interrupt_timeout=60, terminate_timeout=60)
+
+
+@nox.session(python=PYTHON, default=False)
+def plone(session: nox.Session) -> None:
+    """A real Plone with a pending upgrade to practise on, in the foreground."""
+    with session.chdir(CLONE / "tests"):
+        command = ("python", "-m", "support.plone", "serve", *session.posargs)
+        session.run(*command, success_codes=[0, 130], interrupt_timeout=30, terminate_timeout=30)
 
 
 @nox.session(python=PYTHON, default=False)

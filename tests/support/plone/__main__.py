@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +38,32 @@ def start(arguments: argparse.Namespace) -> None:
         server.close()
         raise
     print(f"Plone answers at {' '.join(server.urls)}")
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    with PloneServer(arguments.profile, arguments.port, arguments.sites) as server:
+        print(_summary(server), flush=True)
+        over.wait()
+
+
+def _summary(server: PloneServer) -> str:
+    account = server.state()
+    others = [f"  another site   {url}" for url in server.urls[1:]]
+    return "\n".join(
+        [
+            f"A real Plone is ready. Its database claims version {server.profile}, so an upgrade is pending.",
+            "",
+            f"  export PLONE_URL={server.url}",
+            f"  export PLONE_USERNAME={account['username']}",
+            f"  export PLONE_PASSWORD={account['password']}",
+            "",
+            *others,
+            "It listens on this machine only. End with Ctrl-C; its data goes with it.",
+        ]
+    )
 
 
 def stop(arguments: argparse.Namespace) -> None:
@@ -76,13 +104,17 @@ def _parser() -> argparse.ArgumentParser:
     stateful = argparse.ArgumentParser(add_help=False)
     stateful.add_argument("--state", type=Path, required=True, help="JSON file that describes the running server")
 
-    command = commands.add_parser("start", parents=[stateful], help="start a server that stays; writes --state")
-    command.add_argument(
-        "--profile", default=PROFILE, help="version of the core profile every site claims (default: %(default)s)"
-    )
-    command.add_argument("--port", type=int, help="port on 127.0.0.1 (default: a free one)")
-    command.add_argument("--sites", type=int, default=1, help="how many sites the instance has (default: %(default)s)")
-    command.set_defaults(run=start)
+    for name, parents, run, text in (
+        ("serve", [], serve, "run a server in the foreground, to practise on"),
+        ("start", [stateful], start, "start a server that stays; writes --state"),
+    ):
+        command = commands.add_parser(name, parents=parents, help=text)
+        command.add_argument(
+            "--profile", default=PROFILE, help="version of the core profile every site claims (default: %(default)s)"
+        )
+        command.add_argument("--port", type=int, help="port on 127.0.0.1 (default: a free one)")
+        command.add_argument("--sites", type=int, default=1, help="how many sites there are (default: %(default)s)")
+        command.set_defaults(run=run)
 
     command = commands.add_parser("stop", parents=[stateful], help="stop the server, remove its data and --state")
     command.set_defaults(run=stop)

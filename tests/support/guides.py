@@ -1,0 +1,64 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The code blocks of the guides in docs/docsite/rst, for the tests that check and run them."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import NamedTuple
+
+from antsibull_docutils.rst_code_finder import CodeBlockDirective, find_code_blocks, mark_antsibull_code_block
+from docutils import nodes
+
+GUIDES = pathlib.Path(__file__).resolve().parents[2] / "docs/docsite/rst"
+
+
+class Block(NamedTuple):
+    """One code block; ``caption`` is the name of a file that a reader is to make, or empty."""
+
+    page: str
+    line: int
+    language: str
+    caption: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+class _Captioned(CodeBlockDirective):
+    """A code block that keeps its caption."""
+
+    def run(self) -> list[nodes.literal_block]:
+        code = "\n".join(self.content)
+        literal = nodes.literal_block(code, code)
+        mark_antsibull_code_block(
+            literal,
+            language=self.arguments[0] if self.arguments else None,
+            content_offset=self.content_offset,
+            block_text=self.block_text,
+            other={"caption": self.options.get("caption", "")},
+        )
+        return [literal]
+
+
+def blocks(page: pathlib.Path) -> list[Block]:
+    """The code blocks of one page, in order."""
+    text = page.read_text(encoding="utf-8")
+    found = find_code_blocks(text, path=page, root_prefix=page.parent, extra_directives={"code-block": _Captioned})
+    return [
+        Block(
+            page.name,
+            block.row_offset + 1,
+            block.language or "",
+            block.attributes.get("antsibull-other-caption", ""),
+            block.content,
+        )
+        for block in found
+    ]
+
+
+def all_blocks() -> list[Block]:
+    """The code blocks of all guides."""
+    return [block for page in sorted(GUIDES.glob("*.rst")) for block in blocks(page)]
