@@ -1,0 +1,317 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module upgrade_report_page: a folder of run reports as one page."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: upgrade_report_page
+short_description: Turn the reports of upgrade runs into one page
+version_added: 0.1.0
+description:
+  - Reads every run report in a folder, as the roles P(siteops.upgrades.plone_upgrade#role) and
+    P(siteops.upgrades.odoo_upgrade#role) write them, and makes one HTML page, a Markdown file, or both.
+  - The page tells how each host stands by its latest run, those that failed first, how long each phase took, and how
+    long past runs took; the steps of an upgrade and the report of the server are folded below each host.
+  - A host stands as its latest run that could change something says. Runs in check mode are shown beside it, and count
+    only for a host that has no others.
+  - The page needs nothing else (no script, font or picture) and is not allowed to ask for anything. It is light or
+    dark as the reader's browser is, and can be printed; what is unfolded is printed.
+  - Whatever hosts and servers wrote is shown as text, without control characters and marks that turn the direction of
+    reading.
+  - A file whose name ends in C(.json) and that is no run report is named on the page with the reason, and is no
+    failure. Hidden files, files with other names and folders below are passed over.
+author:
+  - Contributors to siteops.upgrades (@siteops)
+extends_documentation_fragment:
+  - siteops.upgrades.attributes
+  - ansible.builtin.files
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Not for pages of more than 100 kB, of which only the size is told.
+  idempotent:
+    support: full
+    details:
+      - The same reports make the same page, at any time and on any machine.
+options:
+  src:
+    description:
+      - The folder with the run reports.
+    type: path
+    required: true
+  html:
+    description:
+      - The page to write. Its folder must be there.
+    type: path
+  markdown:
+    description:
+      - The Markdown file to write. Its folder must be there.
+    type: path
+  title:
+    description:
+      - The title of both.
+    type: str
+    default: Upgrade report
+  limit:
+    description:
+      - How many runs of a host the page shows, the newest ones. V(0) shows all.
+    type: int
+    default: 20
+seealso:
+  - plugin: siteops.upgrades.upgrade_report
+    plugin_type: role
+  - plugin: siteops.upgrades.plone_upgrade
+    plugin_type: role
+  - plugin: siteops.upgrades.odoo_upgrade
+    plugin_type: role
+"""
+
+EXAMPLES = r"""
+- name: Make a page for the web server of the operators
+  siteops.upgrades.upgrade_report_page:
+    src: /var/lib/site-upgrades/reports
+    html: /var/www/operations/upgrades.html
+    title: Upgrades of the intranet
+    mode: "0644"
+
+- name: Make Markdown for a ticket
+  siteops.upgrades.upgrade_report_page:
+    src: /var/lib/site-upgrades/reports
+    markdown: /tmp/upgrades.md
+  register: report
+
+- name: Tell what it says
+  ansible.builtin.debug:
+    msg: "{{ report.counts.failed }} of {{ report.counts.hosts }} hosts failed."
+"""
+
+RETURN = r"""
+msg:
+  description: What was read and written, in a sentence.
+  type: str
+  returned: always
+  sample: "12 hosts, 3 failed; wrote /var/www/operations/upgrades.html."
+counts:
+  description: How many hosts there are, and how each stands; no host is counted twice.
+  type: dict
+  returned: success
+  sample:
+    hosts: 12
+    failed: 3
+    unfinished: 0
+    refused: 1
+    would_change: 0
+    changed: 6
+    ok: 2
+    runs: 57
+    unreadable: 0
+  contains:
+    hosts:
+      description: All hosts.
+      type: int
+    failed:
+      description: Hosts whose latest run failed.
+      type: int
+    unfinished:
+      description: Hosts whose latest run still goes on or was killed.
+      type: int
+    refused:
+      description: Hosts whose latest run was outside of its maintenance window.
+      type: int
+    would_change:
+      description: Hosts that ran in check mode only, of which the latest run would have changed something.
+      type: int
+    changed:
+      description: Hosts whose latest run changed something.
+      type: int
+    ok:
+      description: Hosts whose latest run had nothing to change.
+      type: int
+    runs:
+      description: All run reports that were read.
+      type: int
+    unreadable:
+      description: Files that are no run reports, or broken ones.
+      type: int
+hosts:
+  description: The hosts in the order of the page.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    host:
+      description: The name in the inventory.
+      type: str
+      sample: intranet
+    product:
+      description: V(plone) or V(odoo).
+      type: str
+      sample: plone
+    standing:
+      description: How it stands, by one of the names in RV(counts).
+      type: str
+      sample: failed
+    message:
+      description: What the run said.
+      type: str
+      sample: The upgrade failed behind an HTTP 200.
+unreadable:
+  description: The files that could not be read as run reports.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    file:
+      description: The name of the file.
+      type: str
+      sample: notes.json
+    reason:
+      description: Why it could not be read.
+      type: str
+      sample: "It is no run report: it has no 'schema'."
+"""
+
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._errors import OptionError, UpgradeError
+from ..module_utils._report_fleet import Fleet, gather
+from ..module_utils._report_html import page
+from ..module_utils._report_markdown import document
+from ..module_utils._report_read import clean, read_folder
+from ..module_utils._report_words import counted
+from ..module_utils._text import harmless
+
+LARGEST_DIFF = 100_000
+
+
+MADE_BY = {"html": page, "markdown": document}
+
+
+def make(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of the module, after both files are as they should be."""
+    options = module.params
+    wanted = [option for option in ("html", "markdown") if options[option]]
+    check_places(options, wanted)
+    fleet = gather(read_folder(options["src"]), options["limit"])
+    changed, written, diff = False, [], []
+    for option in wanted:
+        path, content = os.path.realpath(options[option]), MADE_BY[option](fleet, clean(options["title"])).encode()
+        before = present(option, path)
+        if before != content:
+            written.append(path)
+            if not module.check_mode:
+                write(module, path, content)
+        if module._diff:
+            diff.append(difference(path, before, content))
+        changed |= before != content or attributes_changed(module, path)
+    return {
+        "changed": changed,
+        "msg": summary(fleet, written, module.check_mode),
+        "counts": fleet.counts,
+        "hosts": [
+            {"host": host.name, "product": host.product, "standing": host.standing, "message": host.latest.message}
+            for host in fleet.hosts
+        ],
+        "unreadable": [{"file": each.file, "reason": each.reason} for each in fleet.unreadable],
+        **({"diff": diff} if module._diff else {}),
+    }
+
+
+def check_places(options: t.Mapping[str, t.Any], wanted: list[str]) -> None:
+    """Raises OptionError before anything is read or written."""
+    if options["limit"] < 0:
+        raise OptionError("limit", f"{options['limit']} is less than 0.")
+    if not os.path.isdir(options["src"]):
+        raise OptionError("src", f"{options['src']} is no folder.")
+    for option in wanted:
+        folder = os.path.dirname(options[option]) or "."
+        if not os.path.isdir(folder):
+            raise OptionError(option, f"the folder {folder} is not there.")
+        if os.path.isdir(options[option]):
+            raise OptionError(option, f"{options[option]} is a folder; give the file to write.")
+    if len(wanted) > 1 and os.path.realpath(options["html"]) == os.path.realpath(options["markdown"]):
+        raise OptionError("markdown", "it is the same file as 'html'.")
+
+
+def present(option: str, path: str) -> bytes | None:
+    """What the file holds now; None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OptionError(option, f"{path} cannot be read: {error.strerror}.") from error
+
+
+def write(module: AnsibleModule, path: str, content: bytes) -> None:
+    """Put the whole file in its place in one step."""
+    new = os.path.join(module.tmpdir, os.path.basename(path))
+    with open(new, "wb") as file:
+        file.write(content)
+    module.atomic_move(new, path)
+
+
+def attributes_changed(module: AnsibleModule, path: str) -> bool:
+    """Set owner and mode as the options say, and tell whether they were otherwise."""
+    if module.check_mode and not os.path.exists(path):
+        return False
+    return bool(
+        module.set_fs_attributes_if_different(module.load_file_common_arguments(module.params, path=path), False)
+    )
+
+
+def difference(path: str, before: bytes | None, after: bytes) -> dict[str, t.Any]:
+    """As Ansible shows it."""
+    told: dict[str, t.Any] = {"before_header": path, "after_header": path}
+    for side, content in (("before", before or b""), ("after", after)):
+        if len(content) > LARGEST_DIFF:
+            told["src_larger" if side == "after" else "dst_larger"] = LARGEST_DIFF
+        else:
+            told[side] = content.decode("utf-8", "replace")
+    return told
+
+
+def summary(fleet: Fleet, written: list[str], check_mode: bool) -> str:
+    """What was read and written, in a sentence."""
+    counts = fleet.counts
+    read = f"{counted(counts['hosts'], 'host', 'hosts')}, {counts['failed']} failed" if fleet.hosts else "No runs yet"
+    files = " and ".join(written)
+    done = f"{'would write' if check_mode else 'wrote'} {files}" if files else "nothing new to write"
+    return f"{read}; {done}."
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "src": {"type": "path", "required": True},
+            "html": {"type": "path"},
+            "markdown": {"type": "path"},
+            "title": {"type": "str", "default": "Upgrade report"},
+            "limit": {"type": "int", "default": 20},
+        },
+        required_one_of=[("html", "markdown")],
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    try:
+        result = make(module)
+    except UpgradeError as error:
+        module.fail_json(**harmless({"msg": str(error), **error.result}))
+    module.exit_json(**harmless(result))
+
+
+if __name__ == "__main__":
+    main()
