@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -93,18 +94,21 @@ def hunt(figure: Figure) -> Iterator[Haystack]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home and a place for temporary files that anybody could enter, under a umask that keeps nobody out."""
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home and a place for temporary files that anybody could enter, under a umask that keeps nobody out.
+
+    Its path is short, because Ansible makes a socket below TMPDIR, whose path may not be longer than 107 bytes.
+    """
     former = os.umask(0)
-    folder = tmp_path / "home"
-    folder.mkdir()
-    (folder / "tmp").mkdir()
-    os.chmod(folder, 0o777)
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
-    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN", "ansible.builtin.jsonfile")
-    monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(folder / "facts"))
-    yield folder
+    with tempfile.TemporaryDirectory(prefix="home-") as name:
+        folder = Path(name)
+        (folder / "tmp").mkdir()
+        os.chmod(folder, 0o777)
+        monkeypatch.setenv("HOME", str(folder))
+        monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
+        monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN", "ansible.builtin.jsonfile")
+        monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(folder / "facts"))
+        yield folder
     os.umask(former)
 
 
@@ -152,6 +156,7 @@ def run_watched(hunt: Haystack, home: Path, name: str, play: str, hosts: Path, e
     for path, content in watcher.exposed.items():
         hunt.add(f"{name}: {path}, which others can read", content)
     hunt.add_files(f"{name}: fact cache", home / "facts")
+    assert ended.recap, ended.output
     # A report of Plone may hold a traceback of its own.
     assert "MODULE FAILURE" not in ended.output, ended.output
     return ended.output
@@ -169,6 +174,7 @@ def run_by_runner(hunt: Haystack, folder: Path, name: str, play: str, hosts: Pat
         quiet=True,
     )
     assert runner.status in ("successful", "failed"), runner.status
+    assert runner.stats, "it ended before it began"
     artifacts = folder / "artifacts"
     assert hunt.add_files(f"{name} by ansible-runner:", artifacts, RUNNER_INPUT) > 10
 
