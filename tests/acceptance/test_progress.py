@@ -1,0 +1,213 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lines of a play that say how far its long work is, as a person sees them and as ansible-runner keeps them.
+
+Each test watches a play until enough lines were seen, and lets the work go on then; the time it takes decides nothing.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+import pytest
+
+from support.ansible_cli import QUIET, run_module
+from support.platform import Platform
+from support.plone import PloneServer
+from support.ssh_host import NoServer, SshHost
+from support.watched_play import WatchedPlay, write_play
+
+LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+WAITED = r"\[{host}\] odoo_upgrade_request_info: {state} for (\d+) s, at most (\d+ min )?\d+ s more"
+ANY_LINE = r"\[[^\]]*\] \w+: .*(for|of|/s).*"
+
+
+class Database:
+    """A request in the state `pending`, which leaves it when it is told to."""
+
+    def __init__(self, platform: Platform, folder: Path) -> None:
+        self.platform = platform
+        self.folder = folder
+        about = {"email": "a@example.com", "target": "18.0", "aim": "test", "filename": "shop.sql", "timezone": None}
+        self.request = platform.store.create(**about)
+        self.options: dict[str, Any] = {
+            "api_url": platform.api_url,
+            "ca_path": str(platform.ca_path),
+            "request_id": str(self.request.id),
+            "request_key": self.request.key,
+        }
+        self.enter("pending")
+
+    def enter(self, state: str) -> None:
+        self.platform.force_state(self.request.id, state)
+
+    def waiting(self, **options: Any) -> dict[str, Any]:
+        """A task that waits for the result."""
+        waiting = {"wait": True, "wait_timeout": 600, "wait_interval": 1, "progress_interval": 1}
+        return {"siteops.upgrades.odoo_upgrade_request_info": {**self.options, **waiting, **options}}
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    with Platform(stage_seconds=None) as started:
+        yield started
+
+
+@pytest.fixture
+def database(platform: Platform, tmp_path: Path) -> Database:
+    return Database(platform, tmp_path)
+
+
+def assert_grows(numbers: list[int]) -> None:
+    assert numbers == sorted(numbers)
+    assert numbers[0] < numbers[-1], numbers
+
+
+def test_a_wait_tells_its_state_for_how_long_and_what_remains(database: Database) -> None:
+    play = write_play(database.folder, {"shop": LOCAL}, [database.waiting()])
+    with WatchedPlay(*play, "-vvvv") as watched:
+        found = watched.wait_for(WAITED.format(host="shop", state="pending"), 4)
+        assert_grows([int(match[1]) for match in found])
+        database.enter("testing")
+        watched.wait_for(WAITED.format(host="shop", state="testing"))
+        database.enter("done")
+        assert watched.end() == 0, watched.output
+    assert database.request.key not in watched.output
+    assert not any("\r" in line or "\x1b" in line for line in watched.lines)
+
+
+def test_two_hosts_tell_at_the_same_time_each_in_lines_of_its_own(database: Database) -> None:
+    hosts = {"one": LOCAL, "two": LOCAL}
+    play = write_play(database.folder, hosts, [database.waiting()], strategy="free")
+    with WatchedPlay(*play) as watched:
+        for host in hosts:
+            watched.wait_for(WAITED.format(host=host, state="pending"), 2)
+        database.enter("done")
+        assert watched.end() == 0, watched.output
+
+
+def test_a_delegated_task_with_become_tells_for_whom_and_where(database: Database) -> None:
+    hosts = {"shop": LOCAL, "control": LOCAL}
+    task = {**database.waiting(), "delegate_to": "control", "become": True, "become_user": getpass.getuser()}
+    play = write_play(database.folder, hosts, [task])
+    with WatchedPlay(*play, "--limit", "shop") as watched:
+        watched.wait_for(WAITED.format(host="shop -> control", state="pending"), 2)
+        database.enter("done")
+        assert watched.end() == 0, watched.output
+
+
+def test_each_item_of_a_loop_tells(database: Database) -> None:
+    task = {**database.waiting(wait_for="{{ item }}"), "loop": ["testing", "result"]}
+    play = write_play(database.folder, {"shop": LOCAL}, [task])
+    with WatchedPlay(*play) as watched:
+        watched.wait_for(WAITED.format(host="shop", state="pending"))
+        database.enter("testing")
+        watched.wait_for(WAITED.format(host="shop", state="testing"))
+        database.enter("done")
+        assert watched.end() == 0, watched.output
+
+
+@pytest.mark.parametrize(
+    ("flags", "options", "keywords"),
+    [
+        ((), {"progress_interval": 0}, {}),
+        ((), {"progress_interval": 600}, {}),
+        (("--check",), {}, {}),
+        ((), {}, {"no_log": True}),
+        ((), {}, {"async": 60, "poll": 1}),
+    ],
+    ids=["interval 0", "interval longer than the work", "check mode", "no_log", "async"],
+)
+def test_nothing_is_told_where_nobody_wants_it(
+    database: Database, flags: tuple[str, ...], options: dict[str, Any], keywords: dict[str, Any]
+) -> None:
+    task = {**database.waiting(wait_timeout=4, **options), **keywords, "register": "read", "ignore_errors": True}
+    told = {"ansible.builtin.debug": {"msg": "JOB {{ read.ansible_job_id | default('none') }} {{ read.state }}"}}
+    play = write_play(database.folder, {"shop": LOCAL}, [task, told])
+    with WatchedPlay(*play, *flags) as watched:
+        assert watched.end() == 0, watched.output
+    assert watched.seen(r'.*"JOB \S+ pending".*'), watched.output
+    assert bool(watched.seen(r'.*"JOB none .*')) is ("async" not in keywords), watched.output
+    assert not watched.seen(ANY_LINE), watched.output
+
+
+def test_an_interval_below_zero_is_refused(database: Database) -> None:
+    before = len(database.platform.calls())
+    run = run_module("odoo_upgrade_request_info", {**database.options, "progress_interval": -1})
+    assert run.msg == "Option 'progress_interval': must not be below 0, as -1 is."
+    assert len(database.platform.calls()) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["-o ControlMaster=auto -o ControlPersist=60s", "-o ControlMaster=no"],
+    ids=["shared connection", "connection of its own"],
+)
+def test_a_remote_host_is_asked_over_a_second_connection(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str
+) -> None:
+    try:
+        # The path of a socket may be no longer than about a hundred bytes.
+        with tempfile.TemporaryDirectory() as sockets, SshHost(tmp_path / "sshd") as host:
+            monkeypatch.setenv("ANSIBLE_SSH_CONTROL_PATH_DIR", sockets)
+            monkeypatch.setenv("ANSIBLE_SSH_ARGS", arguments)
+            hosts = {"shop": {**host.variables, "ansible_remote_tmp": str(tmp_path / "remote")}}
+            play = write_play(database.folder, hosts, [database.waiting(progress_interval=2)])
+            with WatchedPlay(*play) as watched:
+                watched.wait_for(WAITED.format(host="shop", state="pending"), 2)
+                database.enter("done")
+                assert watched.end() == 0, watched.output
+    except NoServer as reason:
+        pytest.skip(str(reason))
+    assert not list((tmp_path / "remote").iterdir())
+
+
+def test_the_lines_are_among_the_events_of_ansible_runner(database: Database) -> None:
+    playbook, _option, inventory = write_play(database.folder, {"shop": LOCAL}, [database.waiting()])
+    private = database.folder / "runner"
+    private.mkdir()
+    enough = threading.Event()
+    lines: list[str] = []
+
+    def take(event: dict[str, Any]) -> bool:
+        if re.fullmatch(WAITED.format(host="shop", state="pending"), event["stdout"]):
+            lines.append(event["stdout"])
+            if len(lines) == 3:
+                database.enter("done")
+                enough.set()
+        return True
+
+    runner = ansible_runner.run(
+        private_data_dir=str(private),
+        playbook=playbook,
+        inventory=inventory,
+        envvars=QUIET,
+        event_handler=take,
+        quiet=True,
+        timeout=300,
+    )
+    assert (runner.status, enough.is_set()) == ("successful", True), lines
+
+
+@pytest.mark.parametrize("dry_run", [True, False], ids=["rehearsing", "upgrading"])
+def test_an_upgrade_of_plone_tells_for_how_long(
+    plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path, dry_run: bool
+) -> None:
+    plone.fault(step_sleep=6.0)
+    options = {**as_admin, "dry_run": dry_run, "wait_timeout": 120, "progress_interval": 1}
+    play = write_play(tmp_path, {"site": LOCAL}, [{"siteops.upgrades.plone_upgrade": options}])
+    doing = "rehearsing" if dry_run else "upgrading"
+    with WatchedPlay(*play) as watched:
+        found = watched.wait_for(rf"\[site\] plone_upgrade: {doing} for (\d+) s, at most 1 min \d+ s more", 3)
+        assert_grows([int(match[1]) for match in found])
+        assert watched.end() == 0, watched.output
+    assert as_admin["password"] not in watched.output
