@@ -1,0 +1,105 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole of run_report, which works on the controller alone: there the reports of all hosts are to lie."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import typing as t
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._times import utc_now, written
+from ..plugin_utils import _run_report_odoo, _run_report_plone
+from ..plugin_utils._run_report import Begun, Results, began_at, ending, text
+from ..plugin_utils._run_report_file import replace, reserve
+
+ARGUMENTS = {
+    "state": {"type": "str", "choices": ["begun", "ended"], "required": True},
+    "dir": {"type": "path"},
+    "product": {"type": "str", "choices": ["plone", "odoo"]},
+    "target": {"type": "str", "default": ""},
+    "results": {"type": "dict", "default": {}},
+    "begun": {"type": "dict"},
+    "asked": {"type": "dict", "default": {}},
+    "failure": {"type": "dict", "default": {}},
+}
+COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class ActionModule(ActionBase):
+    """Begins a report, or ends it. Never changed: a report is no part of what the play is about."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """What the task returns."""
+        result = super().run(tmp, task_vars)
+        _validated, options = self.validate_argument_spec(
+            argument_spec=ARGUMENTS,
+            required_if=[("state", "begun", ("dir", "product")), ("state", "ended", ("begun",))],
+        )
+        result["changed"] = False
+        if options["state"] == "begun":
+            result.update(self._begin(options, (task_vars or {})["inventory_hostname"]))
+        else:
+            result.update(end(options))
+        return result
+
+    def _begin(self, options: dict[str, t.Any], host: str) -> dict[str, t.Any]:
+        folder = options["dir"]
+        if not os.path.isdir(folder):
+            raise AnsibleActionFail(f"Option 'dir': there is no folder {folder} on the controller; make it first.")
+        now = utc_now()
+        begun = Begun(
+            product=options["product"],
+            host=text(host),
+            target=options["target"],
+            collection_version=collection_version(),
+            check_mode=bool(self._task.check_mode),
+            started_at=written(now),
+            stale={name: began for name, one in options["results"].items() if (began := began_at(one))},
+        )
+        try:
+            path = reserve(folder, host, now, begun.document())
+        except OSError as error:
+            raise AnsibleActionFail(f"No report can be written to {folder}: {error.strerror}.") from error
+        return {"msg": f"The report will be in {path}.", "path": path, "begun": dataclasses.asdict(begun)}
+
+
+def end(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Write the report of a run that is over. That it cannot be written is a warning: the run is what it is."""
+    path = options["begun"].get("path")
+    if not path:
+        return {"msg": "No report was begun.", "path": ""}
+    begun = Begun(**options["begun"]["begun"])
+    results = Results(options["results"], begun.stale)
+    if begun.product == "plone":
+        described = _run_report_plone.describe(results, check_mode=begun.check_mode)
+    else:
+        described = _run_report_odoo.describe(results, options["asked"])
+    document = {**begun.document(), **described, **ending(begun, results, written(utc_now()), options["failure"])}
+    if options["failure"]:
+        document["message"] = text(options["failure"].get("msg") or "The run failed without a reason.").strip()
+    try:
+        replace(path, document)
+    except OSError as error:
+        warning = f"The report {path} cannot be written: {error.strerror}. It still says that the run has not ended."
+        return {"msg": warning, "path": path, "warnings": [warning]}
+    return {"msg": f"The report is in {path}.", "path": path}
+
+
+def collection_version() -> str:
+    """The version of this collection, from what is installed or from the work tree."""
+    try:
+        with open(os.path.join(COLLECTION, "MANIFEST.json"), encoding="utf-8") as file:
+            return str(json.load(file)["collection_info"]["version"])
+    except FileNotFoundError:
+        with open(os.path.join(COLLECTION, "galaxy.yml"), encoding="utf-8") as file:
+            return str(yaml.safe_load(file)["version"])

@@ -1,0 +1,76 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the report of a run of the role odoo_upgrade says of the request.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ._run_report import Result, Results, server_report, text
+
+PHASES = {
+    "request": ("request",),
+    "upload": ("upload",),
+    "process": ("process",),
+    "wait": ("wait",),
+    "skip_test": ("skip_test",),
+    "download": ("download",),
+}
+WINDOWS = ("window", "window_skip_test")
+IN_ORDER = ("look", "request", "upload", "process", "wait", "skip_test", "download")
+
+
+def describe(results: Results, asked: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The keys of the document that are about a request, and the message of a run that did not fail.
+
+    :param asked: what the role was asked for: ``aim`` and ``target``.
+    """
+    public = results.latest("request", *IN_ORDER) or {}
+    states = results.latest("states_seen", *IN_ORDER) or ()
+    target = text(public.get("target") or asked.get("target"))
+    return {
+        "message": text(results.latest("msg", *IN_ORDER)),
+        "state_before": _state_before(results),
+        "state_after": text(results.latest("state", *IN_ORDER)),
+        "versions": {
+            "before": {},
+            "after": {"target": target} if results.latest("finished", *IN_ORDER) is True else {},
+        },
+        "phases": results.phases(PHASES, WINDOWS),
+        "server_report": server_report(text(public.get("customer_message"))),
+        "request": {
+            "id": text(results.latest("request_id", *IN_ORDER)),
+            "aim": text(public.get("aim") or asked.get("aim")),
+            "target": target,
+            "states": [{"state": text(seen["state"]), "at": text(seen["at"])} for seen in states],
+            "sent": _transfer(results["upload"].get("sent") or {}, "src"),
+            "fetched": _transfer(results["download"].get("fetched") or {}, "dest"),
+        },
+    }
+
+
+def _state_before(results: Results) -> str:
+    """The state that the run found: none where it made the request itself."""
+    if results["look"]:
+        return text(results["look"].get("state"))
+    return "" if results["request"].get("changed") else text(results["request"].get("state"))
+
+
+def _transfer(moved: Result, path: str) -> dict[str, t.Any] | None:
+    """A dump that was moved; None where it was not, or only would be, of which the missing digest tells."""
+    if not moved.get("sha256"):
+        return None
+    return {
+        "name": os.path.basename(text(moved.get(path))),
+        "size": int(moved.get("size") or 0),
+        "sha256": text(moved["sha256"]),
+        "transport": text(moved.get("transport")),
+        "duration": float(moved.get("duration") or 0.0),
+        "at": text(moved.get("at")),
+    }

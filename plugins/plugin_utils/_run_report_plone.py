@@ -1,0 +1,85 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the report of a run of the role plone_upgrade says of the site.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict, deque
+
+from ._run_report import Results, server_report, text
+
+PHASES = {
+    "check": ("check", "addons_needed"),
+    "rehearsal": ("rehearsal",),
+    "upgrade": ("upgrade",),
+    "addons": ("addons",),
+    "verification": ("verification", "addons_left"),
+    "undo": ("undo",),
+}
+WINDOWS = ("window_rehearsal", "window_upgrade")
+RUN, REHEARSED, PENDING = "run", "rehearsed", "pending"
+
+
+def describe(results: Results, *, check_mode: bool) -> dict[str, t.Any]:
+    """The keys of the document that are about a site, and the message of a run that did not fail."""
+    check = results["check"]
+    before = {name: text(version) for name, version in (check.get("versions") or {}).items()}
+    states = ("check", "rehearsal", "upgrade", "verification", "undo")
+    addons = results["addons_needed" if check_mode else "addons"].get("changes") or []
+    return {
+        "message": _message(results, addons, check_mode=check_mode),
+        "state_before": text(check.get("state")),
+        "state_after": text(results.latest("state", *states)),
+        "versions": {"before": before, "after": _versions_after(results) or _instance_and_code(before)},
+        "phases": results.phases(PHASES, WINDOWS),
+        "steps": _steps(results),
+        "server_report": server_report("\n".join(map(text, results.latest("report", "rehearsal", "upgrade") or ()))),
+        "addons": [{key: text(addon.get(key)) for key in ("id", "from", "to")} for addon in addons],
+    }
+
+
+def _versions_after(results: Results) -> dict[str, str]:
+    """The versions that were read last."""
+    if results["undo"].get("versions_after"):
+        return _instance_and_code(results["undo"]["versions_after"])
+    read_back = results["verification"].get("versions")
+    return _instance_and_code(read_back or results.latest("versions_after", "rehearsal", "upgrade") or {})
+
+
+def _instance_and_code(versions: t.Mapping[str, t.Any]) -> dict[str, str]:
+    return {name: text(versions[name]) for name in ("instance", "fs") if versions.get(name)}
+
+
+def _message(results: Results, addons: t.Sequence[t.Mapping[str, t.Any]], *, check_mode: bool) -> str:
+    said = text(results.latest("msg", "rehearsal", "upgrade"))
+    if not said and results["check"]:
+        said = f"The core is {results['check'].get('state')} at {results['check'].get('versions', {}).get('instance')}."
+    named = ", ".join(f"{addon.get('id')} ({addon.get('action')})" for addon in addons)
+    would = " that would be changed" if check_mode else " changed"
+    return " ".join(part for part in (said, f"Add-ons{would}: {named}." if named else "") if part)
+
+
+def _steps(results: Results) -> list[dict[str, str]]:
+    """The steps that were pending at first, and behind them any that ran beside them."""
+    steps = []
+    waiting: dict[str, deque[int]] = defaultdict(deque)
+    for number, pending in enumerate(results["check"].get("steps") or ()):
+        source, _dash, destination = text(pending.get("group")).partition("-")
+        title = text(pending.get("title")).strip()
+        steps.append({"title": title, "source": source, "destination": destination, "status": PENDING})
+        waiting[title].append(number)
+    ran, status = results["upgrade"].get("steps_run"), RUN
+    if not ran:
+        ran, status = results["rehearsal"].get("steps_run"), REHEARSED
+    for title in (text(one).strip() for one in ran or ()):
+        if waiting[title]:
+            steps[waiting[title].popleft()]["status"] = status
+        else:
+            steps.append({"title": title, "source": "", "destination": "", "status": status})
+    return steps

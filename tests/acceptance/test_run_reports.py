@@ -1,0 +1,341 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report that each run of a role leaves, with a real Plone and the rehearsal platform."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from support.ansible_cli import PlaybookRun, environment, playbook_command, run_playbook
+from support.odoo_job import Job
+from support.platform import SAMPLE_CONTRACT, Platform
+from support.plone import PloneServer
+from support.plone.accounts import ADMIN
+from support.processes import kill_tree
+
+SCHEMA = Path(__file__).parents[2] / "roles/upgrade_report/files/run_report.schema.json"
+ADDON = "siteops.testaddon"
+CREDENTIALS = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
+KILLED_WITHIN = 60
+
+Report = dict[str, Any]
+Role = Callable[..., PlaybookRun]
+
+
+class Folder:
+    """The folder of the reports; every report that is read is one by the schema."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+        path.mkdir()
+
+    @property
+    def reports(self) -> list[Report]:
+        """In the order of their beginnings."""
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in self.path.iterdir()]
+        for report in found:
+            self._validator.validate(report)
+        return sorted(found, key=lambda report: str(report["started_at"]))
+
+    @property
+    def latest(self) -> Report:
+        return self.reports[-1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """Where the reports go."""
+    return Folder(tmp_path / "reports")
+
+
+@pytest.fixture
+def plone_variables(plone: PloneServer, folder: Folder) -> dict[str, Any]:
+    """The variables of the role for the test's Plone, but for the credentials, which Ansible would show with -vvvv."""
+    return {
+        "plone_upgrade_url": plone.url,
+        "plone_upgrade_wait_interval": 1,
+        "plone_upgrade_report_dir": str(folder.path),
+    }
+
+
+@pytest.fixture
+def role(plone_variables: dict[str, Any]) -> Role:
+    """Run the role plone_upgrade; variables are given without their prefix."""
+
+    def run(*flags: str, **variables: Any) -> PlaybookRun:
+        extra = {**plone_variables, **{f"plone_upgrade_{name}": value for name, value in variables.items()}}
+        arguments = ("-i", "intranet,", "-e", json.dumps(extra), *flags)
+        return run_playbook("siteops.upgrades.plone_upgrade", *arguments, env=CREDENTIALS)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def running_platform() -> Iterator[Platform]:
+    """One platform for all tests of the module."""
+    with Platform(stage_seconds=0) as platform:
+        yield platform
+
+
+@pytest.fixture
+def job(running_platform: Platform, folder: Folder, tmp_path: Path) -> Job:
+    """One database on a platform without requests and faults that passes all states at once; it is reported."""
+    running_platform.reset()
+    job = Job(running_platform, tmp_path / "work")
+    job.variables["odoo_upgrade_report_dir"] = str(folder.path)
+    return job
+
+
+def phases(report: Report) -> list[tuple[str, str]]:
+    return [(phase["name"], phase["result"]) for phase in report["phases"]]
+
+
+def test_a_site_is_upgraded_and_upgraded_again(role: Role, folder: Folder) -> None:
+    runs = [role("--check", addons="all"), role("-vvvv", addons="all"), role("-vvvv", addons="all")]
+    assert [run.recap["intranet"]["changed"] for run in runs] == [2, 2, 0]
+    foreseen, first, second = folder.reports
+
+    assert (foreseen["check_mode"], foreseen["result"], foreseen["server_report"]) == (True, "changed", "")
+    assert foreseen["message"].startswith("Would upgrade from 6018 to 6205")
+    assert foreseen["addons"] == [{"id": ADDON, "from": "1000", "to": "1002"}]
+
+    assert (first["check_mode"], first["result"]) == (False, "changed")
+    assert first["message"].startswith("Upgraded from 6018 to 6205 in ")
+    assert (first["state_before"], first["state_after"]) == ("pending", "up_to_date")
+    assert first["versions"]["before"].items() >= {"instance": "6018", "fs": "6205", "plone": "6.2.2"}.items()
+    assert first["versions"]["after"] == {"instance": "6205", "fs": "6205"}
+    assert phases(first) == [
+        ("check", "ok"),
+        ("rehearsal", "ok"),
+        ("upgrade", "changed"),
+        ("addons", "changed"),
+        ("verification", "ok"),
+    ]
+    assert {step["status"] for step in first["steps"] if step["source"]} == {"run"}
+    assert first["steps"][0].items() >= {"source": "6018", "destination": "6019"}.items()
+    assert "Your Plone instance is now up-to-date." in first["server_report"]
+    assert first["addons"] == foreseen["addons"]
+    assert sum(phase["duration"] for phase in first["phases"]) <= first["duration"]
+
+    assert (second["result"], second["state_before"], second["state_after"]) == ("ok", "up_to_date", "up_to_date")
+    assert second["message"] == "The core is up_to_date at 6205."
+    assert phases(second) == [("check", "ok")]
+    assert (second["steps"], second["addons"]) == ([], [])
+    assert_private(folder, ADMIN.password, runs)
+
+
+def test_a_rehearsal_alone_is_no_change(role: Role, folder: Folder) -> None:
+    assert role(rehearsal="only").recap["intranet"]["changed"] == 0
+    assert (folder.latest["result"], phases(folder.latest)) == ("ok", [("check", "ok"), ("rehearsal", "ok")])
+    assert {step["status"] for step in folder.latest["steps"] if step["source"]} == {"rehearsed"}
+    assert folder.latest["message"].startswith("Rehearsed the upgrade from 6018 to 6205")
+
+
+def test_a_failing_step_is_the_failure_of_report_and_play(plone: PloneServer, role: Role, folder: Folder) -> None:
+    plone.fault(step_error="ValueError", message="the step is broken")
+    run = role()
+    assert run.status != 0
+    assert run.recap["intranet"]["failed"] == 1
+    report = folder.latest
+    assert (report["result"], report["state_after"]) == ("failed", "pending")
+    assert phases(report) == [("check", "ok"), ("rehearsal", "failed")]
+    assert "ValueError: the step is broken" in report["message"]
+    assert " ".join(report["message"].split()) in words(run)
+    assert "Upgrade aborted" in report["server_report"]
+
+
+def test_an_upgrade_that_was_taken_back_is_reported_so(plone: PloneServer, role: Role, folder: Folder) -> None:
+    plone.fault(addon_error="ValueError", message="the step is broken")
+    assert role(addons=[ADDON], undo_on_failure=True).status != 0
+    report = folder.latest
+    assert (report["result"], report["state_before"], report["state_after"]) == ("failed", "pending", "pending")
+    assert phases(report)[-2:] == [("addons", "failed"), ("undo", "changed")]
+    assert report["versions"]["after"]["instance"] == "6018"
+    assert "Upgrade the add-ons: " in report["message"]
+    assert "The database went from 6205 to 6018." in report["message"]
+
+
+def test_a_hook_that_fails_is_the_failure(role: Role, folder: Folder, tmp_path: Path) -> None:
+    hook = tmp_path / "backup.yml"
+    hook.write_text("- name: Back up\n  ansible.builtin.fail:\n    msg: The disk is full\n", encoding="utf-8")
+    assert role(before=[str(hook)]).status != 0
+    assert folder.latest["result"] == "failed"
+    assert "Back up: The disk is full" in folder.latest["message"]
+    assert phases(folder.latest) == [("check", "ok"), ("rehearsal", "ok")]
+
+
+def test_a_site_that_cannot_be_reached(role: Role, folder: Folder) -> None:
+    run = role(url="http://127.0.0.1:9/Plone")
+    assert run.status != 0
+    report = folder.latest
+    assert (report["result"], report["state_before"], report["target"]) == ("failed", "", "http://127.0.0.1:9/Plone")
+    assert "Connection refused" in report["message"]
+    assert phases(report) == [("check", "failed")]
+
+
+def test_credentials_in_a_url_are_refused_and_not_kept(role: Role, folder: Folder) -> None:
+    assert role(url="http://admin:very-secret-word@127.0.0.1:9/Plone?key=very-secret-word").status != 0
+    assert folder.latest["target"] == "http://127.0.0.1:9/Plone"
+    assert "holds credentials" in folder.latest["message"]
+    assert "very-secret-word" not in json.dumps(folder.latest)
+
+
+def test_two_sites_in_one_play_do_not_share_what_they_report(
+    plone: PloneServer, plone_variables: dict[str, Any], folder: Folder, tmp_path: Path
+) -> None:
+    """The second run of the role on a host fails at once, and must not report what the first one left behind."""
+    play = {
+        "hosts": "intranet",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": {**plone_variables, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "tasks": [
+            {
+                "ansible.builtin.include_role": {"name": "siteops.upgrades.plone_upgrade"},
+                "vars": {"plone_upgrade_url": url},
+            }
+            for url in (plone.url, "http://127.0.0.1:9/Plone")
+        ],
+    }
+    playbook = tmp_path / "two.yml"
+    playbook.write_text(json.dumps([play]), encoding="utf-8")
+    assert run_playbook(str(playbook), "-i", "intranet,", env=CREDENTIALS).status != 0
+    first, second = folder.reports
+    assert (first["result"], first["target"]) == ("changed", plone.url)
+    assert (second["result"], second["state_before"]) == ("failed", "")
+    assert phases(second) == [("check", "failed")]
+    assert (second["steps"], second["versions"]) == ([], {"before": {}, "after": {}})
+
+
+def test_a_run_that_is_killed_leaves_a_report_that_has_not_ended(
+    plone: PloneServer, plone_variables: dict[str, Any], folder: Folder
+) -> None:
+    plone.fault(step_sleep=float(KILLED_WITHIN))
+    command = playbook_command("siteops.upgrades.plone_upgrade", "-i", "intranet,", "-e", json.dumps(plone_variables))
+    env, nowhere = environment(CREDENTIALS), subprocess.DEVNULL
+    running = subprocess.Popen(command, env=env, stdout=nowhere, stderr=nowhere)
+    give_up = time.monotonic() + KILLED_WITHIN
+    while not any(request.method == "POST" for request in plone.requests()) and time.monotonic() < give_up:
+        time.sleep(0.2)
+    kill_tree(running)
+    report = folder.latest
+    assert (report["result"], report["finished_at"], report["duration"]) == ("unfinished", None, None)
+    assert len(list(folder.path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("case", ["missing", "file"])
+def test_a_folder_that_cannot_be_written_to_is_found_before_anything_else(
+    case: str, plone: PloneServer, role: Role, tmp_path: Path
+) -> None:
+    place = tmp_path / "nowhere"
+    if case == "file":
+        place.write_text("", encoding="utf-8")
+    run = role(report_dir=str(place))
+    assert run.status != 0
+    assert f"there is no folder {place} on the controller" in words(run)
+    assert plone.requests() == []
+
+
+def test_a_report_that_cannot_be_written_at_the_end_is_a_warning(role: Role, folder: Folder, tmp_path: Path) -> None:
+    """The upgrade is done and proven: that nobody can be told so does not make it a failure."""
+    hook = tmp_path / "hook.yml"
+    moved = tmp_path / "moved"
+    hook.write_text(
+        f"- name: Move the folder away\n  ansible.builtin.command: mv {folder.path} {moved}\n  changed_when: false\n",
+        encoding="utf-8",
+    )
+    run = role(before=[str(hook)])
+    assert run.status == 0, run.output
+    assert "cannot be written: No such file or directory" in words(run)
+    [left] = moved.iterdir()
+    assert json.loads(left.read_text(encoding="utf-8"))["result"] == "unfinished"
+
+
+def test_a_database_makes_the_round_trip_and_is_left_alone(job: Job, folder: Folder) -> None:
+    runs = [job.run("--check"), job.run("-vvvv"), job.run("-vvvv")]
+    assert [job.counters(run)["changed"] for run in runs] == [4, 4, 0]
+    foreseen, first, second = folder.reports
+
+    assert (foreseen["check_mode"], foreseen["result"]) == (True, "changed")
+    assert foreseen["request"] == {
+        "id": "",
+        "aim": "test",
+        "target": "18.0",
+        "states": [],
+        "sent": None,
+        "fetched": None,
+    }
+
+    assert (first["result"], first["product"], first["host"], first["target"]) == (
+        "changed",
+        "odoo",
+        "shop",
+        "shop.sql",
+    )
+    assert (first["state_before"], first["state_after"]) == ("", "done")
+    assert first["message"].startswith("Fetched ")
+    assert phases(first) == [
+        ("request", "changed"),
+        ("upload", "changed"),
+        ("process", "changed"),
+        ("wait", "ok"),
+        ("download", "changed"),
+    ]
+    request = first["request"]
+    assert (request["id"], request["aim"], request["target"]) == (str(job.request_id), "test", "18.0")
+    assert [seen["state"] for seen in request["states"]][0] == "draft"
+    assert (request["sent"]["name"], request["sent"]["size"]) == (job.dump.name, job.dump.stat().st_size)
+    assert (request["fetched"]["name"], request["fetched"]["size"]) == (job.dest.name, job.dest.stat().st_size)
+    assert first["versions"] == {"before": {}, "after": {"target": "18.0"}}
+
+    assert (second["result"], second["state_before"], second["state_after"]) == ("ok", "done", "done")
+    assert second["request"]["sent"]["duration"] == second["request"]["fetched"]["duration"] == 0
+    key = json.loads(job.request_file.read_text(encoding="utf-8"))["key"]
+    assert_private(folder, key, runs)
+    assert_private(folder, SAMPLE_CONTRACT, runs)
+
+
+def test_a_request_that_the_platform_gives_up_on(job: Job, folder: Folder) -> None:
+    job.platform.settings.update({"stage_seconds": None})
+    job.counters(job.run(wait=False))
+    assert (folder.latest["result"], folder.latest["state_after"]) == ("changed", "pending")
+    job.platform.force_state(job.request_id, "invalid", "The filestore is missing")
+    assert job.run().status != 0
+    report = folder.latest
+    assert (report["result"], report["state_after"]) == ("failed", "invalid")
+    assert "The filestore is missing" in report["message"]
+
+
+def test_what_the_role_itself_refuses_is_reported(job: Job, folder: Folder) -> None:
+    assert job.run(aim="production").status != 0
+    assert folder.latest["result"] == "failed"
+    assert "set odoo_upgrade_production_confirmed to true" in folder.latest["message"]
+    assert folder.latest["request"]["aim"] == "production"
+    assert folder.latest["phases"] == []
+
+
+def words(run: PlaybookRun) -> str:
+    """What was written, on one line: Ansible wraps warnings, and escapes what it prints as JSON."""
+    return " ".join(run.output.replace('\\"', '"').split())
+
+
+def assert_private(folder: Folder, secret: str, runs: list[PlaybookRun]) -> None:
+    """The secret is in no report, and the files are named and kept as documented."""
+    for path in folder.path.iterdir():
+        assert secret not in path.read_text(encoding="utf-8")
+        assert re.fullmatch(r"[a-z]+-\d{8}T\d{6}Z(-\d+)?\.json", path.name)
+        assert path.stat().st_mode & 0o777 == 0o640
+        assert path.stat().st_uid == os.geteuid()
+    assert not any(secret in run.output for run in runs)
