@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: upgrade_report_page
 short_description: Turn the reports of upgrade runs into one page
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads every run report in a folder, as the roles P(siteops.upgrades.plone_upgrade#role) and
     P(siteops.upgrades.odoo_upgrade#role) write them, and makes one HTML page, a Markdown file, or both.

@@ -21,6 +21,7 @@ from support.controller.job import Job, node_variables, run_job
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
+from support.run_reports import failed, upgraded, write
 
 CLONE = Path(__file__).parents[2]
 PROJECT = CLONE / "extensions/awx_project"
@@ -191,6 +192,21 @@ def test_production_has_to_be_meant(
     stopped = launch("Odoo preflight", {"shop": {**host, "odoo_upgrade_target": "18.0"}}, contract, {}, **answers)
     assert stopped.status == "failed"
     assert "odoo_upgrade_production_confirmed" in stopped.artifacts["odoo_upgrade_plan"][0]["reason"]
+
+
+def test_the_report_is_published_for_whoever_comes_next(launch: Launch, tmp_path: Path) -> None:
+    """As the last node: after the upgrade, with its artifacts, in the inventory of the first product."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    write(folder, [upgraded("intranet", 60), failed("press", "It did not go well.")])
+    artifacts = {"plone_upgrade_hosts": "intranet,press"}
+    nobody = Injection({}, {}, {})
+    hosts: dict[str, dict[str, Any]] = {"intranet": {}, "press": {}}
+    reported = launch("Upgrade report", hosts, nobody, artifacts, upgrade_report_dir=str(folder))
+    assert reported.status == "successful", reported.said
+    counts = reported.artifacts["upgrade_report_counts"]
+    assert (counts["hosts"], counts["failed"], counts["changed"]) == (2, 1, 1)
+    assert (folder / "index.html").exists()
 
 
 @pytest.mark.parametrize(

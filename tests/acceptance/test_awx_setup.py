@@ -25,7 +25,7 @@ CHOICES = PROJECT / "awx_setup.yml"
 ROLE = CLONE / "roles/awx_setup"
 PLAYBOOK = "siteops.upgrades.awx_setup"
 SECRETS = {"vault_plone_password": "plone-password-of-the-tests", "vault_odoo_contract": "contract-of-the-tests"}
-NODES = ["upgrade", "approval", "preflight"]
+NODES = ["report", "upgrade", "approval", "preflight"]
 
 
 class SetUp(NamedTuple):
@@ -38,11 +38,23 @@ class SetUp(NamedTuple):
     writes_of_the_second: int
 
 
-def set_up(variables: dict[str, Any], environment: dict[str, str], *flags: str) -> PlaybookRun:
-    """Run the playbook as the documentation says."""
+def set_up(
+    variables: dict[str, Any], environment: dict[str, str], *flags: str, playbook: str = PLAYBOOK
+) -> PlaybookRun:
+    """Run the playbook as the documentation says, or another one in the same way."""
     path = os.pathsep.join([os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), str(awx_collection())])
     env = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_COLLECTIONS_PATH": path, **environment}
-    return run_playbook(PLAYBOOK, "-e", f"@{CHOICES}", "-e", json.dumps({**SECRETS, **variables}), *flags, env=env)
+    return run_playbook(playbook, "-e", f"@{CHOICES}", "-e", json.dumps({**SECRETS, **variables}), *flags, env=env)
+
+
+def part_of_the_role(folder: Path, tasks: str, **variables: Any) -> str:
+    """A playbook that runs the tasks of one file of the role."""
+    playbook = folder / "play.yml"
+    role = {"name": "siteops.upgrades.awx_setup", "tasks_from": tasks}
+    task = {"name": "Set up", "ansible.builtin.include_role": role, "vars": variables}
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
+    playbook.write_text(json.dumps([play]), encoding="utf-8")
+    return str(playbook)
 
 
 @pytest.fixture(scope="module")
@@ -107,23 +119,26 @@ def test_job_templates_ask_what_an_operator_decides(done: SetUp) -> None:
     assert api.survey("job_templates", "Plone upgrade")["spec"][1]["choices"] == ["first", "only", "skip"]
 
 
+def nodes_of(controller: Controller, workflow: str) -> dict[str, dict[str, Any]]:
+    """The nodes of a workflow by their identifiers, in the order in which they were made."""
+    number = controller.api.named("workflow_job_templates", workflow)["id"]
+    nodes = controller.api.all("workflow_job_template_nodes")
+    return {node["identifier"]: node for node in nodes if node["workflow_job_template"] == number}
+
+
 @pytest.mark.parametrize(
     ("workflow", "chain"),
     [
-        ("Plone upgrade with approval", ["Plone preflight", "Plone upgrade"]),
-        ("Odoo upgrade with approval", ["Odoo preflight", "Odoo upgrade"]),
+        ("Plone upgrade with approval", ["Plone preflight", "Plone upgrade", "Upgrade report"]),
+        ("Odoo upgrade with approval", ["Odoo preflight", "Odoo upgrade", "Upgrade report"]),
     ],
 )
-def test_a_workflow_plans_asks_and_upgrades(workflow: str, chain: list[str], done: SetUp) -> None:
+def test_a_workflow_plans_asks_upgrades_and_reports(workflow: str, chain: list[str], done: SetUp) -> None:
     api = done.controller.api
     number = api.named("workflow_job_templates", workflow)["id"]
-    nodes = {
-        node["identifier"]: node
-        for node in api.all("workflow_job_template_nodes")
-        if node["workflow_job_template"] == number
-    }
+    nodes = nodes_of(done.controller, workflow)
     assert list(nodes) == NODES
-    run = [nodes[name]["unified_job_template"] for name in ("preflight", "upgrade")]
+    run = [nodes[name]["unified_job_template"] for name in ("preflight", "upgrade", "report")]
     assert run == [api.named("job_templates", name)["id"] for name in chain]
     approvals = {each["id"]: each for each in api.all("workflow_approval_templates")}
     assert approvals[nodes["approval"]["unified_job_template"]]["timeout"] == 86400
@@ -131,7 +146,8 @@ def test_a_workflow_plans_asks_and_upgrades(workflow: str, chain: list[str], don
     assert links == {
         "preflight": ([nodes["approval"]["id"]], [], []),
         "approval": ([nodes["upgrade"]["id"]], [], []),
-        "upgrade": ([], [], []),
+        "upgrade": ([], [nodes["report"]["id"]], []),
+        "report": ([], [], []),
     }
     told = api.associated("workflow_job_templates", number, "notification_templates_approvals")
     assert [each["name"] for each in told] == ["Operations channel"]
@@ -143,6 +159,36 @@ def test_what_a_workflow_asks_for_does_not_hide_what_its_preflight_publishes(don
             each["variable"] for each in done.controller.api.survey("workflow_job_templates", workflow["name"])["spec"]
         }
         assert not asked & {"plone_upgrade_hosts", "odoo_upgrade_hosts", "plone_upgrade_plan", "odoo_upgrade_plan"}
+
+
+def test_the_upgrades_report_into_the_folder_that_the_report_reads(done: SetUp) -> None:
+    api = done.controller.api
+    folder = "/var/lib/site-upgrades/reports"
+    for product in ("Plone", "Odoo"):
+        variables = json.loads(api.named("job_templates", f"{product} upgrade")["extra_vars"])
+        assert variables == {f"{product.lower()}_upgrade_report_dir": folder}
+    [asked, *_others] = api.survey("job_templates", "Upgrade report")["spec"]
+    assert (asked["variable"], asked["default"]) == ("upgrade_report_dir", folder)
+
+
+def test_without_a_folder_for_reports_a_workflow_ends_with_the_upgrade(tmp_path: Path) -> None:
+    """No node may be left behind that nothing leads to: AWX would run it at once."""
+    workflow = "Plone upgrade with approval"
+    less = {"awx_setup_products": ["plone"], "awx_setup_credentials": [], "awx_setup_plone_credential": ""}
+    none = {**less, "awx_setup_report_dir": ""}
+    workflows = part_of_the_role(tmp_path, "workflows")
+    with Controller(PROJECT) as controller:
+        assert set_up(less, controller.environment).status == 0
+        assert list(nodes_of(controller, workflow)) == NODES
+        removed = set_up(none, controller.environment, playbook=workflows)
+        assert removed.status == 0, removed.output
+        nodes = nodes_of(controller, workflow)
+        assert list(nodes) == NODES[1:]
+        assert nodes["upgrade"]["always_nodes"] == []
+        writes = len(controller.writes)
+        again = set_up(none, controller.environment, playbook=workflows)
+        assert again.status == 0, again.output
+        assert controller.writes[writes:] == []
 
 
 def test_schedules_are_in_the_time_zone_of_the_operator(done: SetUp) -> None:
@@ -174,16 +220,12 @@ def test_the_modules_may_be_those_of_ansible_controller(tmp_path: Path) -> None:
     collections = tmp_path / "ansible_collections"
     (collections / "ansible").mkdir(parents=True)
     (collections / "ansible/controller").symlink_to(awx_collection() / "ansible_collections/awx/awx")
-    playbook = tmp_path / "play.yml"
-    role = {"name": "siteops.upgrades.awx_setup", "tasks_from": "organization"}
-    task = {"name": "Set up", "ansible.builtin.include_role": role}
-    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
-    playbook.write_text(json.dumps([{**play, "vars": {"awx_setup_products": ["plone"]}}]), encoding="utf-8")
+    playbook = part_of_the_role(tmp_path, "organization", awx_setup_products=["plone"])
     path = os.pathsep.join([os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), str(tmp_path)])
     needed = {"awx_setup_project_url": "https://git.example.org/x", "awx_setup_execution_environment_image": "x"}
     with Controller(PROJECT) as controller:
         env = {**controller.environment, "ANSIBLE_COLLECTIONS_PATH": path}
-        ended = run_playbook(str(playbook), "-e", json.dumps(needed), env=env)
+        ended = run_playbook(playbook, "-e", json.dumps(needed), env=env)
         assert ended.status == 0, ended.output
         assert controller.api.named("organizations", "Site operations")
         assert controller.api.named("credential_types", "Plone site")

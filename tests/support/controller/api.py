@@ -109,6 +109,14 @@ class Api:
         self._check(RESOURCES[endpoint], body)
         return self._keep(endpoint, number, {**self._objects[endpoint][number], **body})
 
+    def remove(self, endpoint: str, number: int) -> None:
+        """Delete an object, and take it out of every association."""
+        self.one(endpoint, number)
+        del self._objects[endpoint][number]
+        for (owner, _number, association), present in self._associated.items():
+            if RESOURCES[owner].associations[association] == endpoint and number in present:
+                present.remove(number)
+
     def associate(self, endpoint: str, number: int, association: str, body: Mapping[str, Any]) -> None:
         """Add an object to an association, or take it out with ``disassociate``."""
         if set(body) - {"id", "disassociate"}:

@@ -139,6 +139,9 @@ class Controller:
                 return 201, self.api.create(endpoint, body)
             case "PATCH" if number:
                 return 200, self.api.change(endpoint, number, body)
+            case "DELETE" if number:
+                self.api.remove(endpoint, number)
+                return 204, None
         raise Refusal(405, {"detail": f'Method "{method}" not allowed.'})
 
     def _answer_sub(self, method: str, endpoint: str, number: int, sub: str, body: Any) -> tuple[int, Any]:
