@@ -255,8 +255,8 @@ def docs(session: nox.Session) -> None:
     checks.run_each(
         partial(checks.run, "antsibull-docs", "lint-collection-docs", *everything, "."),
         partial(checks.run, "antsibull-changelog", "lint"),
+        partial(checks.pytest, "tests/docs/test_guides.py"),
         partial(build_site, checks),
-        partial(checks.pytest, "tests/docs", env={"SITEOPS_SITE": str(SITE)}),
     )
 
 
@@ -271,6 +271,7 @@ def build_site(checks: Checks) -> None:
     checks.run("antsibull-docs", "collection", *reference, "siteops.upgrades")
     shutil.rmtree(SITE, ignore_errors=True)
     checks.run("sphinx-build", "-n", "-W", "--keep-going", "-E", "-q", "-b", "html", str(source), str(SITE))
+    checks.pytest("tests/docs/test_site.py", env={"SITEOPS_SITE": str(SITE)})
 
 
 @PLAIN
@@ -278,7 +279,10 @@ def importer(session: nox.Session) -> None:
     """Build the tarball and let Galaxy's own importer judge it."""
     checks = Checks(session)
     checks.install("importer", extra=("ansible-core",))
-    tarball = build_tarball(checks)
+    import_tarball(checks, build_tarball(checks))
+
+
+def import_tarball(checks: Checks, tarball: pathlib.Path) -> None:
     settings = str(HELPERS / "galaxy-importer.cfg")
     checks.run("python", "-m", "galaxy_importer.main", str(tarball), env={"GALAXY_IMPORTER_CONFIG": settings})
 
@@ -296,6 +300,21 @@ def build(session: nox.Session) -> None:
     checks = Checks(session)
     checks.install(extra=("ansible-core",))
     print(build_tarball(checks).relative_to(CLONE))
+
+
+@nox.session(python=PYTHON, default=False)
+def release(session: nox.Session) -> None:
+    """A release in .build/dist/release, judged by Galaxy's importer, installed and documented, with its checksum."""
+    checks = Checks(session)
+    checks.install("release", extra=("ansible-core",))
+    checks.run("antsibull-changelog", "lint")
+    tarball = build_tarball(checks)
+    import_tarball(checks, tarball)
+    checks.pytest("tests/repository/test_tarball.py", env={"SITEOPS_TARBALL": str(tarball)})
+    key = [os.environ["SIGNING_KEY"]] if os.environ.get("SIGNING_KEY") else []
+    arguments = (str(checks.copy), str(tarball), *key)
+    imports = {"PYTHONPATH": str(checks.copy / "tests")}
+    print(checks.run("python", "-m", "support.checks.release", *arguments, env=imports))
 
 
 @nox.session(python=PYTHON, default=False)
