@@ -138,6 +138,11 @@ def test_no_style_loads_anything_from_elsewhere(site: pathlib.Path) -> None:
     assert [(name, target) for name, target in targets if is_elsewhere(urlsplit(target))] == []
 
 
+def test_no_page_repeats_what_the_theme_shows_beside_it(pages: dict[pathlib.Path, Page]) -> None:
+    """The theme puts a red box around a table of contents."""
+    assert [path for path in pages if '<nav class="contents' in path.read_text(encoding="utf-8")] == []
+
+
 def test_what_is_wrong_with_a_link_is_found(tmp_path: pathlib.Path) -> None:
     """The checks above can fail."""
     (tmp_path / "other.html").write_text('<p id="here">', encoding="utf-8")
