@@ -20,7 +20,8 @@ options:
     default: 7200
   wait_interval:
     description:
-      - The longest pause in seconds between two reads of the state. The first reads follow each other more closely.
+      - The longest pause in seconds between two reads of the state. A pause is a tenth of the time that was waited so
+        far, one second at least, so that what ends soon is found soon.
     type: int
     default: 10
 """

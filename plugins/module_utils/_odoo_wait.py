@@ -55,6 +55,9 @@ def wait_until(
         asked_to_wait = trouble.retry_after if trouble and trouble.retry_after else 0.0
         time.sleep(min(max(asked_to_wait - paused, 0.0), deadline.remaining))
         latest, trouble = _look(request)
+        if latest and state_of(latest) != state_of(document):
+            # How long a state lasts says nothing about the next one.
+            pauses = deadline.pauses(interval)
         document = latest or document
     return document
 

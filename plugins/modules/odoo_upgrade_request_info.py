@@ -58,7 +58,8 @@ options:
     default: 86400
   wait_interval:
     description:
-      - The longest pause in seconds between two reads. The first reads follow each other more closely.
+      - The longest pause in seconds between two reads. A pause is a tenth of the time that the state has lasted, one
+        second at least, so that what ends soon is found soon.
     type: int
     default: 60
 seealso:

@@ -108,15 +108,27 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_pauses_grow_to_the_longest_and_end_with_the_deadline(clock: list[float]) -> None:
-    deadline = Deadline(10)
-    assert list(deadline.pauses(3)) == clock == [1.0, 1.5, 2.25, 3, 2.25]
-    assert (deadline.passed, deadline.remaining, deadline.elapsed) == (True, 0.0, 10.0)
+    deadline = Deadline(20)
+    assert list(deadline.pauses(1.5)) == clock
+    assert clock == pytest.approx([1.0] * 11 + [1.1, 1.21, 1.331, 1.4641, 1.5, 1.5, 0.8949])
+    assert (deadline.passed, deadline.remaining, deadline.elapsed) == (True, 0.0, 20.0)
     assert not list(deadline.pauses(3))
 
 
+@pytest.mark.parametrize(("seconds", "looks"), [(10, 11), (60, 30), (600, 54), (28_800, 524)])
+def test_the_end_is_found_late_by_a_tenth_with_so_many_looks(clock: list[float], seconds: float, looks: int) -> None:
+    count = 1
+    for _pause in Deadline(10 * seconds).pauses(60):
+        count += 1
+        if sum(clock) >= seconds:
+            break
+    assert count == looks
+    assert sum(clock) - seconds <= min(max(1, seconds / 10), 60)
+
+
 def test_pauses_are_never_longer_than_asked_for(clock: list[float]) -> None:
-    assert set(Deadline(2).pauses(0.5)) == {0.5}
-    assert len(clock) == 4
+    assert set(Deadline(2).pauses(0.25)) == {0.25}
+    assert len(clock) == 8
 
 
 def test_a_deadline_that_was_over_before_it_began(clock: list[float]) -> None:

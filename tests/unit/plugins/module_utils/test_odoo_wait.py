@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.siteops.upgrades.plugins.module_utils._deadline import SHORTEST_PAUSE
 from ansible_collections.siteops.upgrades.plugins.module_utils._errors import (
     AnswerLostError,
     CallError,
@@ -107,10 +108,15 @@ def test_a_finished_request_is_not_waited_for(clock: Clock) -> None:
 
 
 def test_pauses_grow_up_to_the_interval(clock: Clock) -> None:
-    wait(*["testing"] * 12, "done", timeout=10_000, interval=10)
-    assert clock.naps[0] == 1
+    wait(*["testing"] * 60, "done", timeout=10_000, interval=10)
+    assert clock.naps[0] == SHORTEST_PAUSE
     assert clock.naps == sorted(clock.naps)
     assert clock.naps[-1] == 10
+
+
+def test_pauses_are_short_again_after_a_change_of_state(clock: Clock) -> None:
+    wait(*["pending"] * 60, BUSY, "testing", "done", timeout=10_000, interval=10)
+    assert clock.naps[-2:] == [10, SHORTEST_PAUSE]
 
 
 def test_passing_faults_are_waited_out() -> None:
@@ -121,7 +127,7 @@ def test_passing_faults_are_waited_out() -> None:
 def test_the_server_is_left_alone_for_as_long_as_it_asks(clock: Clock) -> None:
     asked = CallError("POST /status", "answered 429", status=429, retry_after=45)
     wait("processing", asked, "done")
-    assert clock.now == 1000 + 1 + 45
+    assert clock.now == 1000 + SHORTEST_PAUSE + 45
 
 
 def test_it_does_not_ask_for_longer_than_there_is_time(clock: Clock) -> None:
@@ -135,7 +141,7 @@ def test_it_does_not_ask_for_longer_than_there_is_time(clock: Clock) -> None:
 def test_a_request_without_a_result_is_a_failure_at_once(state: str, clock: Clock) -> None:
     with pytest.raises(RequestFailed, match=f"'{state}'. The platform says: No filestore"):
         wait("processing", state)
-    assert clock.now == 1001
+    assert clock.now == 1000 + SHORTEST_PAUSE
 
 
 def test_what_does_not_pass_is_a_failure_at_once(clock: Clock) -> None:
