@@ -37,6 +37,8 @@ def _fit_to_theme(app: Sphinx, doctree: nodes.document) -> None:
     for topic in list(doctree.findall(nodes.topic)):
         if "contents" in topic["classes"]:
             topic.parent.remove(topic)
+    for title in doctree.findall(nodes.title):
+        title.attributes.pop("refid", None)
     if app.env.docname != INDEX:
         return
     for tree in list(doctree.findall(addnodes.toctree)):
