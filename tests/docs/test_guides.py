@@ -227,6 +227,13 @@ def test_names_of_ours_in_all_pages_exist(
     assert {(page, name) for page, name in named if name not in known} == set()
 
 
+def test_readme_leads_to_guides_that_exist(root: pathlib.Path) -> None:
+    text = (root / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"https://github\.com/siteops/siteops\.upgrades/(?:blob|tree)/main/([\w./-]+)", text)
+    assert len(linked) > 5
+    assert [name for name in linked if not (root / name).exists()] == []
+
+
 def test_files_of_the_repository_that_pages_name_exist(root: pathlib.Path) -> None:
     """Written as ``folder/file`` in a page; a name with a star stands for many."""
     folders = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.isalpha())

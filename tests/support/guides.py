@@ -1,17 +1,20 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The code blocks of the guides in docs/docsite/rst, for the tests that check and run them."""
+"""The code blocks of README.md and of the guides in docs/docsite/rst, for the tests that check and run them."""
 
 from __future__ import annotations
 
 import pathlib
+import re
 from typing import NamedTuple
 
 from antsibull_docutils.rst_code_finder import CodeBlockDirective, find_code_blocks, mark_antsibull_code_block
 from docutils import nodes
 
-GUIDES = pathlib.Path(__file__).resolve().parents[2] / "docs/docsite/rst"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GUIDES = ROOT / "docs/docsite/rst"
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Block(NamedTuple):
@@ -59,6 +62,14 @@ def blocks(page: pathlib.Path) -> list[Block]:
     ]
 
 
+def fenced_blocks(page: pathlib.Path) -> list[Block]:
+    """The code blocks of one page in Markdown, in order."""
+    text = page.read_text(encoding="utf-8")
+    found = FENCED.finditer(text)
+    return [Block(page.name, text.count("\n", 0, block.start(2)) + 1, block[1], "", block[2]) for block in found]
+
+
 def all_blocks() -> list[Block]:
-    """The code blocks of all guides."""
-    return [block for page in sorted(GUIDES.glob("*.rst")) for block in blocks(page)]
+    """The code blocks of all guides, and of README.md."""
+    guides = [block for page in sorted(GUIDES.glob("*.rst")) for block in blocks(page)]
+    return guides + fenced_blocks(ROOT / "README.md")
