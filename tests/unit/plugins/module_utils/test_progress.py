@@ -104,9 +104,12 @@ def test_a_link_that_lies_in_the_folder_is_not_followed_and_the_file_can_be_read
 def test_many_threads_may_tell_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "WRITE_SECONDS", 0.0)
     progress = Progress(a_module(tmp_path))
-    threads = [
-        threading.Thread(target=lambda: [progress.moved(number, 1000) for number in range(200)]) for _each in range(4)
-    ]
+
+    def tell() -> None:
+        for number in range(200):
+            progress.moved(number, 1000)
+
+    threads = [threading.Thread(target=tell) for _each in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

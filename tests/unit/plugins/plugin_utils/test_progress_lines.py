@@ -138,7 +138,7 @@ def test_waiting_is_told_with_the_time_since_the_state_began_and_what_remains() 
 
 
 def test_what_is_waited_for_parts_two_transfers() -> None:
-    notes = [Moving(0, 0, GIB), Moving(1, GIB, GIB), Waiting(2, "verifying", None)]
+    notes: list[Moving | Waiting] = [Moving(0, 0, GIB), Moving(1, GIB, GIB), Waiting(2, "verifying", None)]
     assert told(*notes, later=3) == "verifying for 3 s"
     assert told(*notes, Moving(10, GIB, 2 * GIB)) == "1.0 GiB of 2.0 GiB (50 %)"
 
