@@ -193,8 +193,6 @@ from ..module_utils._report_words import counted
 from ..module_utils._text import harmless
 
 LARGEST_DIFF = 100_000
-
-
 MADE_BY = {"html": page, "markdown": document}
 
 
@@ -211,10 +209,11 @@ def make(module: AnsibleModule) -> dict[str, t.Any]:
         if before != content:
             written.append(path)
             if not module.check_mode:
-                write(module, path, content)
+                write(module, option, path, content)
         if module._diff:
             diff.append(difference(path, before, content))
-        changed |= before != content or attributes_changed(module, path)
+        other_attributes = attributes_changed(module, path)
+        changed |= before != content or other_attributes
     return {
         "changed": changed,
         "msg": summary(fleet, written, module.check_mode),
@@ -255,11 +254,14 @@ def present(option: str, path: str) -> bytes | None:
         raise OptionError(option, f"{path} cannot be read: {error.strerror}.") from error
 
 
-def write(module: AnsibleModule, path: str, content: bytes) -> None:
+def write(module: AnsibleModule, option: str, path: str, content: bytes) -> None:
     """Put the whole file in its place in one step."""
     new = os.path.join(module.tmpdir, os.path.basename(path))
-    with open(new, "wb") as file:
-        file.write(content)
+    try:
+        with open(new, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise OptionError(option, f"{path} was not written: {error.strerror}.") from error
     module.atomic_move(new, path)
 
 

@@ -1,0 +1,175 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook upgrade_report as a user runs it, over a fleet with failures and over reports of real runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from support.ansible_cli import PlaybookRun, run_module, run_playbook
+from support.plone import PloneServer
+from support.plone.accounts import ADMIN
+from support.run_reports import SATURDAY, failed, fleet, idle, upgraded, write, write_broken
+
+SCHEMA = Path(__file__).parents[2] / "roles/upgrade_report/files/run_report.schema.json"
+COUNTS = {"hosts": 15, "failed": 4, "unfinished": 1, "refused": 1, "would_change": 1, "changed": 4, "ok": 4}
+
+
+def made(folder: Path, *flags: str, **variables: Any) -> PlaybookRun:
+    """Run the playbook; variables are given without their prefix."""
+    given = {"upgrade_report_dir": str(folder), **{f"upgrade_report_{name}": each for name, each in variables.items()}}
+    env = {"ANSIBLE_SHOW_CUSTOM_STATS": "true"}
+    return run_playbook("siteops.upgrades.upgrade_report", "-e", json.dumps(given), *flags, env=env)
+
+
+def published(run: PlaybookRun) -> dict[str, Any]:
+    """The custom stats of a run."""
+    shown = run.output.partition("CUSTOM STATS: ")[2]
+    stats, _end = json.JSONDecoder().raw_decode(shown[shown.index("{") :])
+    return dict(stats)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder for reports."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    return folder
+
+
+def pages(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """What was written, with the times."""
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.glob("index.*")}
+
+
+def test_the_fixtures_are_reports_as_the_schema_has_them() -> None:
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+    for each in fleet():
+        validator.validate(each)
+
+
+def test_a_fleet_with_failures_and_files_of_others(folder: Path) -> None:
+    write(folder, fleet())
+    others = write_broken(folder)
+
+    foreseen = made(folder, "--check", "--diff")
+    assert foreseen.recap["localhost"]["changed"] == 1, foreseen.output
+    assert "+# Upgrade report" in foreseen.output
+    assert pages(folder) == {}
+
+    first = made(folder)
+    assert first.status == 0, first.output
+    assert first.recap["localhost"]["changed"] == 1
+    assert published(first)["upgrade_report_counts"] == {**COUNTS, "runs": 33, "unreadable": len(others)}
+    assert "Traceback" not in first.output
+    written = pages(folder)
+    page, markdown = (written[name][1].decode() for name in ("index.html", "index.md"))
+    for name in others:
+        assert name in page
+        assert name in markdown.replace("\\", "")
+    assert page.index(">intranet<") < page.index(">archive<") < page.index(">library<") < page.index(">museum<")
+
+    second = made(folder, "--diff")
+    assert second.recap["localhost"]["changed"] == 0, second.output
+    assert pages(folder) == written
+
+    write(folder, [idle("a newcomer", SATURDAY)])
+    assert made(folder, "--check").recap["localhost"]["changed"] == 1
+    assert pages(folder) == written
+    assert made(folder).recap["localhost"]["changed"] == 1
+    assert "a newcomer" in pages(folder)["index.html"][1].decode()
+
+
+def test_where_the_files_go_and_how_they_are_kept(folder: Path, tmp_path: Path) -> None:
+    write(folder, [upgraded("intranet", 60)])
+    variables = {"html": str(tmp_path / "page.html"), "markdown": "", "title": "A <b> title", "mode": "0640"}
+    assert made(folder, **variables).status == 0
+    page = tmp_path / "page.html"
+    assert page.stat().st_mode & 0o777 == 0o640
+    assert "<title>A &lt;b&gt; title</title>" in page.read_text(encoding="utf-8")
+    assert pages(folder) == {}
+    page.chmod(0o600)
+    assert made(folder, "--check", **variables).recap["localhost"]["changed"] == 1
+    assert made(folder, **variables).recap["localhost"]["changed"] == 1
+    assert page.stat().st_mode & 0o777 == 0o640
+    assert made(folder, **variables).recap["localhost"]["changed"] == 0
+
+
+def test_nothing_yet(folder: Path) -> None:
+    run = made(folder)
+    assert run.status == 0, run.output
+    assert "There are no runs yet." in pages(folder)["index.html"][1].decode()
+    assert set(published(run)["upgrade_report_counts"].values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"src": "nowhere", "html": "page.html"}, "Option 'src': nowhere is no folder."),
+        ({"src": ".", "html": "nowhere/page.html"}, "Option 'html': the folder nowhere is not there."),
+        ({"src": ".", "markdown": "taken"}, "Option 'markdown': taken is a folder"),
+        ({"src": ".", "html": "same", "markdown": "./same"}, "Option 'markdown': it is the same file as 'html'."),
+        ({"src": ".", "html": "page.html", "limit": -1}, "Option 'limit': -1 is less than 0."),
+        ({"src": "."}, "one of the following is required: html, markdown"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").mkdir()
+    monkeypatch.chdir(tmp_path)
+    # A module finds relative paths from where Ansible starts it.
+    ended = run_module("upgrade_report_page", options)
+    assert ended.failed
+    assert message in ended.msg
+    assert os.listdir(tmp_path) == ["taken"]
+
+
+def test_past_runs_are_as_many_as_wanted(folder: Path, tmp_path: Path) -> None:
+    write(
+        folder, [failed("intranet", f"Night {number}.", started=SATURDAY.replace(day=number)) for number in range(1, 9)]
+    )
+    page = tmp_path / "page.html"
+    ended = run_module("upgrade_report_page", {"src": str(folder), "html": str(page), "limit": 3})
+    assert ended.result["counts"]["runs"] == 8
+    assert ended.result["hosts"] == [
+        {"host": "intranet", "product": "plone", "standing": "failed", "message": "Night 8."}
+    ]
+    text = page.read_text(encoding="utf-8")
+    assert "the newest 3 of 8" in text
+    assert [number for number in range(1, 9) if f"Night {number}." in text] == [6, 7, 8]
+
+
+def test_reports_of_real_runs(plone: PloneServer, folder: Path) -> None:
+    """One playbook over three hosts, of which two fail; then the page of what they left."""
+    hosts: dict[str, dict[str, str]] = {
+        "intranet": {"plone_upgrade_url": plone.url},
+        "gone": {"plone_upgrade_url": f"{plone.root_url}/gone"},
+        "locked": {"plone_upgrade_url": plone.url, "plone_upgrade_password": "not-the-password"},
+    }
+    inventory = folder.parent / "inventory.json"
+    inventory.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+    variables = {"plone_upgrade_report_dir": str(folder), "plone_upgrade_rehearsal": "skip"}
+    credentials = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
+    arguments = ("siteops.upgrades.plone_upgrade", "-i", str(inventory), "-e", json.dumps(variables))
+    assert run_playbook(*arguments, env=credentials).status != 0
+    assert run_playbook(*arguments, "--limit", "intranet", env=credentials).status == 0
+
+    reported = made(folder)
+    assert reported.status == 0, reported.output
+    counts = published(reported)["upgrade_report_counts"]
+    expected = {"hosts": 3, "failed": 2, "ok": 1, "changed": 0, "runs": 4, "unreadable": 0}
+    assert {name: counts[name] for name in expected} == expected
+    page = pages(folder)["index.html"][1].decode()
+    assert "Upgraded from 6018 to 6205" in page
+    assert "404" in page
+    assert "401" in page
+    assert "not-the-password" not in page + reported.output
+    assert ADMIN.password not in page + reported.output
