@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two guides for beginners, typed as they stand: their files, their commands, and what they say that one sees."""
+"""Guides, typed as they stand: their files, their commands, and what they say that one sees."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -35,9 +35,12 @@ DIFFERING = (
 class Reader:
     """Somebody who types a guide into a shell, in a folder of their own."""
 
-    def __init__(self, folder: Path, variables: Mapping[str, str], own: Mapping[str, str]) -> None:
-        """``own`` are words of the guide, and what this reader has in their place."""
+    def __init__(
+        self, folder: Path, variables: Mapping[str, str], own: Mapping[str, str], statuses: Collection[int] = (0,)
+    ) -> None:
+        """``own`` are words of the guide, with those in their place; ``statuses`` are how its commands may end."""
         self._folder = folder
+        self._statuses = statuses
         self._variables = environment(variables)
         self._own = own
 
@@ -69,7 +72,7 @@ class Reader:
             timeout=SECONDS,
             check=False,
         )
-        assert ended.returncode == 0, f"{command}\n{ended.stdout}{ended.stderr}"
+        assert ended.returncode in self._statuses, f"{command}\n{ended.stdout}{ended.stderr}"
         return ended.stdout
 
     def _with_own(self, text: str) -> str:
@@ -135,3 +138,20 @@ def test_the_first_odoo_upgrade(tmp_path: Path) -> None:
         assert [call.acted for call in platform.calls("create")] == [True, True]
     for name in ("shop-18.dump", "shop-final-18.dump"):
         assert (tmp_path / name).read_bytes().startswith(SAMPLE_DUMP.read_bytes())
+
+
+def test_reports_of_a_run_with_a_failure(two_sites: PloneServer, tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    own = {
+        "https://intranet.example.org": two_sites.urls[0],
+        "https://shop.example.org": two_sites.urls[1],
+        "/var/lib/siteops-upgrades/reports": str(reports),
+    }
+    credentials = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
+    Reader(tmp_path, credentials, own, statuses=(0, 2)).follow("reports.rst")
+    [whole] = reports.glob("intranet-*.json")
+    [first, second] = [block.text for block in blocks(GUIDES / "reports.rst") if block.language == "text"]
+    assert not set(map(plain, first.splitlines())) - set(map(plain, whole.read_text(encoding="utf-8").splitlines()))
+    assert not set(second.split()) - set((reports / "index.md").read_text(encoding="utf-8").split())
+    assert (reports / "index.html").exists()

@@ -34,7 +34,7 @@ LANGUAGES = {"ansible-output", "console", "html", "ini", "json", "shell", "text"
 PROGRAMS = {
     *(".", "cd", "cp", "export", "read"),
     *("ansible-builder", "ansible-rulebook", "ansible-vault"),
-    *("curl", "git", "pg_dump", "pip", "podman", "python3", "ssh-keygen"),
+    *("curl", "git", "mkdir", "pg_dump", "pip", "podman", "python3", "ssh-keygen"),
 }
 ROLE_VARIABLE = re.compile(r"^(awx_setup|odoo_upgrade|plone_upgrade|upgrade_report)_")
 NAME_OF_OURS = re.compile(r"\bsiteops\.upgrades\.(\w+)")
