@@ -170,7 +170,7 @@ def _minute(option: str, value: t.Any) -> int:
 def _days(option: str, value: t.Any) -> frozenset[int]:
     if value is None:
         return frozenset(range(len(DAYS)))
-    numbers = {name: day for day, full in enumerate(DAYS) for name in (full, full[:3])}
+    numbers = {name: day for day, full in enumerate(DAYS) for name in (full, full[:3], full[:2])}
     names = [str(name).strip().lower() for name in value]
     unknown = [name for name in names if name not in numbers]
     if unknown or not names:

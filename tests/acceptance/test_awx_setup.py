@@ -166,9 +166,19 @@ def test_the_upgrades_report_into_the_folder_that_the_report_reads(done: SetUp) 
     folder = "/var/lib/site-upgrades/reports"
     for product in ("Plone", "Odoo"):
         variables = json.loads(api.named("job_templates", f"{product} upgrade")["extra_vars"])
-        assert variables == {f"{product.lower()}_upgrade_report_dir": folder}
+        assert variables[f"{product.lower()}_upgrade_report_dir"] == folder
     [asked, *_others] = api.survey("job_templates", "Upgrade report")["spec"]
     assert (asked["variable"], asked["default"]) == ("upgrade_report_dir", folder)
+
+
+def test_a_plone_upgrade_keeps_to_the_window_of_its_schedule(done: SetUp) -> None:
+    variables = json.loads(done.controller.api.named("job_templates", "Plone upgrade")["extra_vars"])
+    assert variables["plone_upgrade_window"] == {
+        "days": ["SA", "SU"],
+        "from": "03:00",
+        "to": "06:00",
+        "timezone": "Europe/Zurich",
+    }
 
 
 def test_without_a_folder_for_reports_a_workflow_ends_with_the_upgrade(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_without_days_and_zone_it_is_every_day_in_utc() -> None:
 
 
 def test_windows_without_a_gap_are_one() -> None:
-    weekend = {"days": ["Saturday", "SUN"], "from": "00:00", "to": "24:00", "timezone": ZURICH}
+    weekend = {"days": ["Saturday", "SU"], "from": "00:00", "to": "24:00", "timezone": ZURICH}
     found = position("2026-11-21 23:00+0100", **weekend)
     assert (wall(found.opens_at), wall(found.closes_at)) == ("2026-11-21 00:00+0100", "2026-11-23 00:00+0100")
     assert found.remaining == 25 * 3600
