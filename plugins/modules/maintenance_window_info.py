@@ -39,7 +39,7 @@ options:
     suboptions:
       days:
         description:
-          - The days on which the window begins, as V(mon) or V(monday); every day by default.
+          - The days on which the window begins, as V(mon), V(monday) or V(MO); every day by default.
         type: list
         elements: str
       from:

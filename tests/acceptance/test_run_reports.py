@@ -318,6 +318,23 @@ def test_a_request_that_the_platform_gives_up_on(job: Job, folder: Folder) -> No
     assert "The filestore is missing" in report["message"]
 
 
+def test_what_a_platform_repeats_of_a_secret_is_not_kept(job: Job, folder: Folder) -> None:
+    words_of_it = f"Can not find contract {SAMPLE_CONTRACT}"
+    job.platform.fault("failure", "create", reason="CONTRACT:NOT_FOUND", message=words_of_it)
+    run = job.run("-vvvv")
+    assert run.status != 0
+    assert "CONTRACT:NOT_FOUND" in folder.latest["message"]
+    assert phases(folder.latest) == [("request", "failed")]
+    assert_private(folder, SAMPLE_CONTRACT, [run])
+
+
+def test_a_preflight_leaves_a_report_of_check_mode(job: Job, folder: Folder) -> None:
+    ended = run_playbook("siteops.upgrades.odoo_preflight", *job.arguments(window={"from": "00:00", "to": "24:00"}))
+    assert ended.status == 0, ended.output
+    assert (folder.latest["check_mode"], folder.latest["result"]) == (True, "changed")
+    assert job.platform.calls() == []
+
+
 def test_what_the_role_itself_refuses_is_reported(job: Job, folder: Folder) -> None:
     assert job.run(aim="production").status != 0
     assert folder.latest["result"] == "failed"
