@@ -109,6 +109,7 @@ def test_the_signature_is_what_ansible_galaxy_wants(
         subprocess.run([*gpg, *own_keyring, "--import"], input=public, check=True, capture_output=True)
         galaxy = ("ansible-galaxy", "collection")
         place = ("--offline", "-p", str(tarball.parent / "installed"))
+        monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", place[-1])
         subprocess.run([*galaxy, "install", *place, str(tarball)], check=True, capture_output=True)
         verify = [*galaxy, "verify", *place, "--keyring", str(keyring), "--signature", signature.as_uri(), release.NAME]
         ended = subprocess.run(verify, capture_output=True, text=True, check=False)
