@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's thread beside a module: when it looks and tells, and that nothing that goes wrong with it matters."""
+"""The controller's thread beside a module: when it looks and tells, and that no trouble with it matters."""
 
 from __future__ import annotations
 
