@@ -168,5 +168,7 @@ pre {
   h2, h3, summary, caption, figcaption { break-after: avoid; }
   tr, .facts > div, .message, figure > ul { break-inside: avoid; }
   thead { display: table-header-group; }
+  tbody tr:first-child { break-before: avoid; }
+  .tick { stroke-opacity: .5; }
 }
 """)

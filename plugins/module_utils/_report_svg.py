@@ -52,6 +52,7 @@ BAR = 18
 AXIS = 22
 NARROWEST = 300
 LETTER = 6.6
+THINNEST = 0.6
 LONGEST_NAME = 60
 
 SMALL_BAR, SMALL_GAP, SMALL_HEIGHT = 6, 3, 26
@@ -206,13 +207,13 @@ def _segment(phase: Phase, top: float, longest: float, names: list[str]) -> Mark
     room = share / 100 * NARROWEST - 8
     label = next((text for text in (f"{number} {word}", number) if len(text) * LETTER <= room), "")
     failed = phase.result == "failed"
-    place = _box(_per_cent(left), top, _per_cent(max(share, 0.4)), BAR)
+    place = _box(_per_cent(left), top, _per_cent(max(share, THINNEST)), BAR)
     return tag(
         "g",
         tag("title", f"{word}: {length(phase.duration)}{', ' if phase.result else ''}{phase.result}"),
         tag("rect", class_=_phase_class(phase.name) if not failed else "phase is-failed", **place),
         tag("rect", fill="url(#hatch)", **place) if failed else None,
-        tag("rect", class_="gap", **_box(_per_cent(left), top, "1", BAR)),
+        tag("rect", class_="gap", **_box(_per_cent(left), top, "1", BAR)) if left and share > THINNEST else None,
         tag("text", label, x=_per_cent(left), dx="6", y=_short(top + 13), class_="within") if label else None,
     )
 

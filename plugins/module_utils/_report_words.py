@@ -41,6 +41,8 @@ def length(seconds: float | None) -> str:
     """A duration in its two largest units, such as 4 min 12 s."""
     if seconds is None:
         return "not known"
+    if 0 < seconds < 0.05:
+        return "under 0.1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -77,14 +77,14 @@ seealso:
 EXAMPLES = r"""
 - name: Make a page for the web server of the operators
   siteops.upgrades.upgrade_report_page:
-    src: /var/lib/site-upgrades/reports
+    src: /var/lib/siteops-upgrades/reports
     html: /var/www/operations/upgrades.html
     title: Upgrades of the intranet
     mode: "0644"
 
 - name: Make Markdown for a ticket
   siteops.upgrades.upgrade_report_page:
-    src: /var/lib/site-upgrades/reports
+    src: /var/lib/siteops-upgrades/reports
     markdown: /tmp/upgrades.md
   register: report
 

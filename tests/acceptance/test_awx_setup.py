@@ -163,7 +163,7 @@ def test_what_a_workflow_asks_for_does_not_hide_what_its_preflight_publishes(don
 
 def test_the_upgrades_report_into_the_folder_that_the_report_reads(done: SetUp) -> None:
     api = done.controller.api
-    folder = "/var/lib/site-upgrades/reports"
+    folder = "/var/lib/siteops-upgrades/reports"
     for product in ("Plone", "Odoo"):
         variables = json.loads(api.named("job_templates", f"{product} upgrade")["extra_vars"])
         assert variables[f"{product.lower()}_upgrade_report_dir"] == folder

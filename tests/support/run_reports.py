@@ -126,7 +126,9 @@ def failed(host: str, message: str, *phases: Phase, **more: Any) -> dict[str, An
     return report(host, *phases, **{"result": "failed", "message": message, "versions": versions, **states, **more})
 
 
-def database(host: str, *phases: Phase, states: Iterable[tuple[str, int]] = (), **more: Any) -> dict[str, Any]:
+def database(
+    host: str, *phases: Phase, states: Iterable[tuple[str, int]] = (), fetched: bool = False, **more: Any
+) -> dict[str, Any]:
     """An Odoo database; ``states`` are those that its request passed, and the seconds after Saturday's begin."""
     seen = [{"state": state, "at": moment(SATURDAY + timedelta(seconds=after))} for state, after in states]
     sent = {
@@ -137,14 +139,15 @@ def database(host: str, *phases: Phase, states: Iterable[tuple[str, int]] = (), 
         "duration": 2980.4,
         "at": moment(SATURDAY + timedelta(seconds=3000)),
     }
-    request = {"id": "10527", "aim": "production", "target": "18.0", "states": seen, "sent": sent, "fetched": None}
+    got = {**sent, "name": f"{host}-18.dump", "size": 44_102_981_533, "sha256": "9e" * 32, "duration": 3122.8}
+    request = {"id": "10527", "aim": "production", "target": "18.0", "states": seen, "sent": sent}
     given = {
         "product": "odoo",
         "target": f"{host}.dump",
         "state_before": "",
         "state_after": seen[-1]["state"] if seen else "",
         "versions": {"before": {}, "after": {"target": "18.0"}},
-        "request": request,
+        "request": {**request, "fetched": got if fetched else None},
     }
     return report(host, *phases, **{**given, **more})
 
@@ -212,7 +215,7 @@ def fleet() -> list[dict[str, Any]]:
             "message": "Would upgrade from 6018 to 6205 in 6 steps.",
         },
         {
-            **report("harbour", checked, rehearsed, result="unfinished", message="The run goes on, or was killed."),
+            **failed("harbour", "The run goes on, or was killed.", checked, rehearsed, result="unfinished"),
             "finished_at": None,
             "duration": None,
         },
@@ -224,6 +227,7 @@ def fleet() -> list[dict[str, Any]]:
             ("wait", 21_600, "ok", "The request is done."),
             ("download", 3122.8, "changed", "Fetched and verified 44.1 GB."),
             states=[("draft", 1), ("pending", 2982), ("processing", 3400), ("testing", 20_000), ("done", 24_583)],
+            fetched=True,
             result="changed",
             message="Fetched and verified the upgraded database.",
         ),

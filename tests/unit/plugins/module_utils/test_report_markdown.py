@@ -68,6 +68,7 @@ def test_without_runs_it_says_so() -> None:
     ("seconds", "told"),
     (
         (0, "0.0 s"),
+        (0.02, "under 0.1 s"),
         (9.94, "9.9 s"),
         (42.4, "42 s"),
         (59.6, "1 min"),
