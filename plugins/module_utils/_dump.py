@@ -19,6 +19,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ._errors import OptionError, UpgradeError
+from ._progress import Progress
+from ._ranges import Prefix
 
 MEBIBYTE = 1024 * 1024
 HEAD = 64 * 1024
@@ -57,20 +59,13 @@ class FileMark:
         return cls(status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
 
 
-@dataclass(frozen=True)
-class Prefix:
-    """So many bytes at the start of a file, and what they hash to."""
-
-    size: int
-    sha256: str
-
-
 @dataclass
 class Moved:
     """What a transfer did: ``moved`` bytes went over the network in this run, the first ``resumed_from`` before it.
 
-    ``entity`` is by what the server's file is known again, ``breaks`` how often the connection broke off, and
-    ``length_known`` whether the server told the length, which then is what arrived.
+    ``entity`` is by what the server's file is known again, ``breaks`` how often a connection broke off,
+    ``length_known`` whether the server told the length, which then is what arrived, and ``connections`` how many there
+    were at most at a time.
     """
 
     size: int = 0
@@ -80,6 +75,7 @@ class Moved:
     resumed_from: int = 0
     breaks: int = 0
     length_known: bool = True
+    connections: int = 1
 
 
 class DumpFile:
@@ -146,8 +142,9 @@ class DumpFile:
 class HashedBody:
     """A dump as the body of one request: read once from start to end, and hashed while it is."""
 
-    def __init__(self, dump: DumpFile) -> None:
+    def __init__(self, dump: DumpFile, progress: Progress) -> None:
         self._dump = dump
+        self._progress = progress
         self._digest = hashlib.sha256()
         self.offset = 0
 
@@ -159,6 +156,7 @@ class HashedBody:
         block = self._dump.block(self.offset, size if size >= 0 else self._dump.size)
         self._digest.update(block)
         self.offset += len(block)
+        self._progress.moved(self.offset, self._dump.size)
         return block
 
     @property

@@ -185,7 +185,13 @@ class OdooClient:
 
     @contextlib.contextmanager
     def open_result(
-        self, kind: str, *, offset: int = 0, entity: str = "", document: t.Mapping[str, t.Any] | None = None
+        self,
+        kind: str,
+        *,
+        offset: int = 0,
+        end: int | None = None,
+        entity: str = "",
+        document: t.Mapping[str, t.Any] | None = None,
     ) -> t.Iterator[requests.Response]:
         """The response that carries an upgraded database, with its body unread and never compressed on the way.
 
@@ -193,6 +199,7 @@ class OdooClient:
 
         :param kind: ``archive`` or ``sql``.
         :param offset: bytes that are here already.
+        :param end: where to end; at the last byte where it is None.
         :param entity: strong ETag or Last-Modified of what they came from; if that is gone, the whole comes.
         :param document: the status document where one was read just now; read anew otherwise.
         :raises PlatformFailure: refused.
@@ -201,8 +208,8 @@ class OdooClient:
         call = f"GET upgraded/{kind}"
         url = self._result_url(kind, call, document or self.status())
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
-        if offset:
-            headers["Range"] = f"bytes={offset}-"
+        if offset or end is not None:
+            headers["Range"] = f"bytes={offset}-{'' if end is None else end - 1}"
             if entity:
                 headers["If-Range"] = entity
         with self._http.transfer("GET", url, call=call, headers=headers, leave_to=self._may_leave_to) as response:

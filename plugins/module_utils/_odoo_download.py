@@ -14,7 +14,7 @@ import stat
 import time
 import typing as t
 
-from ._dump import FileMark, Moved, Prefix, hash_of
+from ._dump import FileMark, Moved, hash_of
 from ._dump_check import DamagedError, Verdict, check
 from ._errors import OptionError, UpgradeError
 from ._https_transfer import HttpsFetch, Known, Source
@@ -25,8 +25,10 @@ from ._odoo_sftp import AUTO, HTTPS, SFTP, SftpPreparation, transport_for
 from ._odoo_states import DRAFT, FAILED, IN_WORK, SUCCESS, RequestFailed, state_of
 from ._options import without_secrets
 from ._part_file import SUFFIX, PartFile, give_name, open_part
+from ._progress import Progress
+from ._ranges import Held, Prefix
+from ._sftp_download import SftpDownload
 from ._sftp_protocol import Entry, SftpError
-from ._sftp_transfer import fetch
 from ._text import one_line
 
 if t.TYPE_CHECKING:
@@ -202,13 +204,19 @@ class _Download:
     def _fetch_by_https(self, part: PartFile, document: t.Mapping[str, t.Any]) -> Moved:
         client = self._request.client
 
-        def opened(offset: int, entity: str) -> t.Any:
-            return client.open_result(self._kind, offset=offset, entity=entity, document=document)
+        def opened(offset: int, end: int | None, entity: str) -> t.Any:
+            return client.open_result(self._kind, offset=offset, end=end, entity=entity, document=document)
 
         source = Source(f"GET upgraded/{self._kind}", self._kind, opened, passes_by_itself)
         noted = self._noted_part(part)
-        earlier = Known(noted.entity, noted.size, Prefix(noted.done, noted.sha256)) if noted else None
-        return HttpsFetch(source, part, self._keeper(part), self._module.params["retries"]).run(earlier)
+        earlier = Known(noted.entity, noted.size, _held(noted)) if noted else None
+        return HttpsFetch(source, part, self._keeper(part), **self._manner).run(earlier)
+
+    @property
+    def _manner(self) -> dict[str, t.Any]:
+        params = self._module.params
+        progress = Progress(self._module)
+        return {"retries": params["retries"], "connections": params["connections"], "progress": progress}
 
     def _fetch_by_sftp(self, part: PartFile, document: t.Mapping[str, t.Any], sftp: SftpPreparation) -> Moved:
         noted = self._noted_part(part)
@@ -216,24 +224,24 @@ class _Download:
         def choose(entries: list[Entry]) -> Entry:
             return choose_result(str(document.get("filename") or ""), entries)
 
-        def earlier(entity: str, size: int) -> Prefix | None:
+        def earlier(entity: str, size: int) -> Held | None:
             same = noted and (noted.entity, noted.size) == (entity, size)
-            return Prefix(noted.done, noted.sha256) if noted and same else None
+            return _held(noted) if noted and same else None
 
-        return fetch(part, sftp.server(), choose, earlier, self._keeper(part), self._module.params["retries"])
+        return SftpDownload(part, sftp.server(), choose, self._keeper(part), **self._manner).run(earlier)
 
     def _noted_part(self, part: PartFile) -> Fetching | None:
         noted = self._record.fetching
         same = noted and (noted.part, noted.kind, noted.transport) == (part.path, self._kind, self._transport)
         return noted if same else None
 
-    def _keeper(self, part: PartFile) -> t.Callable[[str, int], None]:
-        """What puts the state of the part into the request file."""
+    def _keeper(self, part: PartFile) -> t.Callable[[str, int, Held], None]:
+        """What puts a state of the part into the request file."""
 
-        def keep(entity: str, size: int) -> None:
-            prefix = part.prefix
+        def keep(entity: str, size: int, held: Held) -> None:
+            prefix = held.prefix
             self._record.fetching = Fetching(
-                part.path, self._kind, entity, size, self._transport, prefix.size, prefix.sha256
+                part.path, self._kind, entity, size, self._transport, prefix.size, prefix.sha256, held.beyond
             )
             self._request.file.save()
 
@@ -290,8 +298,13 @@ class _Download:
             "bytes_received": moved.moved if moved else 0,
             "resumed_from": moved.resumed_from if moved else 0,
             "breaks": moved.breaks if moved else 0,
+            "connections": moved.connections if moved else 0,
         }
         return {"msg": msg, **self._request.result(document, changed=moved is not None, fetched=details)}
+
+
+def _held(noted: Fetching) -> Held:
+    return Held(Prefix(noted.done, noted.sha256), noted.segments)
 
 
 def _mark(path: str) -> FileMark | None:

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 
 from ._errors import OptionError, UpgradeError
 from ._lock import exclusive
+from ._ranges import Segment
 
 FORMAT = "siteops.upgrades odoo request"
 SCHEMA = 1
@@ -73,7 +74,8 @@ class Sending:
     """An SFTP upload under way of a file that had this size, time and place when it began.
 
     It is written when the file on the server is known to be empty: what lies there later came from this file.
-    ``segments`` are the byte ranges (start, end) that the server has confirmed, ``sha256`` is that of their content.
+    ``segments`` are the byte ranges (start, end) that the server has confirmed; the first ``proven`` bytes of the file
+    have this ``sha256``.
     """
 
     size: int
@@ -81,6 +83,7 @@ class Sending:
     inode: int
     device: int
     shared_name: str
+    proven: int = 0
     sha256: str = ""
     segments: tuple[tuple[int, int], ...] = ()
 
@@ -108,7 +111,8 @@ class Fetched:
 class Fetching:
     """A download under way into ``part``; ``entity`` and ``size`` are those of the whole on the server.
 
-    The first ``done`` bytes of the part are on disk and have this ``sha256``: so much of it can be trusted.
+    The first ``done`` bytes of the part are on disk and have this ``sha256``, and so have the ``segments`` behind them:
+    so much of it can be trusted.
     """
 
     part: str
@@ -118,6 +122,7 @@ class Fetching:
     transport: str = ""
     done: int = 0
     sha256: str = ""
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -428,6 +433,7 @@ _READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "Sending | None": _optional(Sending),
     "Fetched | None": _optional(Fetched),
     "Fetching | None": _optional(Fetching),
+    "tuple[Segment, ...]": _many(Segment),
     "tuple[StateSeen, ...]": _many(StateSeen),
     "tuple[EarlierRequest, ...]": _many(EarlierRequest),
 }

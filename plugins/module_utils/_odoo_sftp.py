@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 AUTO, HTTPS, SFTP = "auto", "https", "sftp"
+MOST_CONNECTIONS = 16
 
 
 def key_arguments() -> dict[str, dict[str, t.Any]]:
@@ -44,16 +45,19 @@ def transfer_arguments() -> dict[str, dict[str, t.Any]]:
         "sftp_threshold": {"type": "str", "default": "1G"},
         "transport": {"type": "str", "choices": [AUTO, HTTPS, SFTP], "default": AUTO},
         "retries": {"type": "int", "default": 5},
+        "connections": {"type": "int", "default": 4},
     }
 
 
 def transport_for(params: t.Mapping[str, t.Any], size: int) -> str:
     """``https`` or ``sftp`` for a dump of so many bytes.
 
-    :raises OptionError: ``sftp_threshold`` or ``retries`` is bad.
+    :raises OptionError: ``sftp_threshold``, ``retries`` or ``connections`` is bad.
     """
     if params["retries"] < 0:
         raise OptionError("retries", f"must not be below 0, as {params['retries']} is.")
+    if not 1 <= params["connections"] <= MOST_CONNECTIONS:
+        raise OptionError("connections", f"must be from 1 to {MOST_CONNECTIONS}, not {params['connections']}.")
     try:
         threshold = human_to_bytes(params["sftp_threshold"].strip().replace("iB", "B"))
     except ValueError as error:

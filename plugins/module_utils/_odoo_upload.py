@@ -14,13 +14,15 @@ import os
 import time
 import typing as t
 
-from ._dump import DumpFile, FileMark, HashedBody, Moved, Prefix, hash_of, open_dump
+from ._dump import DumpFile, FileMark, HashedBody, Moved, hash_of, open_dump
 from ._errors import AnswerLostError, CallError, UpgradeError
 from ._odoo_module import OdooRequest, opened_request
 from ._odoo_request_file import Sending, Sent, utc_now
 from ._odoo_sftp import SFTP, SftpPreparation, transport_for
 from ._odoo_states import DRAFT, state_of
-from ._sftp_transfer import SftpUpload
+from ._progress import Progress
+from ._ranges import Held, Prefix, Segment
+from ._sftp_upload import SftpUpload
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -44,6 +46,7 @@ class _Upload:
         self._record = request.record
         self._name = ""
         self._transport = transport_for(module.params, dump.size)
+        self._progress = Progress(module)
 
     def result(self) -> dict[str, t.Any]:
         sent = self._already_sent()
@@ -103,7 +106,7 @@ class _Upload:
         if self._record.sent or self._record.sending:
             self._record.sent = self._record.sending = None
             self._request.file.save()
-        body = HashedBody(self._dump)
+        body = HashedBody(self._dump, self._progress)
         try:
             self._request.client.upload(body, self._dump.size)
         except AnswerLostError as error:
@@ -122,24 +125,35 @@ class _Upload:
     def _send_by_sftp(self, sftp: SftpPreparation) -> Moved:
         server = sftp.server()
         self._name = server.access.shared_file
-        upload = SftpUpload(self._dump, server, self._name, self._keep, self._module.params["retries"])
+        params = self._module.params
+        upload = SftpUpload(
+            self._dump,
+            server,
+            self._name,
+            self._keep,
+            retries=params["retries"],
+            connections=params["connections"],
+            progress=self._progress,
+        )
         return upload.run(self._earlier())
 
-    def _earlier(self) -> Prefix | None:
+    def _earlier(self) -> Held | None:
         """What an earlier run proved to be on the server of this very dump, unchanged since."""
         sending = self._record.sending
         if not sending or FileMark.of(sending) != self._dump.mark or sending.shared_name != self._name:
             return None
-        end = next((end for start, end in sending.segments if start == 0), 0)
-        return Prefix(end, sending.sha256) if end else None
+        beyond = ((max(start, sending.proven), end) for start, end in sending.segments if end > sending.proven)
+        return Held(Prefix(sending.proven, sending.sha256), tuple(Segment(start, end) for start, end in beyond))
 
-    def _keep(self, prefix: Prefix | None) -> None:
+    def _keep(self, held: Held | None) -> None:
         mark = self._dump.mark
         self._record.sent = None
         self._record.sending = None
-        if prefix:
+        if held:
+            proven = held.prefix.size
+            segments = ((0, proven), *((part.start, part.end) for part in held.beyond))
             self._record.sending = Sending(
-                mark.size, mark.mtime_ns, mark.inode, mark.device, self._name, prefix.sha256, ((0, prefix.size),)
+                mark.size, mark.mtime_ns, mark.inode, mark.device, self._name, proven, held.prefix.sha256, segments
             )
         self._request.file.save()
 
@@ -167,5 +181,6 @@ class _Upload:
             "bytes_sent": moved.moved if moved else 0,
             "resumed_from": moved.resumed_from if moved else 0,
             "breaks": moved.breaks if moved else 0,
+            "connections": moved.connections if moved else 0,
         }
         return {"msg": msg, **self._request.result(document, changed=moved is not None, sent=details)}

@@ -15,16 +15,22 @@ import fcntl
 import hashlib
 import os
 import stat
+import threading
 import typing as t
 
-from ._dump import HEAD, FileMark, Prefix, format_of, hash_of
+from ._dump import HEAD, MEBIBYTE, FileMark, format_of, hash_of
 from ._errors import UpgradeError
+from ._ranges import Held, Prefix, Range, Ranges, Segment
 
 SUFFIX = ".part"
+CLOSED = -1
 
 
 class PartFile:
-    """The ``.part`` of a destination; see :func:`open_part`. ``offset`` bytes are in it, hashed."""
+    """The ``.part`` of a destination; see :func:`open_part`.
+
+    Blocks may be written anywhere, by several threads. ``offset`` bytes are in it without a gap, hashed as they came.
+    """
 
     def __init__(self, dest: str, descriptor: int) -> None:
         self.dest = dest
@@ -32,16 +38,38 @@ class PartFile:
         self.offset = 0
         self._descriptor = descriptor
         self._digest = hashlib.sha256()
+        self._there = Ranges()
+        self._lock = threading.Lock()
+        self._hashing = threading.Lock()
 
     @property
     def sha256(self) -> str:
-        """The hash of all that is in it."""
+        """The hash of all that is in it without a gap."""
         return self._digest.hexdigest()
 
     @property
     def prefix(self) -> Prefix:
-        """All that is in it, so that it can be proven later."""
-        return Prefix(self.offset, self.sha256)
+        """What is in it without a gap, so that it can be proven later."""
+        with self._hashing:
+            return Prefix(self.offset, self.sha256)
+
+    def held(self) -> Held:
+        """All that is in it, so that it can be proven later. What lies behind a gap is read for it."""
+        prefix = self.prefix
+        with self._lock:
+            behind = [(max(start, prefix.size), end) for start, end in self._there if end > prefix.size]
+        return Held(prefix, tuple(Segment(start, end, self._hash(start, end).hexdigest()) for start, end in behind))
+
+    @property
+    def total(self) -> int:
+        """Bytes that are in it."""
+        with self._lock:
+            return self._there.total
+
+    def missing(self, start: int, end: int) -> Range | None:
+        """The first part of a range that is not in it."""
+        with self._lock:
+            return self._there.missing(start, end)
 
     @property
     def mark(self) -> FileMark:
@@ -53,23 +81,24 @@ class PartFile:
         """What it seems to be, by its first bytes."""
         return format_of(os.pread(self._descriptor, HEAD, 0))
 
-    def take_up(self, prefix: Prefix) -> bool:
-        """Keep what an earlier run fetched, if the file still begins with it; everything behind that is cut off."""
+    def take_up(self, held: Held) -> bool:
+        """Keep what an earlier run fetched, if the file still begins with it; what is not proven is cut off."""
+        prefix = held.prefix
         if self.mark.size < prefix.size:
             return False
-        with open(self._descriptor, "rb", closefd=False) as file:
-            file.seek(0)
-            digest = hash_of(file, prefix.size)
+        digest = self._hash(0, prefix.size)
         if digest.hexdigest() != prefix.sha256:
             return False
-        os.ftruncate(self._descriptor, prefix.size)
         self.offset, self._digest = prefix.size, digest
+        proven = [part for part in held.beyond if self._hash(part.start, part.end).hexdigest() == part.sha256]
+        self._there = Ranges([(0, prefix.size), *((part.start, part.end) for part in proven)])
+        os.ftruncate(self._descriptor, self._there.end)
         return True
 
     def restart(self) -> None:
         """Throw away what is in it."""
         os.ftruncate(self._descriptor, 0)
-        self.offset, self._digest = 0, hashlib.sha256()
+        self.offset, self._digest, self._there = 0, hashlib.sha256(), Ranges()
 
     def require_space(self, size: int) -> None:
         """Refuse to begin what cannot be finished.
@@ -79,7 +108,7 @@ class PartFile:
         """
         system = os.fstatvfs(self._descriptor)
         free = system.f_bavail * system.f_frsize
-        needed = size - self.offset
+        needed = size - self.total
         if free < needed:
             raise UpgradeError(
                 f"There is not enough room for {self.dest}: {needed} bytes are still needed, and {free} are free in "
@@ -88,34 +117,82 @@ class PartFile:
                 free=free,
             )
 
-    def write(self, block: bytes) -> None:
-        """Append a block.
+    def write(self, block: bytes, place: int | None = None) -> None:
+        """Put a block at a place, behind what is there without a gap unless it is given.
 
         :raises UpgradeError: the disk is full or fails; what is in the file so far stays good.
         """
+        start = place = self.offset if place is None else place
         view = memoryview(block)
-        try:
-            place = self.offset
-            while view:
-                written = os.pwrite(self._descriptor, view, place)
-                view, place = view[written:], place + written
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            hint = " Make room and run again: it goes on from there." if full else ""
-            raise UpgradeError(
-                f"{self.path} cannot be written behind its first {self.offset} bytes: {error.strerror}.{hint}"
-            ) from error
-        self._digest.update(block)
-        self.offset += len(block)
+        # Held also while writing, so that no thread that was left behind writes after the file is closed.
+        with self._lock:
+            try:
+                while view:
+                    written = os.pwrite(self._descriptor, view, place)
+                    view, place = view[written:], place + written
+            except OSError as error:
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                hint = " Make room and run again: it goes on from there." if full else ""
+                raise UpgradeError(
+                    f"{self.path} cannot be written behind its first {self.offset} bytes: {error.strerror}.{hint}"
+                ) from error
+            self._there.add(start, place)
+        self._hash_on(start, block)
+
+    def close(self) -> None:
+        """Write and read nothing more."""
+        with self._hashing, self._lock:
+            os.close(self._descriptor)
+            self._descriptor = CLOSED
+
+    def _hash_on(self, start: int, block: bytes) -> None:
+        """Hash as far as there is no gap. A thread that comes while another one hashes leaves it to that one."""
+        while self._follows:
+            if not self._hashing.acquire(blocking=False):
+                return
+            try:
+                if self.offset == start:
+                    self._digest.update(block)
+                    self.offset += len(block)
+                self._read_and_hash()
+            finally:
+                self._hashing.release()
+
+    def settle(self) -> None:
+        """Have everything hashed that is there without a gap."""
+        with self._hashing:
+            self._read_and_hash()
+
+    def _read_and_hash(self) -> None:
+        while self._follows:
+            read = os.pread(self._descriptor, min(MEBIBYTE, self._end_of_prefix - self.offset), self.offset)
+            if not read:
+                raise UpgradeError(f"{self.path} was cut short by somebody else.")
+            self._digest.update(read)
+            self.offset += len(read)
+
+    @property
+    def _end_of_prefix(self) -> int:
+        with self._lock:
+            return self._there.prefix
+
+    @property
+    def _follows(self) -> bool:
+        return self.offset < self._end_of_prefix
+
+    def _hash(self, start: int, end: int) -> t.Any:
+        with open(self._descriptor, "rb", closefd=False) as file:
+            file.seek(start)
+            return hash_of(file, end - start)
 
     def sync(self, mode: int | None = None) -> None:
-        """Have everything on disk, with its final permissions where they are given.
+        """Have everything on disk; at the end, which is when permissions are given, with these and nothing behind it.
 
         :raises UpgradeError: the disk fails.
         """
         try:
-            os.ftruncate(self._descriptor, self.offset)
             if mode is not None:
+                os.ftruncate(self._descriptor, self._there.end)
                 os.fchmod(self._descriptor, mode)
             os.fsync(self._descriptor)
         except OSError as error:
@@ -148,6 +225,7 @@ def open_part(dest: str) -> t.Iterator[PartFile]:
     except OSError as error:
         reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
         raise UpgradeError(f"{path} cannot be made: {reason}.") from error
+    part = PartFile(dest, descriptor)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink > 1:
@@ -157,9 +235,9 @@ def open_part(dest: str) -> t.Iterator[PartFile]:
         except BlockingIOError as error:
             raise UpgradeError(f"Another run is fetching into {path}.") from error
         os.fchmod(descriptor, 0o600)
-        yield PartFile(dest, descriptor)
+        yield part
     finally:
-        os.close(descriptor)
+        part.close()
 
 
 def give_name(path: str, dest: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import typing as t
 
 from ._sftp_protocol import SftpBrokenError, SftpDeniedError, SftpError, SftpSession
@@ -59,6 +60,8 @@ class SftpServer:
         self._timeout = timeout
         self._access: Access | None = None
         self._was_in = False
+        # An SSH agent answers one question at a time.
+        self._authenticating = threading.Lock()
 
     @property
     def access(self) -> Access:
@@ -68,10 +71,12 @@ class SftpServer:
         return self._access
 
     @contextlib.contextmanager
-    def session(self) -> t.Iterator[SftpSession]:
-        """One connection, until the body ends. Several may be open at a time.
+    def session(self, sessions: int = 1) -> t.Iterator[SftpSession]:
+        """One connection, until the body ends, for the main thread.
 
         An access that was good and is refused now has expired: it is asked for once more.
+
+        :param sessions: how many may be open at a time, this one and others (see :meth:`another`).
 
         :raises SftpBrokenError: the server cannot be reached, or the connection was lost.
         :raises SftpDeniedError: no key is accepted.
@@ -86,7 +91,13 @@ class SftpServer:
                 self._access, self._was_in = self._ask(), False
                 transport = self._login(stack, self._access)
             self._was_in = True
-            yield self._open(transport)
+            yield self._open(transport, sessions)
+
+    @contextlib.contextmanager
+    def another(self, sessions: int) -> t.Iterator[SftpSession]:
+        """One more connection beside that of :meth:`session`, in any thread; raises what that raises."""
+        with contextlib.ExitStack() as stack:
+            yield self._open(self._login(stack, self.access), sessions)
 
     def _login(self, stack: contextlib.ExitStack, access: Access) -> t.Any:
         paramiko = paramiko_module()
@@ -110,7 +121,8 @@ class SftpServer:
             raise kind(f"No SSH connection to {where} came about: {_reason(error)}.") from error
         self._host_keys.check(place_of(access.hostname, access.port), shown)
         transport.set_keepalive(KEEP_ALIVE_SECONDS)
-        self._authenticate(paramiko, transport, access.user, where)
+        with self._authenticating:
+            self._authenticate(paramiko, transport, access.user, where)
         return transport
 
     def _agree(self, transport: t.Any, access: Access) -> None:
@@ -138,7 +150,7 @@ class SftpServer:
             "Run again; the access to it is temporary."
         )
 
-    def _open(self, transport: t.Any) -> SftpSession:
+    def _open(self, transport: t.Any, sessions: int) -> SftpSession:
         paramiko = paramiko_module()
         try:
             channel = transport.open_session(window_size=WINDOW, max_packet_size=PACKET, timeout=self._timeout)
@@ -148,7 +160,7 @@ class SftpServer:
             if transport.is_active():
                 raise SftpError(f"The SSH server offers no SFTP: {_reason(error)}.") from error
             raise SftpBrokenError(f"The SSH connection was lost: {_reason(error)}.") from error
-        return SftpSession(channel)
+        return SftpSession(channel, sessions)
 
 
 def _key_type(algorithm: str) -> str:

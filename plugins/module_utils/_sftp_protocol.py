@@ -15,6 +15,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import struct
+import time
 import typing as t
 from dataclasses import dataclass, field
 
@@ -22,7 +23,12 @@ from ._errors import UpgradeError
 from ._text import one_line
 
 IN_FLIGHT = 16 * 1024 * 1024
-"""Bytes asked for or sent and not yet answered: what a session holds in memory."""
+"""Bytes asked for or sent and not yet answered: what all sessions of a transfer hold in memory."""
+
+LEAST_IN_FLIGHT = 4 * 1024 * 1024
+"""The same for one session of many: twice what OpenSSH lets be on its way at a time (measured)."""
+
+PAUSE_SECONDS = 0.02
 
 SAFE_BLOCK = 32 * 1024
 """What every server takes in one request."""
@@ -85,22 +91,29 @@ class Entry:
 
 @dataclass
 class _Read:
-    """A part of the file that was asked for; ``data`` grows where the server answers with less."""
+    """A part of the file that was asked for; ``length`` bytes of it are still to come, ``data`` is what has come."""
 
-    offset: int
+    start: int
     length: int
     data: list[bytes] = field(default_factory=list)
+
+    @property
+    def offset(self) -> int:
+        """Where what is still to come begins."""
+        return self.start + sum(map(len, self.data))
 
 
 class SftpSession:
     """One conversation with an SFTP server.
 
     :param channel: a channel whose other end is an SFTP server that has not said anything yet.
+    :param sessions: among how many that are open at a time memory is shared.
     :raises SftpError: it is none.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, sessions: int = 1) -> None:
         self._channel = channel
+        self.in_flight = max(IN_FLIGHT // sessions, LEAST_IN_FLIGHT)
         self._buffer = bytearray()
         self._number = 0
         self.block = SAFE_BLOCK
@@ -165,22 +178,22 @@ class SftpSession:
         kind, body = self._ask(CLOSE, _text(handle))
         _require_ok(kind, body, "The SFTP server did not close the file well")
 
-    def write(self, handle: bytes, blocks: t.Iterable[tuple[int, bytes]]) -> t.Iterator[bytes]:
+    def write(self, handle: bytes, blocks: t.Iterable[tuple[int, bytes]]) -> t.Iterator[tuple[int, int]]:
         """Write blocks, each at its place, many in flight.
 
-        Yields each block when the server has confirmed it and all before it. If this ends with an exception, up to
-        :data:`IN_FLIGHT` bytes more may stand in the file.
+        Yields place and length of each block when the server has confirmed it and all before it. If this ends with an
+        exception, up to ``in_flight`` bytes more may stand in the file.
 
         :raises SftpBrokenError: the connection ended.
         :raises SftpError: the server refused a block.
         """
-        depth = max(1, IN_FLIGHT // self.block)
-        waiting: collections.deque[tuple[int, bytes]] = collections.deque()
+        depth = max(1, self.in_flight // self.block)
+        waiting: collections.deque[tuple[int, int, int]] = collections.deque()
         confirmed: set[int] = set()
         for offset, block in blocks:
             head = _text(handle) + struct.pack(">QI", offset, len(block))
             try:
-                waiting.append((self._request(WRITE, head, block), block))
+                waiting.append((self._request(WRITE, head, block), offset, len(block)))
             except SftpBrokenError:
                 # What the server had confirmed until then has arrived here, and need not be sent again.
                 with contextlib.suppress(SftpError):
@@ -192,24 +205,29 @@ class SftpSession:
         while waiting:
             yield from self._confirmed(waiting, confirmed)
 
-    def _confirmed(self, waiting: collections.deque[tuple[int, bytes]], confirmed: set[int]) -> t.Iterator[bytes]:
+    def _confirmed(
+        self, waiting: collections.deque[tuple[int, int, int]], confirmed: set[int]
+    ) -> t.Iterator[tuple[int, int]]:
         number, kind, body = self._answer()
         _require_ok(kind, body, "The SFTP server did not take a part of the file")
         confirmed.add(number)
         while waiting and waiting[0][0] in confirmed:
-            number, block = waiting.popleft()
+            number, offset, length = waiting.popleft()
             confirmed.discard(number)
-            yield block
+            yield offset, length
 
-    def read(self, handle: bytes, start: int, end: int) -> t.Iterator[bytes]:
-        """The bytes from ``start`` to ``end`` in order, many requests in flight.
+    def read(self, handle: bytes, ranges: t.Iterable[tuple[int, int] | None]) -> t.Iterator[tuple[int, bytes]]:
+        """The bytes of ranges, in the order of these, many requests in flight. Yields blocks, each with its place.
 
+        :param ranges: (start, end) of each; None says that there will be another one, but not yet.
         :raises SftpBrokenError: the connection ended.
         :raises SftpError: the file ends sooner, or cannot be read.
         """
         waiting: collections.deque[_Read] = collections.deque()
         asked: dict[int, _Read] = {}
         lost: SftpBrokenError | None = None
+        cut = self._cut(ranges)
+        part: _Read | None = _Read(0, 0)
 
         def ask(part: _Read) -> SftpBrokenError | None:
             try:
@@ -219,27 +237,47 @@ class SftpSession:
                 return error
             return None
 
-        while start < end or waiting:
-            while start < end and not lost and len(waiting) < max(1, IN_FLIGHT // self.block):
-                part = _Read(start, min(self.block, end - start))
+        while part or waiting:
+            while part and not lost and len(waiting) < max(1, self.in_flight // self.block):
+                part = next(cut, None)
+                if not part:
+                    break
+                if not part.length:
+                    # There is none yet. Without an answer to wait for, look again in a moment.
+                    if not waiting:
+                        time.sleep(PAUSE_SECONDS)
+                    break
                 waiting.append(part)
-                start += part.length
                 lost = ask(part)
             if lost and not asked:
                 raise lost
+            if not waiting:
+                continue
             number, kind, body = self._answer()
             if number not in asked:
                 raise SftpError("The SFTP server answered a request that was not made.")
-            part = asked.pop(number)
-            data = _data(kind, body, part)
-            part.data.append(data)
-            part.offset, part.length = part.offset + len(data), part.length - len(data)
-            if part.length:
+            answered = asked.pop(number)
+            data = _data(kind, body, answered)
+            answered.data.append(data)
+            answered.length -= len(data)
+            if answered.length:
                 # Servers may answer with less than they were asked for; ask for no more than that from now on.
                 self.block = max(min(self.block, len(data)), 4096)
-                lost = lost or ask(part)
+                lost = lost or ask(answered)
             while waiting and not waiting[0].length:
-                yield b"".join(waiting.popleft().data)
+                whole = waiting.popleft()
+                yield whole.start, whole.data[0] if len(whole.data) == 1 else b"".join(whole.data)
+
+    def _cut(self, ranges: t.Iterable[tuple[int, int] | None]) -> t.Iterator[_Read]:
+        """The requests for ranges; one of no length where there is none yet."""
+        for piece in ranges:
+            start, end = piece or (0, 0)
+            if not piece:
+                yield _Read(0, 0)
+            while start < end:
+                length = min(self.block, end - start)
+                yield _Read(start, length)
+                start += length
 
     def _ask(self, kind: int, payload: bytes) -> tuple[int, bytes]:
         """One request and its answer, with no other in flight."""

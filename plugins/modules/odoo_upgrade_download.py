@@ -141,9 +141,13 @@ fetched:
       type: int
       sample: 0
     breaks:
-      description: How often the connection broke off in this run.
+      description: How often a connection broke off in this run and had to be taken up again.
       type: int
       sample: 0
+    connections:
+      description: How many connections moved bytes in this run, at most at a time; 0 where nothing was moved.
+      type: int
+      sample: 4
 request_id:
   description: The id of the request; empty in check mode where there is none yet.
   type: str

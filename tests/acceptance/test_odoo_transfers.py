@@ -6,134 +6,30 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import random
 import signal
 import stat
 import subprocess
-import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.ansible_cli import ModuleRun, environment, run_module
-from support.platform import SAMPLE_CONTRACT, Platform
+from support.ansible_cli import run_module
+from support.odoo_shop import HEAD, MEBIBYTE, SIZE, Shop, failed, make_key, sha256, sql_dump, succeeded
+from support.platform import Platform
 
-MEBIBYTE = 1024 * 1024
-SIZE = 24 * MEBIBYTE
 IN_FLIGHT = 16 * MEBIBYTE
 """Bytes that a reset may take with it: sent, and not yet confirmed or read."""
 
 CUT = IN_FLIGHT + 4 * MEBIBYTE
 """A connection that is cut after so many bytes has made progress, whatever the reset takes with it."""
 
-HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n"
-READS = {"status"}
 TRANSPORTS = ("https", "sftp")
 PASSPHRASE = "correct horse battery staple"
-
-
-def sql_dump(path: Path, size: int = SIZE, seed: int = 1) -> Path:
-    """A dump of so many bytes that no two seeds share."""
-    path.write_bytes(HEAD + random.Random(seed).randbytes((size - len(HEAD)) // 2).hex().encode())
-    return path
-
-
-def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(path)], check=True)
-    return path
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def descendants(process: int) -> list[int]:
-    """A process and all that it started, by whatever sessions they run in."""
-    with contextlib.suppress(FileNotFoundError):
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        return [process, *(grandchild for child in children for grandchild in descendants(int(child)))]
-    return []
-
-
-@dataclass
-class Shop:
-    """One dump and one request that is made for it; every option can be given anew for one run."""
-
-    platform: Platform
-    folder: Path
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.dump = sql_dump(self.folder / "shop.sql")
-        self.dest = self.folder / "upgraded.sql"
-        self.request_file = self.folder / "shop.json"
-        self.private_key = make_key(self.folder / "key")
-        self.options = {
-            "api_url": self.platform.api_url,
-            "ca_path": str(self.platform.ca_path),
-            "request_file": str(self.request_file),
-            "timeout": 20,
-        }
-        creation = {"contract": SAMPLE_CONTRACT, "email": "a@example.com", "target": "18.0", "aim": "test"}
-        run = run_module("odoo_upgrade_request", {**self.options, **creation, "filename": "shop.sql"})
-        assert not run.failed, run.output
-        self.number = int(run.result["request_id"])
-
-    @property
-    def ways(self) -> dict[str, dict[str, Any]]:
-        return {
-            "https": {"transport": "https"},
-            "sftp": {
-                "transport": "sftp",
-                "sftp_private_key": str(self.private_key),
-                "sftp_host_key": self.platform.host_key,
-            },
-        }
-
-    def upload(self, way: str, *flags: str, **options: Any) -> ModuleRun:
-        given = {**self.options, **self.ways[way], "src": str(self.dump), **options}
-        return run_module("odoo_upgrade_upload", _without_none(given), *flags)
-
-    def download(self, way: str, *flags: str, **options: Any) -> ModuleRun:
-        given = {**self.options, **self.ways[way], "dest": str(self.dest), **options}
-        return run_module("odoo_upgrade_download", _without_none(given), *flags)
-
-    def finish(self) -> None:
-        """As if uploaded and processed, whatever was uploaded so far."""
-        request = self.platform.request(self.number)
-        if not request.upload_size:
-            request.original.write_bytes(self.dump.read_bytes())
-        self.platform.force_state(self.number, "done")
-
-    @property
-    def received(self) -> Path:
-        return self.platform.request(self.number).original
-
-    @property
-    def result(self) -> Path:
-        return self.platform.request(self.number).upgraded
-
-    @property
-    def record(self) -> dict[str, Any]:
-        return json.loads(self.request_file.read_text())
-
-    def writes(self) -> list[str]:
-        """The calls so far that were no mere reads."""
-        return [call.call for call in self.platform.calls() if call.call not in READS]
-
-    def forget_calls(self) -> None:
-        self.platform.log.clear()
-
-
-def _without_none(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 @pytest.fixture(scope="module")
@@ -148,19 +44,6 @@ def shop(platform_server: Platform, tmp_path: Path) -> Shop:
     made = Shop(platform_server, tmp_path)
     made.forget_calls()
     return made
-
-
-def succeeded(run: ModuleRun, *, changed: bool) -> dict[str, Any]:
-    assert not run.failed, run.output
-    assert run.result["changed"] is changed, run.output
-    return run.result
-
-
-def failed(run: ModuleRun, *words: str) -> None:
-    assert run.failed, run.output
-    assert "Traceback" not in run.output
-    for word in words:
-        assert word in run.msg
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)
@@ -228,20 +111,12 @@ def test_the_next_run_takes_up_a_broken_upload(shop: Shop) -> None:
 
 def test_a_killed_upload_is_taken_up(shop: Shop) -> None:
     shop.platform.fault("sftp_hang", after=20 * MEBIBYTE)
-    options = {**shop.options, **shop.ways["sftp"], "src": str(shop.dump), "timeout": 120}
-    command = ["ansible", "localhost", "-m", "siteops.upgrades.odoo_upgrade_upload", "-a", json.dumps(options)]
-    with subprocess.Popen(
-        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as run:
-        deadline = time.monotonic() + 60
-        while sum(call.received for call in shop.platform.calls("sftp")) < 20 * MEBIBYTE:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        while not (shop.record["sending"] or {}).get("segments", [[0, 0]])[0][1]:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        for process in descendants(run.pid):
-            os.kill(process, signal.SIGKILL)
+
+    def is_noted() -> bool:
+        arrived = sum(call.received for call in shop.platform.calls("sftp"))
+        return arrived >= 20 * MEBIBYTE and (shop.record["sending"] or {}).get("proven", 0) > 0
+
+    shop.kill_when(is_noted, "odoo_upgrade_upload", {**shop.ways["sftp"], "src": str(shop.dump), "timeout": 120})
     sent = succeeded(shop.upload("sftp"), changed=True)["sent"]
     assert sent["resumed_from"] >= 4 * MEBIBYTE
     assert sha256(shop.received) == sha256(shop.dump)

@@ -28,6 +28,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_client impo
     failure_in_words,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_request_file import (
+    Fetching,
     Intention,
     Record,
     RequestFile,
@@ -48,6 +49,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone_credential
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_journal import SiteJournal
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_report import FAILURES, SUCCESS, judge, readable
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_transactions import Transactions, plan_undo
+from ansible_collections.siteops.upgrades.plugins.module_utils._ranges import Segment
 from ansible_collections.siteops.upgrades.plugins.module_utils._ssh_keys import problem_of_public_key, read_public_keys
 from ansible_collections.siteops.upgrades.plugins.module_utils._text import (
     CONTROL_CHARACTERS,
@@ -195,6 +197,7 @@ def test_a_result_url_is_http_or_refused(document: dict[str, Any], text: str) ->
         assert found is None or found.partition(":")[0].lower() in ("http", "https")
 
 
+HASHED = st.lists(st.builds(Segment, st.integers(), st.integers(), TEXT), max_size=3).map(tuple)
 SEGMENTS = st.lists(st.tuples(st.integers(), st.integers())).map(tuple)
 RECORDS = st.builds(
     Record,
@@ -203,7 +206,8 @@ RECORDS = st.builds(
     id=TEXT.filter(bool),
     key=TEXT.filter(bool),
     sent=st.none() | st.builds(Sent, *[st.integers(), TEXT, *[st.integers()] * 3, TEXT]),
-    sending=st.none() | st.builds(Sending, *[st.integers()] * 4, TEXT, TEXT, SEGMENTS),
+    sending=st.none() | st.builds(Sending, *[st.integers()] * 4, TEXT, st.integers(), TEXT, SEGMENTS),
+    fetching=st.none() | st.builds(Fetching, *[TEXT] * 3, st.integers(), TEXT, st.integers(), TEXT, HASHED),
     states_seen=st.lists(st.builds(StateSeen, TEXT, TEXT), max_size=3).map(tuple),
 )
 

@@ -141,6 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._linger()
             return
         answer = application.control(exchange) if control else application.answer(exchange)
+        if exchange.record.call.startswith("upgraded/"):
+            self._wait(self.server.application.settings.distance_seconds)
         if answer.hang_seconds:
             self.server.stopping.wait(answer.hang_seconds)
         if answer.drop:

@@ -33,6 +33,9 @@ class Settings:
     accept_any_dump:    take an upload of unknown format through all states instead of ending in `invalid`.
     bytes_per_second:   how fast dumps and results move over one connection, both ways; None is as fast as it goes.
                         For a line that holds little back on its way, set it before the connection is made.
+    distance_seconds:   how far away it is: how long a list of files by SFTP and a download by HTTPS take to begin.
+    sftp_connections:   how many SFTP connections there may be at a time; None is any number.
+    sftp_writers:       how many of them may have the file open for writing; None is any number.
     """
 
     contracts: tuple[str, ...] = (SAMPLE_CONTRACT,)
@@ -44,6 +47,9 @@ class Settings:
     deliver_filestore: bool = False
     accept_any_dump: bool = False
     bytes_per_second: int | None = None
+    distance_seconds: float = 0.0
+    sftp_connections: int | None = None
+    sftp_writers: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
@@ -75,6 +81,9 @@ def _checked(name: str, value: Any) -> Any:
         "deliver_filestore": (bool,),
         "accept_any_dump": (bool,),
         "bytes_per_second": (int, type(None)),
+        "distance_seconds": (int, float),
+        "sftp_connections": (int, type(None)),
+        "sftp_writers": (int, type(None)),
     }
     stands_still = name == "bytes_per_second" and isinstance(value, int) and value < 1
     if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]) or stands_still:

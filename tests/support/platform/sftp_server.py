@@ -50,6 +50,8 @@ class SftpServer:
         self._socket = socket.create_server((LOOPBACK, port))
         self._socket.setblocking(False)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._connected: set[int] = set()
+        self._writing: set[int] = set()
 
     @property
     def port(self) -> int:
@@ -101,16 +103,20 @@ class SftpServer:
         if fault:
             record.fault = fault.kind
             fault.apply(plan)
-        session = _Session(self._store, plan, record)
+        session = _Session(self._store, plan, record, self._writing)
+        most = self._store.settings.sftp_connections
         try:
-            if plan.refuse_connection:
+            if plan.refuse_connection or (most is not None and len(self._connected) >= most):
                 record.events.append("refused")
                 connection.close()
                 return
+            self._connected.add(id(session))
             await self._talk(connection, session)
         except (OSError, asyncssh.Error):
             record.events.append("not connected")
         finally:
+            self._connected.discard(id(session))
+            self._writing.discard(id(session))
             self._log.finish(record)
 
     async def _talk(self, connection: socket.socket, session: _Session) -> None:
@@ -134,11 +140,12 @@ class SftpServer:
 
 @dataclass
 class _Session:
-    """What one connection is about; `request` is known once a user has named itself."""
+    """What one connection is about; `request` is known once a user has named itself, `writing` is for all of them."""
 
     store: RequestStore
     plan: SftpPlan
     record: CallRecord
+    writing: set[int]
     request: UpgradeRequest | None = None
 
     def access(self) -> SftpAccess | None:
@@ -238,6 +245,7 @@ class _Folder(asyncssh.SFTPServer):
         access = self._session.access()
         if self.realpath(path) != b"/" or access is None:
             self._deny()
+        await asyncio.sleep(self._session.store.settings.distance_seconds)
         for name in (b".", b".."):
             yield asyncssh.SFTPName(name, attrs=_folder_attributes())
         yield asyncssh.SFTPName(self._listed_name(access).encode(), attrs=_file_attributes(access))
@@ -247,6 +255,8 @@ class _Folder(asyncssh.SFTPServer):
         writes = bool(pflags & (asyncssh.FXF_WRITE | asyncssh.FXF_APPEND))
         if writes and not access.writable:
             self._deny()
+        if writes:
+            self._take_lock()
         if pflags & asyncssh.FXF_CREAT and pflags & asyncssh.FXF_EXCL:
             raise asyncssh.SFTPFailure("The file exists")
         file = access.path.open("r+b" if writes else "rb", buffering=0)
@@ -255,6 +265,12 @@ class _Folder(asyncssh.SFTPServer):
         mode = "+".join(word for flag, word in _MODES.items() if pflags & flag)
         self._record.opens.append(f"{self._listed_name(access)} ({mode})")
         return _OpenFile(file, access, bool(pflags & asyncssh.FXF_APPEND))
+
+    def _take_lock(self) -> None:
+        writing, most = self._session.writing, self._session.store.settings.sftp_writers
+        if most is not None and len(writing - {id(self._session)}) >= most:
+            raise asyncssh.SFTPFailure("Somebody else is writing to it")
+        writing.add(id(self._session))
 
     def close(self, file_obj: object) -> None:
         assert isinstance(file_obj, _OpenFile)

@@ -17,11 +17,12 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._dump import (
     CheckpointPace,
     DumpChangedError,
     HashedBody,
-    Prefix,
     format_of,
     open_dump,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._errors import OptionError
+from ansible_collections.siteops.upgrades.plugins.module_utils._progress import Progress
+from ansible_collections.siteops.upgrades.plugins.module_utils._ranges import Prefix
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def path(tmp_path: Path) -> str:
 
 def test_a_body_is_hashed_while_it_is_read(path: str) -> None:
     with open_dump(path, "src") as dump:
-        body = HashedBody(dump)
+        body = HashedBody(dump, Progress(None))
         blocks = list(iter(lambda: body.read(100_000), b""))
     assert [len(block) for block in blocks] == [100_000] * 3
     assert b"".join(blocks) == CONTENT
@@ -61,7 +62,7 @@ def append(path: str) -> None:
 @pytest.mark.parametrize("change", (change_time, truncate, append))
 def test_the_last_bytes_of_a_dump_that_changed_are_not_given_out(path: str, change: t.Callable[[str], None]) -> None:
     with open_dump(path, "src") as dump:
-        body = HashedBody(dump)
+        body = HashedBody(dump, Progress(None))
         body.read(100_000)
         change(path)
         with pytest.raises(DumpChangedError):

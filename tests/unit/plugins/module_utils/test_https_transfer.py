@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import random
 import typing as t
@@ -13,7 +14,7 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils import _reconnect
-from ansible_collections.siteops.upgrades.plugins.module_utils._dump import MEBIBYTE, Moved, Prefix
+from ansible_collections.siteops.upgrades.plugins.module_utils._dump import MEBIBYTE, Moved
 from ansible_collections.siteops.upgrades.plugins.module_utils._dump_check import DamagedError
 from ansible_collections.siteops.upgrades.plugins.module_utils._errors import (
     AnswerLostError,
@@ -21,7 +22,9 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._errors import (
     UnexpectedAnswerError,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._https_transfer import HttpsFetch, Known, Source
-from ansible_collections.siteops.upgrades.plugins.module_utils._part_file import PartFile, open_part
+from ansible_collections.siteops.upgrades.plugins.module_utils._part_file import open_part
+from ansible_collections.siteops.upgrades.plugins.module_utils._progress import Progress
+from ansible_collections.siteops.upgrades.plugins.module_utils._ranges import Held, Prefix
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +41,7 @@ class FakeResponse:
         self.status_code = status
         self.headers = headers
         self.raw = self
+        self.elapsed = datetime.timedelta(seconds=0.1)
         self._body = body
         self._lost_after = lost_after
 
@@ -70,7 +74,7 @@ class FakeServer:
         self.asked: list[tuple[int, str]] = []
 
     @contextlib.contextmanager
-    def open(self, offset: int, entity: str) -> t.Iterator[t.Any]:
+    def open(self, offset: int, end: int | None, entity: str) -> t.Iterator[t.Any]:
         self.asked.append((offset, entity))
         loss = self.losses.pop(0) if self.losses else None
         headers = {"ETag": self.tag, **self.headers} if self.tag else dict(self.headers)
@@ -78,12 +82,13 @@ class FakeServer:
         if offset and same and offset >= len(self.body):
             yield FakeResponse(416, headers, b"", None)
             return
-        start = offset if same else 0
-        if start:
-            headers["Content-Range"] = f"bytes {start}-{len(self.body) - 1}/{len(self.body)}"
+        start, end = (offset, end or len(self.body)) if same else (0, len(self.body))
+        partly = start > 0 or end < len(self.body)
+        if partly:
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(self.body)}"
         if self.length_told:
-            headers.setdefault("Content-Length", str(len(self.body) - start))
-        yield FakeResponse(206 if start else 200, headers, self.body[start:], loss)
+            headers.setdefault("Content-Length", str(end - start))
+        yield FakeResponse(206 if partly else 200, headers, self.body[start:end], loss)
 
 
 class Fetch:
@@ -93,16 +98,26 @@ class Fetch:
         self.dest = dest
         self.kept: list[Known] = []
 
-    def run(self, server: FakeServer, earlier: Known | None = None, kind: str = "archive", retries: int = 2) -> Moved:
+    def run(
+        self,
+        server: FakeServer,
+        earlier: Known | None = None,
+        kind: str = "archive",
+        retries: int = 2,
+        connections: int = 1,
+    ) -> Moved:
         def passes(error: CallError) -> bool:
             return isinstance(error, AnswerLostError)
 
         with open_part(str(self.dest)) as part:
             source = Source("GET upgraded/archive", kind, server.open, passes)
-            return HttpsFetch(source, part, self._keeper(part), retries).run(earlier)
+            fetch = HttpsFetch(
+                source, part, self._keep, retries=retries, connections=connections, progress=Progress(None)
+            )
+            return fetch.run(earlier)
 
-    def _keeper(self, part: PartFile) -> t.Callable[[str, int], None]:
-        return lambda tag, size: self.kept.append(Known(tag, size, part.prefix))
+    def _keep(self, tag: str, size: int, held: Held) -> None:
+        self.kept.append(Known(tag, size, held))
 
     @property
     def content(self) -> bytes:
@@ -120,14 +135,14 @@ def fetch(tmp_path: Path) -> Fetch:
 
 
 def proven(size: int, body: bytes = SQL, tag: str = TAG) -> Known:
-    return Known(tag, len(body), Prefix(size, hashlib.sha256(body[:size]).hexdigest()))
+    return Known(tag, len(body), Held(Prefix(size, hashlib.sha256(body[:size]).hexdigest())))
 
 
 def test_the_whole(fetch: Fetch) -> None:
     moved = fetch.run(FakeServer(SQL))
     assert fetch.content == SQL
     assert moved == Moved(len(SQL), hashlib.sha256(SQL).hexdigest(), TAG, len(SQL))
-    assert all(kept == proven(kept.prefix.size) for kept in fetch.kept)
+    assert all(kept == proven(kept.held.prefix.size) for kept in fetch.kept)
 
 
 @pytest.mark.parametrize("body", (SQL, ZIP), ids=("SQL", "ZIP"))
@@ -182,8 +197,8 @@ def test_a_part_that_is_whole_needs_no_call(fetch: Fetch) -> None:
     (
         (FakeServer(SQL, tag='"b2"'), proven(2_000_000)),
         (FakeServer(SQL, ranges=False), proven(2_000_000)),
-        (FakeServer(SQL), Known(TAG, len(SQL), Prefix(2_000_000, "0" * 64))),
-        (FakeServer(SQL), Known(TAG, len(SQL) + 5, proven(2_000_000).prefix)),
+        (FakeServer(SQL), Known(TAG, len(SQL), Held(Prefix(2_000_000, "0" * 64)))),
+        (FakeServer(SQL), Known(TAG, len(SQL) + 5, proven(2_000_000).held)),
         (FakeServer(SQL[:1_500_000]), proven(2_000_000)),
     ),
 )
@@ -253,6 +268,6 @@ def test_an_untold_length_is_passed_on(fetch: Fetch) -> None:
 
 def test_416_without_a_range(fetch: Fetch) -> None:
     server = FakeServer(SQL)
-    server.open = lambda offset, entity: contextlib.nullcontext(FakeResponse(416, {}, b"", None))  # type: ignore
+    server.open = lambda offset, end, entity: contextlib.nullcontext(FakeResponse(416, {}, b"", None))  # type: ignore
     with pytest.raises(UnexpectedAnswerError, match="416"):
         fetch.run(server)

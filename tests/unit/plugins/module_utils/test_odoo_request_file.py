@@ -28,6 +28,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_request_fil
     StateSeen,
     hold,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._ranges import Segment
 
 FULL = Record(
     api_url="https://upgrade.example.org/database/v1",
@@ -35,9 +36,9 @@ FULL = Record(
     id="10534",
     key="Aw7pItGVKFuZ_FOR3U8VFQ==",
     sent=Sent(5, "ab", 1, 2, 3, "sftp", "shop.dump", "2026-11-21T03:00:00Z"),
-    sending=Sending(9, 1, 2, 3, "shop.dump", "", ((0, 4), (6, 9))),
+    sending=Sending(9, 1, 2, 3, "shop.dump", 4, "ab", ((0, 4), (6, 9))),
     fetched=Fetched("out/shop.zip", 7, "cd", "archive", '"etag"', "https", "2026-11-21T04:00:00Z"),
-    fetching=Fetching("out/shop.zip.part", "archive", '"etag"', 7),
+    fetching=Fetching("out/shop.zip.part", "archive", '"etag"', 7, "https", 3, "ab", (Segment(5, 7, "cd"),)),
     host_key="ssh-ed25519 AAAA",
     states_seen=(StateSeen("draft", "2026-11-21T03:00:00Z"), StateSeen("done", "2026-11-21T04:00:00Z")),
     earlier=(EarlierRequest("https://upgrade.example.org/database/v1", "10533", "old key"),),

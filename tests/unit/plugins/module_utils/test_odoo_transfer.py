@@ -29,6 +29,7 @@ DEFAULTS = {
     "sftp_private_key": None,
     "sftp_public_keys": None,
     "retries": 5,
+    "connections": 4,
 }
 GIBIBYTE = 2**30
 
@@ -50,7 +51,9 @@ def test_the_transport(options: dict[str, t.Any], size: int, expected: str) -> N
     assert transport_for({**DEFAULTS, **options}, size) == expected
 
 
-@pytest.mark.parametrize(("option", "value"), (("sftp_threshold", "much"), ("sftp_threshold", ""), ("retries", -1)))
+@pytest.mark.parametrize(
+    ("option", "value"), (("sftp_threshold", "much"), ("sftp_threshold", ""), ("retries", -1), ("connections", 0))
+)
 def test_bad_options(option: str, value: t.Any) -> None:
     with pytest.raises(OptionError, match=option):
         transport_for({**DEFAULTS, option: value}, 1)

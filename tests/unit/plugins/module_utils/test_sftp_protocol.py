@@ -33,13 +33,29 @@ def blocks(session: SftpSession, content: bytes = CONTENT) -> t.Iterator[tuple[i
         yield offset, content[offset : offset + session.block]
 
 
+def written(session: SftpSession) -> bytes:
+    """What the session says was written of CONTENT, in the order in which it says so."""
+    told = session.write(session.open("f", TO_WRITE), blocks(session))
+    return b"".join(CONTENT[offset : offset + length] for offset, length in told)
+
+
+def read(session: SftpSession, *ranges: tuple[int, int] | None) -> bytes:
+    """What the session reads of ranges, each block at its place."""
+    here = bytearray()
+    wanted = [place for piece in ranges if piece for place in range(*piece, session.block)]
+    for place, block in session.read(session.open("f", TO_READ), ranges):
+        assert place in wanted or session.block < LARGE_BLOCK
+        here += block
+    return bytes(here)
+
+
 @pytest.mark.parametrize(
     ("announced", "block"), ((None, SAFE_BLOCK), (255 * 1024, LARGE_BLOCK), (2**30, LARGE_BLOCK), (100_000, 100_000))
 )
 def test_blocks_are_as_large_as_the_server_takes(announced: int | None, block: int) -> None:
     channel = FakeChannel({"f": bytearray()}, announced=announced)
     session = SftpSession(channel)
-    assert b"".join(session.write(session.open("f", TO_WRITE), blocks(session))) == CONTENT
+    assert written(session) == CONTENT
     assert channel.largest_request == session.block == pytest.approx(block, abs=1024)
 
 
@@ -47,22 +63,22 @@ def test_blocks_are_as_large_as_the_server_takes(announced: int | None, block: i
 def test_a_file_goes_up_and_comes_down(shuffle: bool) -> None:
     channel = FakeChannel({"f": bytearray()}, shuffle=shuffle)
     session = SftpSession(channel)
-    handle = session.open("f", TO_WRITE)
-    assert b"".join(session.write(handle, blocks(session))) == CONTENT
-    session.close(handle)
+    assert written(session) == CONTENT
     assert channel.files["f"] == CONTENT
     assert session.stat("f").size == len(CONTENT)
     handle = session.open("f", TO_READ)
-    assert b"".join(session.read(handle, 0, len(CONTENT))) == CONTENT
-    assert b"".join(session.read(handle, 1_234_567, len(CONTENT))) == CONTENT[1_234_567:]
-    assert b"".join(session.read(handle, len(CONTENT), len(CONTENT))) == b""
+    session.close(handle)
+    assert read(session, (0, len(CONTENT))) == CONTENT
+    assert read(session, (1_234_567, len(CONTENT))) == CONTENT[1_234_567:]
+    assert read(session, (len(CONTENT), len(CONTENT))) == b""
+    assert read(session, (2_000_000, 2_500_000), None, (5, 9), None) == CONTENT[2_000_000:2_500_000] + CONTENT[5:9]
 
 
 @pytest.mark.parametrize("shuffle", (False, True))
 @pytest.mark.parametrize("limit", (4096, 32_000, 100_001))
 def test_short_answers_are_made_up_for(limit: int, shuffle: bool) -> None:
     session = SftpSession(FakeChannel({"f": bytearray(CONTENT)}, limit=limit, shuffle=shuffle))
-    assert b"".join(session.read(session.open("f", TO_READ), 0, len(CONTENT))) == CONTENT
+    assert read(session, (0, len(CONTENT))) == CONTENT
     assert session.block <= limit
 
 
@@ -72,8 +88,8 @@ def test_what_was_confirmed_before_a_break_is_told(shuffle: bool) -> None:
     session = SftpSession(channel)
     confirmed = bytearray()
     with pytest.raises(SftpBrokenError, match="Connection reset by peer"):
-        for block in session.write(session.open("f", TO_WRITE), blocks(session)):
-            confirmed += block
+        for offset, length in session.write(session.open("f", TO_WRITE), blocks(session)):
+            confirmed += CONTENT[offset : offset + length]
     assert len(confirmed) >= 1_500_000
     assert CONTENT.startswith(bytes(confirmed))
     assert channel.files["f"].startswith(bytes(confirmed))
@@ -84,7 +100,7 @@ def test_what_was_read_before_a_break_is_told() -> None:
     session = SftpSession(FakeChannel({"f": bytearray(content)}, break_after=IN_FLIGHT + 2**20))
     here = bytearray()
     with pytest.raises(SftpBrokenError):
-        for block in session.read(session.open("f", TO_READ), 0, len(content)):
+        for _place, block in session.read(session.open("f", TO_READ), [(0, len(content))]):
             here += block
     assert len(here) >= 2**20
     assert content.startswith(bytes(here))
@@ -108,7 +124,7 @@ def test_a_refused_block_names_the_servers_words() -> None:
 def test_a_file_that_ends_too_soon() -> None:
     session = SftpSession(FakeChannel({"f": bytearray(CONTENT)}))
     with pytest.raises(SftpError, match="did not give the file"):
-        list(session.read(session.open("f", TO_READ), 0, len(CONTENT) + 1))
+        list(session.read(session.open("f", TO_READ), [(0, len(CONTENT) + 1)]))
 
 
 def test_files_are_listed_and_refused() -> None:
@@ -165,7 +181,7 @@ def test_answers_that_make_no_sense(kind: int, body: bytes) -> None:
         lambda session: session.entries() or _fail(),
         _close_in_vain,
         lambda session: list(session.write(b"h", [(0, b"x")])),
-        lambda session: list(session.read(b"h", 0, 10)),
+        lambda session: list(session.read(b"h", [(0, 10)])),
     )
     for call in calls:
         with pytest.raises(SftpError):

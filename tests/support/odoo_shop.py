@@ -1,0 +1,143 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One dump, one request on the rehearsal platform that is made for it, and the modules that move it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.ansible_cli import ModuleRun, environment, run_module
+from support.platform import SAMPLE_CONTRACT, Platform
+from support.processes import kill_tree
+
+MEBIBYTE = 1024 * 1024
+SIZE = 24 * MEBIBYTE
+HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n"
+READS = {"status"}
+
+
+def sql_dump(path: Path, size: int = SIZE, seed: int = 1) -> Path:
+    """A dump of so many bytes that no two seeds share."""
+    path.write_bytes(HEAD + random.Random(seed).randbytes((size - len(HEAD)) // 2).hex().encode())
+    return path
+
+
+def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(path)], check=True)
+    return path
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@dataclass
+class Shop:
+    """One dump and one request that is made for it; every option can be given anew for one run."""
+
+    platform: Platform
+    folder: Path
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.dump = sql_dump(self.folder / "shop.sql")
+        self.dest = self.folder / "upgraded.sql"
+        self.request_file = self.folder / "shop.json"
+        self.private_key = make_key(self.folder / "key")
+        self.options = {
+            "api_url": self.platform.api_url,
+            "ca_path": str(self.platform.ca_path),
+            "request_file": str(self.request_file),
+            "timeout": 20,
+        }
+        creation = {"contract": SAMPLE_CONTRACT, "email": "a@example.com", "target": "18.0", "aim": "test"}
+        run = run_module("odoo_upgrade_request", {**self.options, **creation, "filename": "shop.sql"})
+        assert not run.failed, run.output
+        self.number = int(run.result["request_id"])
+
+    @property
+    def ways(self) -> dict[str, dict[str, Any]]:
+        return {
+            "https": {"transport": "https"},
+            "sftp": {
+                "transport": "sftp",
+                "connections": 1,
+                "sftp_private_key": str(self.private_key),
+                "sftp_host_key": self.platform.host_key,
+            },
+        }
+
+    def upload(self, way: str, *flags: str, **options: Any) -> ModuleRun:
+        given = {**self.options, **self.ways[way], "src": str(self.dump), **options}
+        return run_module("odoo_upgrade_upload", _without_none(given), *flags)
+
+    def download(self, way: str, *flags: str, **options: Any) -> ModuleRun:
+        given = {**self.options, **self.ways[way], "dest": str(self.dest), **options}
+        return run_module("odoo_upgrade_download", _without_none(given), *flags)
+
+    def finish(self) -> None:
+        """As if uploaded and processed, whatever was uploaded so far."""
+        request = self.platform.request(self.number)
+        if not request.upload_size:
+            request.original.write_bytes(self.dump.read_bytes())
+        self.platform.force_state(self.number, "done")
+
+    @property
+    def received(self) -> Path:
+        return self.platform.request(self.number).original
+
+    @property
+    def result(self) -> Path:
+        return self.platform.request(self.number).upgraded
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return json.loads(self.request_file.read_text())
+
+    def writes(self) -> list[str]:
+        """The calls so far that were no mere reads."""
+        return [call.call for call in self.platform.calls() if call.call not in READS]
+
+    def forget_calls(self) -> None:
+        self.platform.log.clear()
+
+    def kill_when(self, is_time: Callable[[], bool], module: str, options: dict[str, Any]) -> None:
+        """Start a module and kill it, with everything that it started, as soon as it is time."""
+        given = json.dumps(_without_none({**self.options, **options}))
+        command = ["ansible", "localhost", "-m", f"siteops.upgrades.{module}", "-a", given]
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command, env=environment(), start_new_session=True, **silent) as run:
+            deadline = time.monotonic() + 60
+            try:
+                while not is_time():
+                    assert time.monotonic() < deadline, "it never came so far"
+                    assert run.poll() is None, "it had ended before"
+                    time.sleep(0.02)
+            finally:
+                kill_tree(run)
+
+
+def _without_none(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def succeeded(run: ModuleRun, *, changed: bool) -> dict[str, Any]:
+    assert not run.failed, run.output
+    assert run.result["changed"] is changed, run.output
+    return run.result
+
+
+def failed(run: ModuleRun, *words: str) -> None:
+    assert run.failed, run.output
+    assert "Traceback" not in run.output
+    for word in words:
+        assert word in run.msg
