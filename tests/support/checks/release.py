@@ -20,6 +20,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import yaml
 
@@ -116,7 +117,7 @@ def sign(tarball: pathlib.Path, key: str) -> pathlib.Path:
     return path
 
 
-def _read(path: pathlib.Path) -> dict[str, dict[str, object]]:
+def _read(path: pathlib.Path) -> dict[str, Any]:
     return yaml.safe_load(_text(path)) or {}
 
 
