@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.ansible_cli import ModuleRun, run_module  # noqa: E402
+from support.platform import Platform  # noqa: E402
 from support.plone import PloneServer  # noqa: E402
 from support.plone.accounts import ADMIN  # noqa: E402
 
@@ -53,3 +54,17 @@ def upgrade(as_admin: dict[str, Any]) -> Callable[..., ModuleRun]:
         return run_module("plone_upgrade", {**as_admin, "wait_timeout": 60, "wait_interval": 1, **options}, *flags)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def running_platform() -> Iterator[Platform]:
+    """One rehearsal platform for the whole session; tests take it as ``platform``."""
+    with Platform(stage_seconds=0) as platform:
+        yield platform
+
+
+@pytest.fixture
+def platform(running_platform: Platform) -> Platform:
+    """The platform without requests, faults and calls, that passes all states at once."""
+    running_platform.reset()
+    return running_platform

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,20 +49,6 @@ def role(plone: PloneServer) -> Role:
         return run_playbook("siteops.upgrades.plone_upgrade", "-i", "site,", "-e", extra, *flags, env=env)
 
     return run
-
-
-@pytest.fixture(scope="module")
-def running_platform() -> Iterator[Platform]:
-    """One platform for all tests of the module; they take it as ``platform``."""
-    with Platform(stage_seconds=0) as platform:
-        yield platform
-
-
-@pytest.fixture
-def platform(running_platform: Platform) -> Platform:
-    """The platform without requests, faults and calls, that passes all states at once."""
-    running_platform.reset()
-    return running_platform
 
 
 @pytest.fixture

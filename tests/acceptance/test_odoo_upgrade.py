@@ -31,20 +31,6 @@ READS = {"status"}
 KILLED_WITHIN = 60
 
 
-@pytest.fixture(scope="module")
-def running_platform() -> Iterator[Platform]:
-    """One platform for all tests of the module; they take it as ``platform``."""
-    with Platform(stage_seconds=0) as platform:
-        yield platform
-
-
-@pytest.fixture
-def platform(running_platform: Platform) -> Platform:
-    """The platform without requests, faults and calls, that passes all states at once."""
-    running_platform.reset()
-    return running_platform
-
-
 @pytest.fixture
 def job(platform: Platform, tmp_path: Path) -> Iterator[Job]:
     """One database; every file that its runs make is made under umask 000."""

@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,18 +82,10 @@ def role(plone_variables: dict[str, Any]) -> Role:
     return run
 
 
-@pytest.fixture(scope="module")
-def running_platform() -> Iterator[Platform]:
-    """One platform for all tests of the module."""
-    with Platform(stage_seconds=0) as platform:
-        yield platform
-
-
 @pytest.fixture
-def job(running_platform: Platform, folder: Folder, tmp_path: Path) -> Job:
-    """One database on a platform without requests and faults that passes all states at once; it is reported."""
-    running_platform.reset()
-    job = Job(running_platform, tmp_path / "work")
+def job(platform: Platform, folder: Folder, tmp_path: Path) -> Job:
+    """One database, of which each run is reported."""
+    job = Job(platform, tmp_path / "work")
     job.variables["odoo_upgrade_report_dir"] = str(folder.path)
     return job
 

@@ -12,7 +12,6 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -121,20 +120,12 @@ def host(tmp_path: Path) -> Host:
     return Host(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def running_platform() -> Iterator[Platform]:
-    """One platform for all tests of the module."""
-    with Platform(stage_seconds=0) as platform:
-        yield platform
-
-
 @pytest.fixture
-def job(running_platform: Platform, host: Host) -> Job:
+def job(platform: Platform, host: Host) -> Job:
     """One database, and its settings on the host."""
-    running_platform.reset()
-    job = Job(running_platform, host.folder / "work")
-    platform = f"ODOO_UPGRADE_API_URL={job.platform.api_url}\nODOO_UPGRADE_CA_PATH={job.platform.ca_path}"
-    settings = {"# ANSIBLE_VAULT": f"{platform}\n# ANSIBLE_VAULT"}
+    job = Job(platform, host.folder / "work")
+    connection = f"ODOO_UPGRADE_API_URL={platform.api_url}\nODOO_UPGRADE_CA_PATH={platform.ca_path}"
+    settings = {"# ANSIBLE_VAULT": f"{connection}\n# ANSIBLE_VAULT"}
     inventory = {
         "/var/backups/shop.dump": str(job.dump),
         "/var/backups/shop-18.dump": str(job.dest),

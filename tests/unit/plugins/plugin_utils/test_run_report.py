@@ -43,7 +43,7 @@ def result(second: int, **more: t.Any) -> dict[str, t.Any]:
 TIMES = {"started": "000", "finished": "500"}
 
 
-def plone(check_mode: bool = False, **registered: t.Any) -> dict[str, t.Any]:
+def plone(*, check_mode: bool = False, **registered: t.Any) -> dict[str, t.Any]:
     return _run_report_plone.describe(Results(registered, {}), check_mode=check_mode)
 
 
@@ -122,7 +122,10 @@ def test_steps_of_a_rehearsal_alone_are_rehearsed() -> None:
 
 def test_the_versions_after_are_those_that_were_read_last() -> None:
     old, new = {"instance": "6018", "fs": "6205"}, {"instance": "6205", "fs": "6205"}
-    upgraded = {"check": result(1, **CHECK), "upgrade": result(2, versions_after=new, state="up_to_date")}
+    upgraded: dict[str, t.Any] = {
+        "check": result(1, **CHECK),
+        "upgrade": result(2, versions_after=new, state="up_to_date"),
+    }
     assert plone(check=upgraded["check"])["versions"]["after"] == old
     assert plone(**upgraded)["versions"]["after"] == new
     undone = plone(**upgraded, undo=result(3, versions_after=old, state="pending"))
