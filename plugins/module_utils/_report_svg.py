@@ -137,8 +137,8 @@ def small_plot(host: Host) -> Markup:
     bars = []
     for number, (run, high) in enumerate(_past(host, SMALL_HEIGHT - MARK)):
         left = number * (SMALL_BAR + SMALL_GAP)
-        bar = _box(_short(left + 0.5), SMALL_HEIGHT - high, str(SMALL_BAR - 1), high)
-        bars.append((tag("rect", class_=_bar_class(run), **bar), _mark(run, _short(left + 3), SMALL_HEIGHT - high - 4)))
+        box = _box(_short(left + 0.5), SMALL_HEIGHT - high, str(SMALL_BAR - 1), high)
+        bars.append((tag("rect", class_=_bar_class(run), **box), _mark(run, _short(left + 3), SMALL_HEIGHT - high - 4)))
     size: dict[str, Value] = {"width": len(bars) * (SMALL_BAR + SMALL_GAP), "height": SMALL_HEIGHT}
     return tag("svg", bars, class_="small-plot", role="img", aria_label=_runs_told(host), **size)
 
@@ -150,9 +150,9 @@ def plot(host: Host) -> Markup:
     bars = []
     for number, (run, high) in enumerate(_past(host, PLOT_HEIGHT - 30)):
         label = f"{machine_moment(run.started_at)}: {length(run.duration)}, {result(run)}"
-        bar = _box(_per_cent(number * slot), ground - high, _per_cent(slot * 0.7), high)
+        box = _box(_per_cent(number * slot), ground - high, _per_cent(slot * 0.7), high)
         mark = _mark(run, _per_cent((number + 0.35) * slot), ground - high - 6)
-        bars.append(tag("g", tag("title", label), tag("rect", class_=_bar_class(run), **bar), mark))
+        bars.append(tag("g", tag("title", label), tag("rect", class_=_bar_class(run), **box), mark))
     base = tag("line", x1="0", x2="100%", y1=_short(ground + 0.5), y2=_short(ground + 0.5), class_="base")
     most = tag("text", f"longest {length(_longest(host))}", x="0", y="11", class_="faint")
     size: dict[str, Value] = {"width": "100%", "height": PLOT_HEIGHT}

@@ -66,12 +66,7 @@ options:
     type: int
     default: 20
 seealso:
-  - plugin: siteops.upgrades.upgrade_report
-    plugin_type: role
-  - plugin: siteops.upgrades.plone_upgrade
-    plugin_type: role
-  - plugin: siteops.upgrades.odoo_upgrade
-    plugin_type: role
+  - module: siteops.upgrades.run_report
 """
 
 EXAMPLES = r"""

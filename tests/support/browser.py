@@ -64,8 +64,10 @@ def served(folder: Path) -> Iterator[Site]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield Site(f"http://127.0.0.1:{server.server_port}", asked)
-        server.shutdown()
+        try:
+            yield Site(f"http://127.0.0.1:{server.server_port}", asked)
+        finally:
+            server.shutdown()
 
 
 class Browser:
