@@ -9,7 +9,9 @@ Each test watches a play until enough lines were seen, and lets the work go on t
 from __future__ import annotations
 
 import getpass
+import random
 import re
+import subprocess
 import sys
 import tempfile
 import threading
@@ -20,12 +22,20 @@ from typing import Any
 import ansible_runner
 import pytest
 
+from support import cutting_proxy
 from support.ansible_cli import QUIET, run_module
+from support.cutting_proxy import CuttingProxy
 from support.platform import Platform
 from support.plone import PloneServer
 from support.ssh_host import NoServer, SshHost
 from support.watched_play import WatchedPlay, write_play
 
+MEBIBYTE = 1024 * 1024
+SIZE = 24 * MEBIBYTE
+SLOW = MEBIBYTE // 2
+"""Bytes in a second. The play is let go long before all of them are through."""
+
+HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n"
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 WAITED = r"\[{host}\] odoo_upgrade_request_info: {state} for (\d+) s, at most (\d+ min )?\d+ s more"
 ANY_LINE = r"\[[^\]]*\] \w+: .*(for|of|/s).*"
@@ -198,6 +208,35 @@ def test_the_lines_are_among_the_events_of_ansible_runner(database: Database) ->
     assert (runner.status, enough.is_set()) == ("successful", True), lines
 
 
+@pytest.mark.parametrize("transport", ["https", "sftp"])
+@pytest.mark.parametrize("module", ["odoo_upgrade_upload", "odoo_upgrade_download"])
+def test_a_transfer_tells_how_many_bytes_of_how_many(database: Database, module: str, transport: str) -> None:
+    dump, dest = database.folder / "shop.sql", database.folder / "upgraded.sql"
+    dump.write_bytes(HEAD + random.Random(1).randbytes((SIZE - len(HEAD)) // 2).hex().encode())
+    sending = module == "odoo_upgrade_upload"
+    database.enter("draft")
+    if not sending:
+        database.request.original.write_bytes(dump.read_bytes())
+        database.enter("done")
+    key = database.folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
+    ways = {"sftp_private_key": str(key), "sftp_host_key": database.platform.host_key} if transport == "sftp" else {}
+    path = {"src": str(dump)} if sending else {"dest": str(dest)}
+    options = {**database.options, **path, **ways, "transport": transport, "progress_interval": 1}
+    play = write_play(database.folder, {"shop": LOCAL}, [{f"siteops.upgrades.{module}": options}])
+    database.platform.settings.update({"bytes_per_second": SLOW})
+    line = rf"\[shop\] {module}: ([\d.]+) MiB of 24\.0 MiB \((\d+) %\)(, [\d.]+ [KM]iB/s, [\dmins ]+ left)?"
+    with WatchedPlay(*play, "-vvvv") as watched:
+        found = watched.wait_for(line, 4)
+        assert_grows([int(10 * float(match[1])) for match in found])
+        assert_grows([int(match[2]) for match in found])
+        assert any(match[3] for match in found), watched.output
+        database.platform.settings.update({"bytes_per_second": None})
+        assert watched.end() == 0, watched.output
+    assert (database.request.original if sending else dest).read_bytes().startswith(dump.read_bytes())
+    assert database.request.key not in watched.output
+
+
 @pytest.mark.parametrize("dry_run", [True, False], ids=["rehearsing", "upgrading"])
 def test_an_upgrade_of_plone_tells_for_how_long(
     plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path, dry_run: bool
@@ -211,3 +250,21 @@ def test_an_upgrade_of_plone_tells_for_how_long(
         assert_grows([int(match[1]) for match in found])
         assert watched.end() == 0, watched.output
     assert as_admin["password"] not in watched.output
+
+
+def test_a_change_of_an_add_on_is_told_by_name(plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path) -> None:
+    seen = threading.Event()
+
+    def pass_on_when_seen(*answer: Any) -> None:
+        assert seen.wait(300)
+        cutting_proxy.pass_on(*answer)
+
+    change = {"name": ["siteops.testaddon"], "state": "absent", "progress_interval": 1}
+    line = r"\[site\] plone_addon: uninstalling siteops\.testaddon for \d+ s, at most 1 h 59 min more"
+    with CuttingProxy(plone.url, POST=pass_on_when_seen) as proxy:
+        options = {**as_admin, **change, "url": proxy.url}
+        play = write_play(tmp_path, {"site": LOCAL}, [{"siteops.upgrades.plone_addon": options}])
+        with WatchedPlay(*play) as watched:
+            watched.wait_for(line, 2)
+            seen.set()
+            assert watched.end() == 0, watched.output
