@@ -78,6 +78,15 @@ options:
       - Where the server refuses some of them the transfer goes on with fewer, and with one where only one may write.
     type: int
     default: 4
+  checksum:
+    description:
+      - When to read a file again that was sent or fetched by an earlier run, to see that it is still the same.
+      - With V(where_changed) a file of the noted size, time of change and inode is taken to be the same, so that a
+        second run does not read it; a file of the same size with anything else of that changed is read and hashed.
+      - With V(always) every file of the noted size is read and hashed.
+    type: str
+    choices: [where_changed, always]
+    default: where_changed
 requirements:
   - paramiko, for SFTP
 """

@@ -21,7 +21,7 @@ from ._https_transfer import HttpsFetch, Known, Source
 from ._odoo_client import passes_by_itself
 from ._odoo_module import OdooRequest, opened_request
 from ._odoo_request_file import Fetched, Fetching, utc_now
-from ._odoo_sftp import AUTO, HTTPS, SFTP, SftpPreparation, transport_for
+from ._odoo_sftp import ALWAYS, AUTO, HTTPS, SFTP, SftpPreparation, transport_for
 from ._odoo_states import DRAFT, FAILED, IN_WORK, SUCCESS, RequestFailed, state_of
 from ._options import without_secrets
 from ._part_file import SUFFIX, PartFile, give_name, open_part
@@ -157,12 +157,12 @@ class _Download:
             )
 
     def _already_fetched(self) -> Fetched | None:
-        """What was noted of the file at the destination, if it is still that; only read where size alone agrees."""
+        """What was noted of the file at the destination, if it is still that; read where its mark does not tell."""
         fetched = self._noted()
         mark = _mark(self._dest)
         if not fetched or mark is None or mark.size != fetched.size:
             return None
-        if mark == FileMark.of(fetched):
+        if mark == FileMark.of(fetched) and self._module.params["checksum"] != ALWAYS:
             return fetched
         try:
             with open(self._dest, "rb", buffering=0) as file:

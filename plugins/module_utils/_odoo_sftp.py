@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 AUTO, HTTPS, SFTP = "auto", "https", "sftp"
+WHERE_CHANGED, ALWAYS = "where_changed", "always"
 MOST_CONNECTIONS = 16
 
 
@@ -46,6 +47,7 @@ def transfer_arguments() -> dict[str, dict[str, t.Any]]:
         "transport": {"type": "str", "choices": [AUTO, HTTPS, SFTP], "default": AUTO},
         "retries": {"type": "int", "default": 5},
         "connections": {"type": "int", "default": 4},
+        "checksum": {"type": "str", "choices": [WHERE_CHANGED, ALWAYS], "default": WHERE_CHANGED},
     }
 
 

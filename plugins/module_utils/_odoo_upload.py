@@ -18,7 +18,7 @@ from ._dump import DumpFile, FileMark, HashedBody, Moved, hash_of, open_dump
 from ._errors import AnswerLostError, CallError, UpgradeError
 from ._odoo_module import OdooRequest, opened_request
 from ._odoo_request_file import Sending, Sent, utc_now
-from ._odoo_sftp import SFTP, SftpPreparation, transport_for
+from ._odoo_sftp import ALWAYS, SFTP, SftpPreparation, transport_for
 from ._odoo_states import DRAFT, state_of
 from ._progress import Progress
 from ._ranges import Held, Prefix, Segment
@@ -70,11 +70,11 @@ class _Upload:
         return self._answer(document, sent, f"Sent {moved.size} bytes by {self._transport.upper()}.", moved, duration)
 
     def _already_sent(self) -> Sent | None:
-        """What was noted of this very dump when it was sent; the file is only read where size alone agrees."""
+        """What was noted of this very dump when it was sent; the file is read where its mark alone does not tell."""
         sent = self._record.sent
         if not sent or sent.size != self._dump.size:
             return None
-        if FileMark.of(sent) == self._dump.mark:
+        if FileMark.of(sent) == self._dump.mark and self._module.params["checksum"] != ALWAYS:
             return sent
         with open(self._dump.path, "rb", buffering=0) as file:
             digest = hash_of(file)

@@ -117,7 +117,7 @@ class PartFile:
                 free=free,
             )
 
-    def write(self, block: bytes, place: int | None = None) -> None:
+    def write(self, block: bytes | memoryview, place: int | None = None) -> None:
         """Put a block at a place, behind what is there without a gap unless it is given.
 
         :raises UpgradeError: the disk is full or fails; what is in the file so far stays good.
@@ -145,7 +145,7 @@ class PartFile:
             os.close(self._descriptor)
             self._descriptor = CLOSED
 
-    def _hash_on(self, start: int, block: bytes) -> None:
+    def _hash_on(self, start: int, block: bytes | memoryview) -> None:
         """Hash as far as there is no gap. A thread that comes while another one hashes leaves it to that one."""
         while self._follows:
             if not self._hashing.acquire(blocking=False):

@@ -37,7 +37,9 @@ LARGE_BLOCK = 255 * 1024
 """What OpenSSH takes in one request beside its header; asked for only where the server states such limits."""
 
 LONGEST_PACKET = 1024 * 1024
-RECEIVE_BLOCK = 1024 * 1024
+RECEIVE_BLOCK = 64 * 1024 * 1024
+"""All that has come: paramiko moves what it keeps to the front of its buffer each time (measured)."""
+
 LIMITS = b"limits@openssh.com"
 MOST_NAMES = 10_000
 
@@ -95,7 +97,7 @@ class _Read:
 
     start: int
     length: int
-    data: list[bytes] = field(default_factory=list)
+    data: list[memoryview] = field(default_factory=list)
 
     @property
     def offset(self) -> int:
@@ -114,7 +116,7 @@ class SftpSession:
     def __init__(self, channel: Channel, sessions: int = 1) -> None:
         self._channel = channel
         self.in_flight = max(IN_FLIGHT // sessions, LEAST_IN_FLIGHT)
-        self._buffer = bytearray()
+        self._come = memoryview(b"")
         self._number = 0
         self.block = SAFE_BLOCK
         self._send(INIT, struct.pack(">I", 3))
@@ -200,7 +202,7 @@ class SftpSession:
                     while waiting:
                         yield from self._confirmed(waiting, confirmed)
                 raise
-            while waiting and (len(waiting) >= depth or self._buffer or self._channel.recv_ready()):
+            while waiting and (len(waiting) >= depth or self._come or self._channel.recv_ready()):
                 yield from self._confirmed(waiting, confirmed)
         while waiting:
             yield from self._confirmed(waiting, confirmed)
@@ -216,7 +218,9 @@ class SftpSession:
             confirmed.discard(number)
             yield offset, length
 
-    def read(self, handle: bytes, ranges: t.Iterable[tuple[int, int] | None]) -> t.Iterator[tuple[int, bytes]]:
+    def read(
+        self, handle: bytes, ranges: t.Iterable[tuple[int, int] | None]
+    ) -> t.Iterator[tuple[int, bytes | memoryview]]:
         """The bytes of ranges, in the order of these, many requests in flight. Yields blocks, each with its place.
 
         :param ranges: (start, end) of each; None says that there will be another one, but not yet.
@@ -279,7 +283,7 @@ class SftpSession:
                 yield _Read(start, length)
                 start += length
 
-    def _ask(self, kind: int, payload: bytes) -> tuple[int, bytes]:
+    def _ask(self, kind: int, payload: bytes) -> tuple[int, memoryview]:
         """One request and its answer, with no other in flight."""
         expected = self._request(kind, payload)
         number, answer, body = self._answer()
@@ -299,31 +303,35 @@ class SftpSession:
         except (OSError, EOFError) as error:
             raise _broken(error) from error
 
-    def _answer(self) -> tuple[int, int, bytes]:
+    def _answer(self) -> tuple[int, int, memoryview]:
         kind, body = self._packet()
         if len(body) < 4:
             raise SftpError("The SFTP server sent an answer that is none.")
         return struct.unpack_from(">I", body)[0], kind, body[4:]
 
-    def _packet(self) -> tuple[int, bytes]:
+    def _packet(self) -> tuple[int, memoryview]:
         (length,) = struct.unpack(">I", self._receive(4))
         if not 0 < length <= LONGEST_PACKET:
             raise SftpError("What answers is no SFTP server: it sent a packet of an impossible length.")
         packet = self._receive(length)
         return packet[0], packet[1:]
 
-    def _receive(self, count: int) -> bytes:
-        while len(self._buffer) < count:
+    def _receive(self, count: int) -> memoryview:
+        """So many bytes, copied only where they came in several parts."""
+        parts = [self._come[:count]]
+        missing = count - len(parts[0])
+        self._come = self._come[count:]
+        while missing:
             try:
-                data = self._channel.recv(RECEIVE_BLOCK)
+                come = memoryview(self._channel.recv(RECEIVE_BLOCK))
             except (OSError, EOFError) as error:
                 raise _broken(error) from error
-            if not data:
+            if not come:
                 raise SftpBrokenError("The SFTP server ended the connection.")
-            self._buffer += data
-        taken = bytes(memoryview(self._buffer)[:count])
-        del self._buffer[:count]
-        return taken
+            parts.append(come[:missing])
+            self._come = come[missing:]
+            missing -= len(parts[-1])
+        return parts[-1] if len(parts[-1]) == count else memoryview(b"".join(parts))
 
 
 def _broken(error: BaseException) -> SftpBrokenError:
@@ -341,7 +349,7 @@ def _read_request(handle: bytes, part: _Read) -> bytes:
     return _text(handle) + struct.pack(">QI", part.offset, part.length)
 
 
-def _one_text(body: bytes, place: int) -> tuple[bytes, int]:
+def _one_text(body: memoryview, place: int) -> tuple[memoryview, int]:
     """A length-prefixed text and where it ends."""
     try:
         (length,) = struct.unpack_from(">I", body, place)
@@ -353,15 +361,15 @@ def _one_text(body: bytes, place: int) -> tuple[bytes, int]:
     return body[place + 4 : end], end
 
 
-def _texts(body: bytes) -> list[bytes]:
+def _texts(body: memoryview) -> list[bytes]:
     found, place = [], 0
     while place < len(body):
         text, place = _one_text(body, place)
-        found.append(text)
+        found.append(bytes(text))
     return found
 
 
-def _data(kind: int, body: bytes, part: _Read) -> bytes:
+def _data(kind: int, body: memoryview, part: _Read) -> memoryview:
     if kind != DATA:
         raise _refusal(kind, body, f"The SFTP server did not give the file from byte {part.offset} on")
     data, _end = _one_text(body, 0)
@@ -370,40 +378,40 @@ def _data(kind: int, body: bytes, part: _Read) -> bytes:
     return data
 
 
-def _handle(kind: int, body: bytes, what: str) -> bytes:
+def _handle(kind: int, body: memoryview, what: str) -> bytes:
     if kind != HANDLE:
         raise _refusal(kind, body, what)
-    return _one_text(body, 0)[0]
+    return bytes(_one_text(body, 0)[0])
 
 
-def _require_ok(kind: int, body: bytes, what: str) -> None:
+def _require_ok(kind: int, body: memoryview, what: str) -> None:
     if kind != STATUS or body[:4] != struct.pack(">I", OK):
         raise _refusal(kind, body, what)
 
 
-def _refusal(kind: int, body: bytes, what: str) -> SftpError:
+def _refusal(kind: int, body: memoryview, what: str) -> SftpError:
     if kind != STATUS or len(body) < 4:
         return SftpError(f"{what}: it sent an answer of the wrong kind.")
     (code,) = struct.unpack_from(">I", body)
-    words = one_line(_one_text(body, 4)[0].decode("utf-8", "replace")) if len(body) >= 8 else ""
+    words = one_line(bytes(_one_text(body, 4)[0]).decode("utf-8", "replace")) if len(body) >= 8 else ""
     usual = {END_OF_FILE: "the file ends there", NO_SUCH_FILE: "no such file", DENIED: "permission denied"}
     reason = words or usual.get(code, f"status {code}")
     return (SftpDeniedError if code == DENIED else SftpError)(f"{what}: {reason.rstrip('.')}.")
 
 
-def _names(body: bytes) -> t.Iterator[Entry]:
+def _names(body: memoryview) -> t.Iterator[Entry]:
     try:
         (count,), place = struct.unpack_from(">I", body), 4
         for _number in range(count):
             name, place = _one_text(body, place)
             _long_name, place = _one_text(body, place)
-            entry, place = _attributes(name.decode("utf-8", "replace"), body, place)
+            entry, place = _attributes(bytes(name).decode("utf-8", "replace"), body, place)
             yield entry
     except struct.error as error:
         raise SftpError("The SFTP server sent a list that was cut short.") from error
 
 
-def _attributes(name: str, body: bytes, place: int) -> tuple[Entry, int]:
+def _attributes(name: str, body: memoryview, place: int) -> tuple[Entry, int]:
     """A file's attributes (section 5 of the draft) and where they end."""
     size = mtime = None
     mode = 0

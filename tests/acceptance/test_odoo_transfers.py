@@ -489,3 +489,19 @@ def test_an_access_for_others(shop: Shop) -> None:
 
     shop.platform.force_state(shop.number, "processing")
     failed(run_module("odoo_upgrade_sftp_access", options), "processing")
+
+
+def test_a_change_that_size_and_time_do_not_show_is_seen_on_request(shop: Shop) -> None:
+    succeeded(shop.upload("https"), changed=True)
+    status = shop.dump.stat()
+    with shop.dump.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"#")
+    os.utime(shop.dump, ns=(status.st_atime_ns, status.st_mtime_ns))
+    shop.forget_calls()
+    succeeded(shop.upload("https"), changed=False)
+    sent = succeeded(shop.upload("https", checksum="always"), changed=True)["sent"]
+    assert sent["sha256"] == sha256(shop.received) == sha256(shop.dump)
+    shop.finish()
+    succeeded(shop.download("https"), changed=True)
+    succeeded(shop.download("https", checksum="always"), changed=False)
