@@ -49,9 +49,10 @@ test-faults: $(TOOLS)/done pythons
 	@$(NOX) --session faults --report $(BUILD)/results/faults-report.json; status=$$?; \
 	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/faults-report.json && exit $$status
 
-# What the last test and test-matrix found together.
+# What the last test, test-matrix and test-faults found together.
 totals: $(TOOLS)/done
-	@$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/matrix.json
+	@$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/matrix.json \
+	    $(BUILD)/results/faults-report.json
 
 lint sanity units integration molecule docs importer repository acceptance faults build release: $(TOOLS)/done pythons
 	@$(NOX) --session $@
