@@ -54,6 +54,7 @@ class Progress:
         self._lock = threading.Lock()
         self._next_write = 0.0
         self._state = ""
+        self._ended: int | None = None
 
     def moved(self, done: int, total: int | None) -> None:
         """A transfer is under way.
@@ -61,12 +62,15 @@ class Progress:
         :param done: bytes of the whole that are safe so far, those of earlier runs included.
         :param total: bytes of the whole; None where that is unknown.
         """
-        if not self._path or time.monotonic() < self._next_write:
+        # The end is told at once, and once: much may come after it, without another call.
+        is_end = done == total and total != self._ended
+        if not self._path or (time.monotonic() < self._next_write and not is_end):
             return
-        # A thread that comes while another one writes has nothing newer to say.
-        if self._lock.acquire(blocking=False):
+        # A thread that comes while another one writes has nothing newer to say, but for the end.
+        if self._lock.acquire(blocking=is_end, timeout=WRITE_SECONDS if is_end else -1):
             try:
                 self._state = ""
+                self._ended = total if done == total else None
                 self._write({"done": done, "total": total})
             finally:
                 self._lock.release()

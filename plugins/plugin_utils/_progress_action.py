@@ -39,6 +39,9 @@ PARTING_SECONDS = 0.2
 MOST_BYTES = 1000
 """No note is longer."""
 
+MOST_FAILURES = 3
+"""Of looks in a row: a connection that breaks for a moment is worth another try, a refused login not many."""
+
 FOR_PROGRAMS = ("json", "jsonl")
 """Callbacks whose standard output is read by programs; with them the lines go to standard error."""
 
@@ -129,7 +132,8 @@ class Teller:
     :param prefix: what each line begins with.
     :param interval: seconds between two lines; the first one comes after as many.
     :param pause: seconds between two looks.
-    :param read: reads the file; what it raises ends the telling for good, but for a file that is not there.
+    :param read: reads the file. When it has raised ``MOST_FAILURES`` times in a row, the telling ends for good; but a
+        file that is not there yet is looked for again.
     """
 
     def __init__(self, prefix: str, interval: float, pause: float, read: Read) -> None:
@@ -151,11 +155,18 @@ class Teller:
 
     def _tell(self) -> None:
         with contextlib.suppress(Exception):
-            story = Story()
+            story, failures = Story(), 0
             next_line = time.monotonic() + self._interval
             while not self._over.wait(max(min(self._pause, next_line - time.monotonic()), 0.0)):
-                with contextlib.suppress(FileNotFoundError):
+                try:
                     story.see(parsed(self._read()), time.monotonic())
+                    failures = 0
+                except FileNotFoundError:
+                    failures = 0
+                except Exception:
+                    failures += 1
+                    if failures == MOST_FAILURES:
+                        return
                 now = time.monotonic()
                 if now < next_line:
                     continue

@@ -46,6 +46,18 @@ def test_bytes_are_noted_at_most_once_a_second(tmp_path: Path, clock: types.Simp
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
+def test_the_end_is_noted_at_once_and_once(tmp_path: Path, clock: types.SimpleNamespace) -> None:
+    progress = Progress(a_module(tmp_path))
+    progress.moved(9, 10)
+    progress.moved(10, 10)
+    assert noted(tmp_path)["done"] == 10
+    (tmp_path / FILE_NAME).unlink()
+    progress.moved(10, 10)
+    assert not list(tmp_path.iterdir())
+    progress.moved(20, 20)
+    assert noted(tmp_path)["done"] == 20
+
+
 def test_a_state_is_noted_at_once_and_only_when_it_is_another_one(tmp_path: Path, clock: types.SimpleNamespace) -> None:
     progress = Progress(a_module(tmp_path))
     progress.moved(1, 10)

@@ -51,6 +51,19 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     return made
 
 
+def looks_at(*looks: Exception | bytes) -> t.Callable[[], bytes]:
+    """Reads that end so, one after the other, and then well."""
+    left = iter(looks)
+
+    def read() -> bytes:
+        look = next(left, NOTE)
+        if isinstance(look, Exception):
+            raise look
+        return look
+
+    return read
+
+
 def test_it_tells_until_the_end_of_the_work_and_not_longer(screen: Screen) -> None:
     teller = Teller("[a] m: ", 0.02, 0.01, lambda: NOTE)
     with teller:
@@ -60,15 +73,7 @@ def test_it_tells_until_the_end_of_the_work_and_not_longer(screen: Screen) -> No
 
 
 def test_a_file_that_is_not_there_yet_is_looked_for_again(screen: Screen) -> None:
-    looks: t.Iterator[Exception | bytes] = iter([FileNotFoundError(), b"", b"half a no", NOTE])
-
-    def read() -> bytes:
-        look = next(looks, NOTE)
-        if isinstance(look, Exception):
-            raise look
-        return look
-
-    with Teller("", 0.02, 0.01, read):
+    with Teller("", 0.02, 0.01, looks_at(*[FileNotFoundError()] * 5, b"", b"half a no")):
         screen.wait_for(1)
     assert screen.lines[0][0] == "processing for 0 s"
 
@@ -85,7 +90,12 @@ def test_any_other_trouble_ends_the_telling_and_nothing_else(screen: Screen, tro
     with teller:
         teller._thread.join(LONG)
         assert not teller._thread.is_alive()
-    assert (len(looks), screen.lines) == (1, [])
+    assert (len(looks), screen.lines) == (_progress_action.MOST_FAILURES, [])
+
+
+def test_a_moment_of_trouble_is_passed_over(screen: Screen) -> None:
+    with Teller("", 0.01, 0.01, looks_at(OSError(), OSError(), NOTE, OSError(), OSError())):
+        screen.wait_for(9)
 
 
 def test_the_end_of_the_work_waits_for_no_look_and_what_comes_late_is_not_told(screen: Screen) -> None:
