@@ -48,10 +48,10 @@ nox.options.sessions = [
     "lint",
     "integration",
     "units",
-    "importer",
-    "molecule",
     "docs",
     "repository",
+    "importer",
+    "molecule",
 ]
 nox.options.allow_parallel = True
 nox.options.error_on_missing_interpreters = True
