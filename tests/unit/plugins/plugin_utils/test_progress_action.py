@@ -219,10 +219,10 @@ def test_a_note_elsewhere_is_read_over_a_connection_of_its_own() -> None:
     action._connection = busy
     loader = types.SimpleNamespace(get=lambda name, context, new_stdin: second)
     action._shared_loader_obj = types.SimpleNamespace(connection_loader=loader)
-    read = RemoteHead(action, "/root/my files/note")
+    read = RemoteHead(action, "/var/tmp/my files/note")
     assert read() == NOTE
     assert (second.options, busy.commands) == ({"host": "shop"}, [])
-    assert second.commands == [("head -c 1000 '/root/my files/note'", False)]
+    assert second.commands == [("head -c 1000 '/var/tmp/my files/note'", False)]
 
 
 def test_without_a_second_connection_nothing_is_read() -> None:
