@@ -1,64 +1,38 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a dump costs on its way to the rehearsal platform and back: peak memory of the module, and bytes sent twice.
+"""What a dump costs on its way to the rehearsal platform and back: memory, bytes sent twice, and a second run.
 
-Needs ansible-core, requests, paramiko and asyncssh. It prints two tables:
+Needs ansible-core, requests, paramiko and asyncssh. It prints three tables:
 
 1. every way of moving a large dump, with the peak resident memory of the module's own process;
-2. transfers over connections that are cut, with the bytes that were sent or fetched.
+2. transfers over connections that are cut, with the bytes that were sent or fetched;
+3. a second run on a larger dump that is as it was, beside reading it once.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
-import platform
-import subprocess
-import sys
+import shutil
+import statistics
 import tempfile
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from ssl import create_default_context
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-MODULES = "ansible_collections.siteops.upgrades.plugins.modules"
+from stage.commands import timed
+from stage.module_run import Ran
+from stage.rehearsal import Rehearsal, rehearsal
+from stage.table import Comparison, Measured, Results
+
 MEBIBYTE = 1024 * 1024
 GIBIBYTE = 1024 * MEBIBYTE
 HEAD = b"-- PostgreSQL database dump\n" + b"-- \n" * 20_000
 TRANSPORTS = ("https", "sftp")
-
-
-@dataclass(frozen=True)
-class Ran:
-    """One run of a module: its result and the peak memory of its process in MiB."""
-
-    result: dict[str, Any]
-    peak: float
-
-
-def run_module(collections: Path, name: str, **options: Any) -> Ran:
-    """Run a module in a process of its own, without the rest of Ansible."""
-    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": options})
-    with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as questions:
-        questions.write(arguments.encode())
-        questions.seek(0)
-        environment = {**os.environ, "PYTHONPATH": str(collections)}
-        command = [sys.executable, "-m", f"{MODULES}.{name}"]
-        process = subprocess.Popen(command, stdin=questions, stdout=answers, env=environment)
-        _pid, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        answers.seek(0)
-        result = json.loads(answers.read())
-    if result.get("failed"):
-        raise SystemExit(f"{name} failed: {result['msg']}")
-    return Ran(result, usage.ru_maxrss / 1024)
+MOST_MEBIBYTES = 100
+MOST_SECONDS = 2.0
 
 
 def write_dump(path: Path, size: int) -> str:
@@ -72,140 +46,130 @@ def write_dump(path: Path, size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class Rehearsal:
-    """A rehearsal platform in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "ansible_collections/siteops").mkdir(parents=True)
-        (folder / "ansible_collections/siteops/upgrades").symlink_to(CHECKOUT)
-        self._command = [sys.executable, "-m", "support.platform"]
-        self._environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "tests")}
-        started = self._run("start", "--folder", str(folder / "platform"), "--manual")
-        self.about = json.loads(started)
-        self._tls = create_default_context(cafile=self.about["ca_path"])
-        self.key = folder / "key"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True)
-
-    def _run(self, *arguments: str) -> str:
-        command = [*self._command, *arguments, "--state", str(self.folder / "platform.json")]
-        return subprocess.run(command, env=self._environment, stdout=subprocess.PIPE, text=True, check=True).stdout
-
-    def stop(self) -> None:
-        self._run("stop")
-
-    def module(self, name: str, **options: Any) -> Ran:
-        """Run a module of this checkout."""
-        return run_module(self.folder, name, **options)
-
-    def ask(self, path: str) -> Any:
-        """A document of the control interface."""
-        with urllib.request.urlopen(f"{self.about['control_url']}/{path}", context=self._tls) as answer:
-            return json.load(answer)
-
-    def tell(self, path: str, document: Any) -> None:
-        url = f"{self.about['control_url']}/{path}"
-        request = urllib.request.Request(url, json.dumps(document).encode(), method="POST")
-        with urllib.request.urlopen(request, context=self._tls) as answer:
-            answer.read()
-
-    def options(self, name: str, transport: str) -> dict[str, Any]:
-        common = {
-            "api_url": self.about["api_url"],
-            "ca_path": self.about["ca_path"],
-            "request_file": str(self.folder / f"{name}.json"),
-        }
-        if transport == "sftp":
-            common |= {"sftp_private_key": str(self.key), "sftp_host_key": self.about["sftp_host_key"]}
-        return {**common, "transport": transport}
-
-    def create(self, name: str) -> str:
-        options = {key: value for key, value in self.options(name, "https").items() if key != "transport"}
-        creation = {"contract": self.about["contract"], "email": "a@example.com", "target": "18.0", "filename": "d.sql"}
-        return str(self.module("odoo_upgrade_request", **options, **creation).result["request_id"])
-
-    def finish(self, number: str) -> None:
-        self.tell(f"requests/{number}/state", {"state": "done"})
+def write_hole(path: Path, size: int) -> None:
+    """A dump that takes no room: SQL, then nothing but zeros."""
+    with path.open("wb") as file:
+        file.write(HEAD)
+        file.truncate(size)
 
 
-@contextmanager
-def rehearsal(folder: Path) -> Iterator[Rehearsal]:
-    """A rehearsal platform until the body ends."""
-    started = Rehearsal(folder)
-    try:
-        yield started
-    finally:
-        started.stop()
-
-
-def measure_memory(stage: Rehearsal, size: int) -> None:
+def measure_memory(results: Results, stage: Rehearsal, size: int) -> None:
+    results.section(f"A dump of {size / GIBIBYTE:g} GiB, half a hole and half random bytes")
     dump = stage.folder / "large.sql"
     sha256 = write_dump(dump, size)
-    print(f"\nA dump of {size / GIBIBYTE:g} GiB, half a hole and half random bytes:\n")
-    print("| leg | transport | seconds | MiB/s | peak RSS MiB |\n|---|---|---|---|---|")
     for transport in TRANSPORTS:
         name = f"large-{transport}"
         number = stage.create(name)
-        up = stage.module("odoo_upgrade_upload", src=str(dump), **stage.options(name, transport))
+        options = stage.options(name, transport)
+        send = partial(stage.module, "odoo_upgrade_upload", src=str(dump), **options)
+        idle = send(_ansible_check_mode=True).peak
+        up = send()
         if up.result["sent"]["sha256"] != sha256:
             raise SystemExit("the dump did not arrive as it is")
-        print_leg("upload", transport, up, up.result["sent"])
+        state_leg(results, f"{transport.upper()} upload", up, up.result["sent"], idle)
         stage.finish(number)
         dest = stage.folder / "fetched.sql"
-        down = stage.module("odoo_upgrade_download", dest=str(dest), **stage.options(name, transport))
-        print_leg("download", transport, down, down.result["fetched"])
+        down = stage.module("odoo_upgrade_download", dest=str(dest), **options)
+        state_leg(results, f"{transport.upper()} download", down, down.result["fetched"], idle)
         dest.unlink()
-        again = stage.module("odoo_upgrade_upload", src=str(dump), **stage.options(name, transport))
-        print(f"| second upload, unchanged | {transport} | {again.result['sent']['duration']} | - | {again.peak:.0f} |")
         stage.tell("reset", {})
+    dump.unlink()
 
 
-def print_leg(leg: str, transport: str, ran: Ran, details: dict[str, Any]) -> None:
+def state_leg(results: Results, leg: str, ran: Ran, details: dict[str, Any], idle: float) -> None:
     rate = details["size"] / MEBIBYTE / details["duration"]
-    print(f"| {leg} | {transport} | {details['duration']:.1f} | {rate:.0f} | {ran.peak:.0f} |", flush=True)
+    more = ran.peak - idle
+    name = f"{leg}, peak memory above an idle module's {idle:.0f} MiB ({rate:.0f} MiB/s)"
+    results.state(name, f"{more:.0f} MiB", f"under {MOST_MEBIBYTES} MiB", more < MOST_MEBIBYTES)
 
 
-def measure_cuts(stage: Rehearsal, size: int) -> None:
+def measure_cuts(results: Results, stage: Rehearsal, size: int) -> None:
+    after = size // 5
+    results.section(f"A dump of {size // MEBIBYTE} MiB over connections that are reset after {after // MEBIBYTE} MiB")
     dump = stage.folder / "cut.sql"
     write_dump(dump, size)
-    after = size // 5
-    print(f"\nA dump of {size / MEBIBYTE:g} MiB over connections that are reset after {after / MEBIBYTE:g} MiB each:\n")
-    print("| leg | transport | resets | bytes at the server | size of the file | ratio |\n|---|---|---|---|---|---|")
     number = stage.create("cut")
     stage.tell("faults", {"kind": "sftp_cut", "times": 3, "after": after})
     up = stage.module("odoo_upgrade_upload", src=str(dump), **stage.options("cut", "sftp"))
-    print_cut("upload", "sftp", up.result["sent"], moved(stage, "sftp", "received"))
+    state_cut(results, "SFTP upload", up.result["sent"], stage.moved("sftp", "received"))
     stage.finish(number)
     for transport, kind, call in (("https", "cut_download", "upgraded/archive"), ("sftp", "sftp_cut", "sftp")):
-        before = moved(stage, call, "sent")
+        before = stage.moved(call, "sent")
         stage.tell("faults", {"kind": kind, "call": call, "times": 2, "after": after})
         dest = stage.folder / f"cut-{transport}"
         down = stage.module("odoo_upgrade_download", dest=str(dest), **stage.options("cut", transport))
-        print_cut("download", transport, down.result["fetched"], moved(stage, call, "sent") - before)
+        leg = f"{transport.upper()} download"
+        state_cut(results, leg, down.result["fetched"], stage.moved(call, "sent") - before)
+    stage.tell("reset", {})
 
 
-def moved(stage: Rehearsal, call: str, direction: str) -> int:
-    return sum(record[direction] for record in stage.ask(f"calls?call={call}")["calls"])
+def state_cut(results: Results, leg: str, details: dict[str, Any], count: int) -> None:
+    name = f"{leg}, {details['breaks']} resets: bytes at the server beside those of the file"
+    results.state(name, f"{count} of {details['size']}, {count / details['size']:.3f} x")
 
 
-def print_cut(leg: str, transport: str, details: dict[str, Any], count: int) -> None:
-    size = details["size"]
-    print(f"| {leg} | {transport} | {details['breaks']} | {count} | {size} | {count / size:.3f} |", flush=True)
+def measure_second_run(results: Results, stage: Rehearsal, size: int, runs: int) -> None:
+    """The upload is a real one, because only what arrived is remembered."""
+    results.section(f"A second run on an unchanged dump of {size / GIBIBYTE:g} GiB")
+    dump = stage.folder / "unchanged.sql"
+    write_hole(dump, size)
+    stage.create("unchanged")
+    send = partial(stage.module, "odoo_upgrade_upload", src=str(dump), **stage.options("unchanged", "https"))
+    sent = send().result["sent"]
+    again: list[Ran] = []
+
+    def ours() -> Measured:
+        again.append(send())
+        if again[-1].result["changed"] or again[-1].result["sent"]["sha256"] != sent["sha256"]:
+            raise SystemExit("the dump was not known again")
+        return Measured(again[-1].wall, again[-1].cpu)
+
+    row = Comparison("Known again: the module's whole process", "reading it once, with sha256sum")
+    results.compare(row, ours=ours, theirs=lambda: timed("sha256sum", str(dump)).took, runs=runs)
+    seconds = statistics.median(ran.wall for ran in again[1:])
+    bar = f"under {MOST_SECONDS:g} s"
+    results.state("Known again: the module's whole process", f"{seconds:.2f} s", bar, seconds < MOST_SECONDS)
+    read = max(ran.read for ran in again)
+    found = f"{read:.0f} MiB, its own code included"
+    results.state("Known again: what the process reads", found, "less than the dump", read * MEBIBYTE < size)
+    always = send(checksum="always")
+    results.state("checksum: always, which reads it anew", f"{always.wall:.2f} s, {always.read:.0f} MiB")
+    stage.tell("reset", {})
+
+
+def has_room(results: Results, stage: Rehearsal, what: str, needed: int) -> bool:
+    """Whether there is; says so among the results where not."""
+    free = shutil.disk_usage(stage.folder).free
+    if free < needed + GIBIBYTE:
+        results.skip(what, f"needs {needed / GIBIBYTE:.1f} GiB, and one to spare; {free / GIBIBYTE:.1f} GiB are free")
+    return free >= needed + GIBIBYTE
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gibibytes", type=float, default=3.0, help="size of the dump of the first table (default: 3)")
     parser.add_argument("--cut-mebibytes", type=int, default=512, help="size of that of the second (default: 512)")
-    parser.add_argument("--folder", help="where to work; needs room for five of the dumps")
+    parser.add_argument(
+        "--unchanged-gibibytes", type=float, default=10.0, help="of the third, 0 for none (default: 10)"
+    )
+    parser.add_argument("--runs", type=int, default=5, help="of the third, after one that does not count (default: 5)")
+    parser.add_argument("--folder", help="where to work; needs room for five of the first dump and one of the third")
     arguments = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
+    results = Results("transfer_memory")
     with (
         tempfile.TemporaryDirectory(prefix="transfers-", dir=arguments.folder) as folder,
-        rehearsal(Path(folder)) as stage,
+        rehearsal(Path(folder), "--manual") as stage,
     ):
-        measure_memory(stage, int(arguments.gibibytes * GIBIBYTE))
-        measure_cuts(stage, arguments.cut_mebibytes * MEBIBYTE)
+        size = int(arguments.gibibytes * GIBIBYTE)
+        if has_room(results, stage, "memory", 5 * size):
+            measure_memory(results, stage, size)
+        size = arguments.cut_mebibytes * MEBIBYTE
+        if has_room(results, stage, "connections that are cut", 5 * size):
+            measure_cuts(results, stage, size)
+        size = int(arguments.unchanged_gibibytes * GIBIBYTE)
+        if size and has_room(results, stage, "a second run", size):
+            measure_second_run(results, stage, size, arguments.runs)
+    results.save()
 
 
 if __name__ == "__main__":

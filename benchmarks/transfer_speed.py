@@ -23,7 +23,7 @@ from typing import Any
 
 from stage.link import LOOPBACK, Link, LinkUnavailable, buffers, delayed
 from stage.module_run import Ran, collections_folder, run_module
-from stage.servers import Servers, serving
+from stage.servers import ServerMissing, Servers, serving
 from stage.table import Comparison, Measured, Results
 
 MEBIBYTE = 1024 * 1024
@@ -143,8 +143,8 @@ class Transfers:
     @property
     def _sftp(self) -> tuple[str, ...]:
         servers = self._servers
-        options = (f"UserKnownHostsFile={servers.known_hosts}", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes")
-        options += ("BatchMode=yes",)
+        known = f"UserKnownHostsFile={servers.known_hosts}"
+        options = (known, "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "BatchMode=yes")
         named = tuple(part for option in options for part in ("-o", option))
         where = f"{servers.user}@{servers.host}"
         return ("sftp", "-q", "-P", str(servers.ssh_port), "-i", str(servers.key), *named, "-b", "-", where)
@@ -163,6 +163,8 @@ def transfers(link: Link) -> Iterator[Transfers]:
 def compare(results: Results, link: Link, legs: list[Leg], runs: int, scale: float) -> None:
     """Every leg over one link, a row each, and the peak memory of each."""
     near = link is LOOPBACK
+    line = "loopback, no delay, no limit" if near else f"{ROUND_TRIP * 1000:g} ms, {RATE / 1e9:g} Gbit/s"
+    results.section(f"{line} ({link.made_with})" if not near else line)
     with transfers(link) as both:
         size = 0
         for leg in sorted(legs, key=lambda one: one.near if near else one.far):
@@ -191,15 +193,17 @@ def main() -> None:
     arguments = parser.parse_args()
     legs = [leg for leg in LEGS if arguments.only.lower() in leg.name.lower()]
     results = Results("transfer_speed")
-    if "near" in arguments.links:
-        compare(results, LOOPBACK, legs, arguments.runs, arguments.scale)
-    if "far" in arguments.links:
-        try:
+    try:
+        if "near" in arguments.links:
+            compare(results, LOOPBACK, legs, arguments.runs, arguments.scale)
+        if "far" in arguments.links:
             with delayed(ROUND_TRIP, RATE) as link:
                 results.note(f"{ROUND_TRIP * 1000:g} ms, {RATE / 1e9:g} Gbit/s: {buffers(link)}")
                 compare(results, link, legs, arguments.runs, arguments.scale)
-        except LinkUnavailable as error:
-            results.skip(f"every row with {ROUND_TRIP * 1000:g} ms round trip", str(error))
+    except ServerMissing as error:
+        results.skip("every row", str(error))
+    except LinkUnavailable as error:
+        results.skip(f"every row with {ROUND_TRIP * 1000:g} ms round trip", str(error))
     results.save()
 
 

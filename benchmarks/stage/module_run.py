@@ -21,12 +21,16 @@ MODULES = "ansible_collections.siteops.upgrades.plugins.modules"
 
 @dataclass(frozen=True)
 class Ran:
-    """One run: its result, seconds of wall clock and of processor time, and the peak memory of the process in MiB."""
+    """One run: its result, seconds of wall clock and of processor time, peak memory of the process and what it read.
+
+    ``peak`` and ``read`` are MiB; what is read counts wherever it came from, the imports of Python included.
+    """
 
     result: dict[str, Any]
     wall: float
     cpu: float
     peak: float
+    read: float
 
 
 def collections_folder(folder: Path) -> Path:
@@ -49,6 +53,8 @@ def run_module(collections: Path, name: str, **options: Any) -> Ran:
         command = [sys.executable, "-m", f"{MODULES}.{name}"]
         started = time.perf_counter()
         process = subprocess.Popen(command, stdin=questions, stdout=answers, env=environment)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        counts = Path(f"/proc/{process.pid}/io").read_text(encoding="ascii")
         _pid, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -56,4 +62,9 @@ def run_module(collections: Path, name: str, **options: Any) -> Ran:
         result = json.loads(answers.read())
     if result.get("failed"):
         raise SystemExit(f"{name} failed: {result['msg']}")
-    return Ran(result, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Ran(result, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, _read(counts))
+
+
+def _read(counts: str) -> float:
+    """MiB of a process's `io` file below /proc."""
+    return next(int(line.split()[1]) for line in counts.splitlines() if line.startswith("rchar")) / 1024**2

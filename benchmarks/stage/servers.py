@@ -113,7 +113,8 @@ def serving(folder: Path, link: Link) -> Iterator[Servers]:
     settings = {"folder": str(folder), "host": link.host, **{name: str(port) for name, port in ports.items()}}
     (folder / "nginx.conf").write_text(NGINX.format(**settings), encoding="utf-8")
     (folder / "sshd.conf").write_text(SSHD.format(**settings), encoding="utf-8")
-    Path("/run/sshd").mkdir(exist_ok=True)
+    if not os.geteuid():
+        Path("/run/sshd").mkdir(exist_ok=True)
     base = f"https://{link.host}:{ports['https_port']}"
     api = (sys.executable, str(Path(__file__).with_name("api.py")), str(ports["api_port"]), base, link.host)
     user = "root" if not os.geteuid() else Path.home().name

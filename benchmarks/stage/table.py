@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows of ratios: both sides in turns, medians and spread, printed as they come and kept as JSON.
+"""Rows of ratios: all sides in turns, medians and spread, printed as they come and kept as JSON.
 
 A ratio is their seconds by ours: above one, ours is faster.
 """
@@ -14,17 +14,18 @@ import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 KEPT = Path(__file__).resolve().parents[1] / "results"
+HEADS = "| {} | beside | ratio (least to most) | ours | theirs | verdict |\n|---|---|---|---|---|---|"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run of one side: seconds of wall clock, and of processor time where that is known."""
+    """One run of one side: seconds of wall clock, and of processor time and calls to a server where they are known."""
 
     seconds: float
     cpu: float = 0.0
@@ -40,6 +41,9 @@ class Comparison:
     bar: float = 0.0
 
 
+Measure = Callable[[], Measured]
+
+
 @dataclass
 class Results:
     """What one benchmark found; ``rows`` as in the file."""
@@ -47,6 +51,7 @@ class Results:
     benchmark: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _section: str = ""
 
     def __post_init__(self) -> None:
         self.notes.append(machine())
@@ -56,38 +61,54 @@ class Results:
         self.notes.append(text)
         print(text, flush=True)
 
+    def section(self, title: str) -> None:
+        """Begin a table; for transfers, the title tells the rate of the line and its latency."""
+        self._section = title
+        print(f"\n{HEADS.format(title)}", flush=True)
+
     def skip(self, what: str, why: str) -> None:
-        self.rows.append({"name": what, "skipped": why})
+        self._add({"name": what, "skipped": why})
         print(f"SKIPPED {what}: {why}", flush=True)
 
-    def state(self, name: str, found: str, bar: str, met: bool) -> None:
-        """A row that is no comparison."""
-        self.rows.append({"name": name, "found": found, "bar": bar, "met": met})
-        print(f"| {name} | {found} | {bar} | {'met' if met else 'NOT MET'} |", flush=True)
+    def state(self, name: str, found: str, bar: str = "", met: bool = True) -> None:
+        """A row that is no comparison; without a bar it is told, and not judged."""
+        self._add({"name": name, "found": found, "bar": bar, "met": met} if bar else {"name": name, "found": found})
+        verdict = f"{bar}: {'met' if met else 'NOT MET'}" if bar else "no bar"
+        print(f"| {name} | | | {found} | | {verdict} |", flush=True)
 
-    def compare(
-        self, row: Comparison, *, ours: Callable[[], Measured], theirs: Callable[[], Measured], runs: int
-    ) -> None:
+    def compare(self, row: Comparison, *, ours: Measure, theirs: Measure, runs: int) -> None:
         """Run both in turns so often, after one round that warms caches up and does not count."""
-        taken: dict[str, list[Measured]] = {"ours": [], "theirs": []}
+        self.compare_all([(row, ours)], theirs=theirs, runs=runs)
+
+    def compare_all(self, ours: Sequence[tuple[Comparison, Measure]], *, theirs: Measure, runs: int) -> None:
+        """The same for several of ours beside one of theirs, which runs once a round."""
+        beside: list[Measured] = []
+        taken: list[list[Measured]] = [[] for _row in ours]
         for number in range(runs + 1):
-            for side, measure in (("theirs", theirs), ("ours", ours)):
+            for values, measure in ((beside, theirs), *zip(taken, (measure for _row, measure in ours), strict=True)):
                 measured = measure()
                 if number:
-                    taken[side].append(measured)
-        found = {side: _summary(measured) for side, measured in taken.items()}
+                    values.append(measured)
+        for (row, _measure), values in zip(ours, taken, strict=True):
+            self._compared(row, values, beside)
+
+    def _compared(self, row: Comparison, ours: list[Measured], theirs: list[Measured]) -> None:
+        found = {"ours": _summary(ours), "theirs": _summary(theirs)}
         ratio = found["theirs"]["median"] / found["ours"]["median"]
-        each = sorted(b.seconds / a.seconds for a, b in zip(taken["ours"], taken["theirs"], strict=True))
+        each = sorted(b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True))
         entry = {**asdict(row), "ratio": round(ratio, 3), "spread": [round(each[0], 3), round(each[-1], 3)], **found}
         if row.bar:
             entry["met"] = ratio >= row.bar
-        self.rows.append(entry)
+        self._add(entry)
         verdict = f"bar {row.bar:.1f}: {'met' if entry['met'] else 'NOT MET'}" if row.bar else "no bar"
         print(
             f"| {row.name} | {row.beside} | {ratio:.2f} ({each[0]:.2f} to {each[-1]:.2f}) | "
-            f"{found['ours']['median']:.2f} s | {found['theirs']['median']:.2f} s | {verdict} |",
+            f"{_told(found['ours'])} | {_told(found['theirs'])} | {verdict} |",
             flush=True,
         )
+
+    def _add(self, row: dict[str, Any]) -> None:
+        self.rows.append({"section": self._section, **row})
 
     def save(self) -> Path:
         """Keep the run under its date and commit."""
@@ -110,6 +131,11 @@ def _summary(measured: list[Measured]) -> dict[str, Any]:
     if calls != {0}:
         summary["calls"] = sorted(calls)
     return summary
+
+
+def _told(summary: dict[str, Any]) -> str:
+    calls = " or ".join(str(count) for count in summary.get("calls", ()))
+    return f"{summary['median']:.2f} s, CPU {summary['cpu']:.2f} s" + (f", {calls} calls" if calls else "")
 
 
 def machine() -> str:
