@@ -110,6 +110,7 @@ def test_the_signature_is_what_ansible_galaxy_wants(
         galaxy = ("ansible-galaxy", "collection")
         place = ("--offline", "-p", str(tarball.parent / "installed"))
         monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", place[-1])
+        monkeypatch.setenv("ANSIBLE_COLLECTIONS_SCAN_SYS_PATH", "false")
         subprocess.run([*galaxy, "install", *place, str(tarball)], check=True, capture_output=True)
         verify = [*galaxy, "verify", *place, "--keyring", str(keyring), "--signature", signature.as_uri(), release.NAME]
         ended = subprocess.run(verify, capture_output=True, text=True, check=False)
