@@ -18,7 +18,7 @@ endif
 INDEX = $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix test-faults faults totals plone platform lint sanity units integration molecule docs importer repository acceptance build release clean
+.PHONY: help demo test test-matrix test-faults faults totals plone platform lint sanity units integration molecule docs importer repository acceptance build changelog release clean
 
 help:
 	@echo "make demo         upgrade a real Plone, and an Odoo dump on the rehearsal platform, step by step"
@@ -29,6 +29,7 @@ help:
 	@echo "make platform     the rehearsal platform for Odoo upgrades, until Ctrl-C"
 	@echo "make docs         the documentation site, in .build/docs/index.html"
 	@echo "make build        the tarball for Galaxy"
+	@echo "make changelog    put the fragments into the changelog; DATE=2026-11-22 dates it"
 	@echo "make release      a release in .build/dist/release, judged and installed; SIGNING_KEY=... signs it"
 	@echo "make clean        remove .build"
 	@echo "One check alone:  make lint | sanity | units | integration | molecule | docs | importer | repository | acceptance"
@@ -54,7 +55,7 @@ totals: $(TOOLS)/done
 	@$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/matrix.json \
 	    $(BUILD)/results/faults-report.json
 
-lint sanity units integration molecule docs importer repository acceptance faults build release: $(TOOLS)/done pythons
+lint sanity units integration molecule docs importer repository acceptance faults build changelog release: $(TOOLS)/done pythons
 	@$(NOX) --session $@
 
 demo: $(TOOLS)/done pythons

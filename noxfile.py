@@ -319,6 +319,16 @@ def release(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON, default=False)
+def changelog(session: nox.Session) -> None:
+    """Put the fragments into the changelog of galaxy.yml's version, in the clone; can be repeated until the tag."""
+    session.install(*nox.project.dependency_groups(GROUPS, "changelog"), "ansible-core")
+    date = ("--date", os.environ["DATE"]) if os.environ.get("DATE") else ()
+    with session.chdir(CLONE):
+        everything = ("--update-existing", "--refresh-plugins", "--reload-plugins", *date)
+        session.run("antsibull-changelog", "release", *everything, silent=True)
+
+
+@nox.session(python=PYTHON, default=False)
 def demo(session: nox.Session) -> None:
     """Upgrade a real Plone and an Odoo dump with the collection, step by step."""
     checks = Checks(session)

@@ -45,8 +45,7 @@ def check_changelog(collection: pathlib.Path) -> str:
     fragments = sorted(path.name for path in (collection / "changelogs/fragments").glob("*.y*ml"))
     if released and fragments:
         raise ReleaseError(
-            f"The changelog tells of {version}, but not of {', '.join(fragments)}. Add them with: "
-            "antsibull-changelog release --update-existing --refresh-plugins --reload-plugins"
+            f"The changelog tells of {version}, but not of {', '.join(fragments)}. Add them: make changelog"
         )
     if not released and not fragments:
         raise ReleaseError(f"Nothing is said of {version}: write a fragment, see changelogs/config.yaml.")
@@ -56,7 +55,7 @@ def check_changelog(collection: pathlib.Path) -> str:
             if version not in _read(scratch / "changelogs/changelog.yaml")["releases"]:
                 raise ReleaseError(f"antsibull-changelog made no entry for {version}.")
             made = f"{len(fragments)} fragments make the entry for {version}."
-            return f"{made} Still to be run: antsibull-changelog release"
+            return f"{made} Still to be run: make changelog"
         _run(scratch, "antsibull-changelog", "generate")
         if _text(scratch / "CHANGELOG.md") != _text(collection / "CHANGELOG.md"):
             raise ReleaseError("CHANGELOG.md is not what changelogs/changelog.yaml says: antsibull-changelog generate")
