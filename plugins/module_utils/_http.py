@@ -23,6 +23,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ._deadline import TimeLimitPassed, time_limit
 from ._errors import AnswerLostError, NotSentError, NotTrustedError, UnexpectedAnswerError
+from ._socket_options import socket_options
 from ._text import one_line, whole_number
 
 try:
@@ -65,13 +66,6 @@ VERIFICATION_HINTS = {
     64: "Use the name that it was issued for.",
 }
 """What to do about a certificate, by OpenSSL's X509_V_ERR_ codes: not yet valid, expired, another name or address."""
-
-KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
-    (socket.IPPROTO_TCP, getattr(socket, name), value)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 6))
-    if hasattr(socket, name)
-]
-"""An upgrade answers after minutes or hours of silence; this keeps its way through a NAT, and notices a dead peer."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +165,7 @@ class HttpClient:
         self._session.auth = auth or (lambda request: request)
         self._session.headers.update({"Accept": "application/json", "User-Agent": "siteops.upgrades"})
         adapter = HTTPAdapter(max_retries=0)
-        adapter.init_poolmanager(10, 10, block=False, socket_options=KEEP_ALIVE, **_block_size())
+        adapter.init_poolmanager(10, 10, block=False, socket_options=socket_options(), **_block_size())
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         # Told not to follow a redirect, requests still reads its body and makes the next request; we do that ourselves.

@@ -111,6 +111,7 @@ class _Download:
         self._mode = mode
         self._kind: str = module.params["content"]
         self._transport = self._choose_transport()
+        self._progress = Progress(module)
 
     def _choose_transport(self) -> str:
         """How to fetch it: ``auto`` goes by the size of what was sent, the best guess before the result is seen."""
@@ -164,6 +165,7 @@ class _Download:
             return None
         if mark == FileMark.of(fetched) and self._module.params["checksum"] != ALWAYS:
             return fetched
+        self._progress.state("reading")
         try:
             with open(self._dest, "rb", buffering=0) as file:
                 same = hash_of(file).hexdigest() == fetched.sha256
@@ -215,8 +217,7 @@ class _Download:
     @property
     def _manner(self) -> dict[str, t.Any]:
         params = self._module.params
-        progress = Progress(self._module)
-        return {"retries": params["retries"], "connections": params["connections"], "progress": progress}
+        return {"retries": params["retries"], "connections": params["connections"], "progress": self._progress}
 
     def _fetch_by_sftp(self, part: PartFile, document: t.Mapping[str, t.Any], sftp: SftpPreparation) -> Moved:
         noted = self._noted_part(part)
@@ -250,6 +251,7 @@ class _Download:
     def _verify(self, part: PartFile, moved: Moved) -> Verdict:
         """:raises DamagedError: it is no whole dump; it was removed."""
         module = self._module
+        self._progress.state("verifying")
 
         def run(command: t.Sequence[str]) -> tuple[int, str, str]:
             return module.run_command(list(command), environ_update={"LC_ALL": "C", **without_secrets(module)})

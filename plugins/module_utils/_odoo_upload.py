@@ -76,6 +76,7 @@ class _Upload:
             return None
         if FileMark.of(sent) == self._dump.mark and self._module.params["checksum"] != ALWAYS:
             return sent
+        self._progress.state("reading")
         with open(self._dump.path, "rb", buffering=0) as file:
             digest = hash_of(file)
         if digest.hexdigest() != sent.sha256:

@@ -114,8 +114,9 @@ class Shop:
         """Start a module and kill it, with everything that it started, as soon as it is time."""
         given = json.dumps(_without_none({**self.options, **options}))
         command = ["ansible", "localhost", "-m", f"siteops.upgrades.{module}", "-a", given]
-        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(command, env=environment(), start_new_session=True, **silent) as run:
+        with subprocess.Popen(
+            command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as run:
             deadline = time.monotonic() + 60
             try:
                 while not is_time():
