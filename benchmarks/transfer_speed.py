@@ -106,10 +106,10 @@ class Transfers:
         self.peaks[leg.name] = max(self.peaks.get(leg.name, 0), ran.peak)
         return Measured(moved["duration"], ran.cpu)
 
-    def idle_peak(self) -> float:
-        """Peak memory of a module that moves nothing."""
+    def idle_peak(self, leg: Leg) -> float:
+        """Peak memory of a module that moves nothing, with what this way of moving imports."""
         options = {"src": str(self._dump), "request_id": "draft", "_ansible_check_mode": True}
-        ran = run_module(self._collections, "odoo_upgrade_upload", **self._options, transport="sftp", **options)
+        ran = run_module(self._collections, "odoo_upgrade_upload", **self._options, transport=leg.transport, **options)
         return ran.peak
 
     def theirs(self, leg: Leg, *, near: bool) -> Measured:
@@ -173,14 +173,14 @@ def compare(results: Results, link: Link, legs: list[Leg], runs: int, scale: flo
                 both.write_dump(wanted)
                 size = wanted
             where = "loopback" if near else f"{ROUND_TRIP * 1000:g} ms round trip"
-            bar = leg.near_bar if near else leg.far_bar
+            to_reach = leg.near_bar if near else leg.far_bar
             beside = ", then ".join((leg.beside, *leg.then)) if near else leg.beside
-            row = Comparison(f"{leg.name}, {size} MiB, {where}", beside, bar)
+            row = Comparison(f"{leg.name}, {size} MiB, {where}", beside, to_reach)
             ours, theirs = partial(both.ours_timed, leg), partial(both.theirs, leg, near=near)
             results.compare(row, ours=ours, theirs=theirs, runs=runs)
-        idle = both.idle_peak()
-        for name, peak in both.peaks.items():
-            what = f"{name}, peak memory above an idle module's {idle:.0f} MiB ({'near' if near else 'far'})"
+        for leg in legs:
+            idle, peak = both.idle_peak(leg), both.peaks[leg.name]
+            what = f"{leg.name}, peak memory above an idle module's {idle:.0f} MiB"
             results.state(what, f"{peak - idle:.0f} MiB", "under 100 MiB", peak - idle < 100)
 
 

@@ -38,7 +38,7 @@ class Comparison:
 
     name: str
     beside: str
-    bar: float = 0.0
+    to_reach: float = 0.0
 
 
 Measure = Callable[[], Measured]
@@ -70,10 +70,11 @@ class Results:
         self._add({"name": what, "skipped": why})
         print(f"SKIPPED {what}: {why}", flush=True)
 
-    def state(self, name: str, found: str, bar: str = "", met: bool = True) -> None:
+    def state(self, name: str, found: str, to_reach: str = "", met: bool = True) -> None:
         """A row that is no comparison; without a bar it is told, and not judged."""
-        self._add({"name": name, "found": found, "bar": bar, "met": met} if bar else {"name": name, "found": found})
-        verdict = f"{bar}: {'met' if met else 'NOT MET'}" if bar else "no bar"
+        judged = {"to_reach": to_reach, "met": met} if to_reach else {}
+        self._add({"name": name, "found": found, **judged})
+        verdict = f"{to_reach}: {'met' if met else 'NOT MET'}" if to_reach else "no bar"
         print(f"| {name} | | | {found} | | {verdict} |", flush=True)
 
     def compare(self, row: Comparison, *, ours: Measure, theirs: Measure, runs: int) -> None:
@@ -97,10 +98,10 @@ class Results:
         ratio = found["theirs"]["median"] / found["ours"]["median"]
         each = sorted(b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True))
         entry = {**asdict(row), "ratio": round(ratio, 3), "spread": [round(each[0], 3), round(each[-1], 3)], **found}
-        if row.bar:
-            entry["met"] = ratio >= row.bar
+        if row.to_reach:
+            entry["met"] = ratio >= row.to_reach
         self._add(entry)
-        verdict = f"bar {row.bar:.1f}: {'met' if entry['met'] else 'NOT MET'}" if row.bar else "no bar"
+        verdict = f"bar {row.to_reach:.1f}: {'met' if entry['met'] else 'NOT MET'}" if row.to_reach else "no bar"
         print(
             f"| {row.name} | {row.beside} | {ratio:.2f} ({each[0]:.2f} to {each[-1]:.2f}) | "
             f"{_told(found['ours'])} | {_told(found['theirs'])} | {verdict} |",
