@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import subprocess
 import threading
 import time
@@ -202,6 +203,25 @@ def test_a_disk_that_fills_up_during_the_download(job: Job, disk: Disk) -> None:
     assert run.result["fetched"]["resumed_from"] > 0, run.output
     job.assert_whole()
     assert names(disk.folder) == {"upgraded.sql"}
+
+
+def test_a_quota_that_ends_the_download(job: Job) -> None:
+    """The limit of a process on the size of a file; it needs no root."""
+    job.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 300_000)
+    job.counters(job.run())
+    job.dest = job.folder / "limited.sql"
+    _soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * MEBIBYTE, hard))
+    try:
+        run = job.module("odoo_upgrade_download", dest=str(job.dest))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert run.failed, run.output
+    assert "File too large" in run.msg
+    assert not job.dest.exists()
+    run = job.module("odoo_upgrade_download", dest=str(job.dest))
+    assert run.result["fetched"]["resumed_from"] > 0, run.output
+    job.assert_whole()
 
 
 def test_a_read_only_folder_for_the_result_is_found_before_the_first_request(job: Job, disk: Disk) -> None:

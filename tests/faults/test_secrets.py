@@ -248,12 +248,16 @@ def test_the_odoo_role(running_platform: Platform, hunt: Haystack, home: Path, t
         job = Job(platform, tmp_path / f"work{number}")
         for kind, call, options in ODOO_FAULTS[fault]:
             platform.fault(kind, call, **options)
+        reports = job.folder / "reports"
+        reports.mkdir()
         job.variables.update(odoo_upgrade_contract=CONTRACT, odoo_upgrade_wait_timeout=5)
+        job.variables.update(odoo_upgrade_report_dir=str(reports))
         hosts = inventory(job.folder, {**job.variables})
         if run == "play":
             run_watched(hunt, home, f"role, {fault}", "siteops.upgrades.odoo_upgrade", hosts, {})
         else:
             run_by_runner(hunt, tmp_path / "runner", f"role, {fault}", "siteops.upgrades.odoo_upgrade", hosts, {})
+        assert hunt.add_files(f"role, {fault}: report", reports) == 1
         hide_keys(hunt, job)
 
 
@@ -335,7 +339,10 @@ def test_the_plone_role(
 ) -> None:
     """In the echo the server itself puts the password into its report, as a step that logs its settings would."""
     token = token_of(plone_server)
+    reports = tmp_path / "reports"
+    reports.mkdir()
     variables = {"plone_upgrade_url": plone_server.url, "plone_upgrade_wait_timeout": 60, "plone_upgrade_addons": "all"}
+    variables["plone_upgrade_report_dir"] = str(reports)
     by_password = {"plone_upgrade_username": ADMIN.name, "plone_upgrade_password": ADMIN.password}
     for run, credentials in (("play", by_password), ("runner", {**by_password})):
         plone_server.restore()
@@ -346,7 +353,33 @@ def test_the_plone_role(
             run_watched(hunt, home, name, "siteops.upgrades.plone_upgrade", hosts, env)
         else:
             run_by_runner(hunt, tmp_path / "runner", name, "siteops.upgrades.plone_upgrade", hosts, env)
+    assert hunt.add_files("role: report", reports) == 2
     hide_accounts(hunt, token)
+
+
+@pytest.mark.parametrize("playbook", ("plone_status", "plone_preflight"))
+def test_the_playbooks_that_only_read_plone(
+    plone_server: PloneServer, hunt: Haystack, home: Path, tmp_path: Path, playbook: str
+) -> None:
+    """With the sites found by the inventory plugin, and the password from the environment as AWX gives it."""
+    plone_server.restore()
+    source = {"plugin": "siteops.upgrades.plone_sites", "url": plone_server.root_url}
+    hosts = tmp_path / "all.plone_sites.yml"
+    hosts.write_text(json.dumps(source), encoding="utf-8")
+    env = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
+    output = run_watched(hunt, home, playbook, f"siteops.upgrades.{playbook}", hosts, env)
+    assert plone_server.url.rpartition("/")[2] in output
+    run_by_runner(hunt, tmp_path / "runner", playbook, f"siteops.upgrades.{playbook}", hosts, env)
+    hide_accounts(hunt, token_of(plone_server))
+
+
+def test_the_preflight_of_odoo(running_platform: Platform, hunt: Haystack, home: Path, tmp_path: Path) -> None:
+    running_platform.reset()
+    job = Job(running_platform, tmp_path / "work")
+    job.variables.update(odoo_upgrade_contract=CONTRACT)
+    hosts = inventory(job.folder, {**job.variables})
+    run_watched(hunt, home, "preflight", "siteops.upgrades.odoo_preflight", hosts, {})
+    hide_keys(hunt, job)
 
 
 @pytest.mark.parametrize(
