@@ -18,13 +18,14 @@ endif
 INDEX = $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix test-faults faults totals plone platform lint sanity units integration molecule docs importer repository acceptance build changelog release clean
+.PHONY: help demo bench test test-matrix test-faults faults totals plone platform lint sanity units integration molecule docs importer repository acceptance build changelog release clean
 
 help:
 	@echo "make demo         upgrade a real Plone, and an Odoo dump on the rehearsal platform, step by step"
 	@echo "make test         every check, on the newest ansible-core that this machine's Pythons run"
 	@echo "make test-matrix  sanity and integration tests on every ansible-core from 2.16 to the newest"
 	@echo "make test-faults  every fault of servers and networks at every call; takes minutes"
+	@echo "make bench        every benchmark, beside curl, sftp and playbooks by hand; takes an hour or more"
 	@echo "make plone        a real Plone with a pending upgrade, to practise on, until Ctrl-C"
 	@echo "make platform     the rehearsal platform for Odoo upgrades, until Ctrl-C"
 	@echo "make docs         the documentation site, in .build/docs/index.html"
@@ -60,6 +61,10 @@ lint sanity units integration molecule docs importer repository acceptance fault
 
 demo: $(TOOLS)/done pythons
 	@$(NOX) --session demo
+
+# RUN names one benchmark, with options of its own.
+bench: $(TOOLS)/done pythons
+	@$(NOX) --session bench $(if $(RUN),-- $(RUN))
 
 plone platform: $(TOOLS)/done pythons
 	@$(NOX) --session $@

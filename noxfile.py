@@ -18,7 +18,7 @@ import nox
 CLONE = pathlib.Path(__file__).parent.resolve()
 sys.path.insert(0, str(CLONE / "tests"))
 
-from support.checks import interpreters, tally, workspace  # noqa: E402
+from support.checks import interpreters, performance, tally, workspace  # noqa: E402
 
 BUILD = CLONE / ".build"
 SITE = BUILD / "docs"
@@ -336,6 +336,25 @@ def demo(session: nox.Session) -> None:
     session.install("-r", str(checks.copy / "tests/support/platform/requirements.txt"))
     with session.chdir(CLONE / "tests"):
         session.run("python", "-m", "support.demo", str(checks.root), interrupt_timeout=60, terminate_timeout=60)
+
+
+@nox.session(python=PYTHON, default=False)
+def bench(session: nox.Session) -> None:
+    """Every benchmark in turn, or the one that is named with its options; then the page about speed."""
+    session.install(*nox.project.dependency_groups(GROUPS, "runtime"), f"ansible-core~={NEWEST_CORE}.0")
+    session.install("-r", "tests/support/platform/requirements.txt")
+    imports = {"PYTHONPATH": str(CLONE / "tests")}
+    failed = []
+    for name, *options in [session.posargs] if session.posargs else [[name] for name in performance.BENCHMARKS]:
+        try:
+            session.run(
+                "python", f"benchmarks/{name}.py", *options, env=imports, interrupt_timeout=60, terminate_timeout=60
+            )
+        except nox.command.CommandFailed:
+            failed.append(name)
+    session.run("python", "-m", "support.checks.performance", env=imports)
+    if failed:
+        session.error(f"{', '.join(failed)} did not end well")
 
 
 @nox.session(python=PYTHON, default=False)

@@ -80,7 +80,7 @@ def state_leg(results: Results, leg: str, ran: Ran, details: dict[str, Any], idl
     rate = details["size"] / MEBIBYTE / details["duration"]
     more = ran.peak - idle
     name = f"{leg}, peak memory above an idle module's {idle:.0f} MiB ({rate:.0f} MiB/s)"
-    results.state(name, f"{more:.0f} MiB", f"under {MOST_MEBIBYTES} MiB", more < MOST_MEBIBYTES)
+    results.state(name, f"{max(more, 0.0):.0f} MiB", f"under {MOST_MEBIBYTES} MiB", more < MOST_MEBIBYTES)
 
 
 def measure_cuts(results: Results, stage: Rehearsal, size: int) -> None:

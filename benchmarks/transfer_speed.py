@@ -181,7 +181,7 @@ def compare(results: Results, link: Link, legs: list[Leg], runs: int, scale: flo
         for leg in legs:
             idle, peak = both.idle_peak(leg), both.peaks[leg.name]
             what = f"{leg.name}, peak memory above an idle module's {idle:.0f} MiB"
-            results.state(what, f"{peak - idle:.0f} MiB", "under 100 MiB", peak - idle < 100)
+            results.state(what, f"{max(peak - idle, 0.0):.0f} MiB", "under 100 MiB", peak - idle < 100)
 
 
 def main() -> None:

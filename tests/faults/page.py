@@ -37,6 +37,7 @@ from faults.matrix import (
     cells,
     verdict,
 )
+from support.rst import table, title
 
 PAGE = Path(__file__).parents[2] / "docs/docsite/rst/when_things_go_wrong.rst"
 GROUPS = (NETWORK, PROXY, SERVER, CONTENT, TRANSFER)
@@ -126,8 +127,8 @@ def _product(product: str) -> str:
         for _name, call in calls
     ]
     parts = [
-        _title(product, "-"),
-        _table(("Call", "Module", "What it is", "What is added where its answer is lost"), rows, (20, 20, 20, 40)),
+        title(product, "-"),
+        table(("Call", "Module", "What it is", "What is added where its answer is lost"), rows, (20, 20, 20, 40)),
     ]
     if product == ODOO:
         parts.append(OVER_SSH)
@@ -136,8 +137,8 @@ def _product(product: str) -> str:
         if found:
             head = ("What happens", "To which calls", "What the task does", "What it says", "What to do")
             parts += [
-                _title(f"{product}: {group[0].lower()}{group[1:]}", "^"),
-                _table(head, found, (15, 18, 17, 30, 20)),
+                title(f"{product}: {group[0].lower()}{group[1:]}", "^"),
+                table(head, found, (15, 18, 17, 30, 20)),
             ]
     return "\n".join(parts)
 
@@ -198,25 +199,14 @@ def _not_applicable() -> str:
     alike: dict[str, dict[str, list[str]]] = {}
     for (why, call_id), titles in faults.items():
         alike.setdefault(why, {}).setdefault("; ".join(titles), []).append(f"``{CALLS[call_id].name}``")
-    parts = [_title("What cannot happen", "-")]
+    parts = [title("What cannot happen", "-")]
     for why, groups in alike.items():
         parts += [f"{why}\n", *(f"- {', '.join(calls)}: {titles}." for titles, calls in groups.items()), ""]
     return "\n".join(parts)
 
 
-def _title(text: str, line: str) -> str:
-    return f"\n{text}\n{line * len(text)}\n"
-
-
 def _quoted(words: str) -> str:
     return f"``{words.strip()}``"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], widths: tuple[int, ...]) -> str:
-    lines = [".. list-table::", "  :header-rows: 1", f"  :widths: {' '.join(map(str, widths))}", ""]
-    for row in (head, *rows):
-        lines += [f"  {'*' if not place else ' '} - {cell}".rstrip() for place, cell in enumerate(row)]
-    return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":
