@@ -17,7 +17,8 @@ import typing as t
 from ._dump import FileMark, Moved, hash_of
 from ._dump_check import DamagedError, Verdict, check
 from ._errors import OptionError, UpgradeError
-from ._https_transfer import HttpsFetch, Known, Source
+from ._https_entity import Source
+from ._https_transfer import HttpsFetch, Known
 from ._odoo_client import passes_by_itself
 from ._odoo_module import OdooRequest, opened_request
 from ._odoo_request_file import Fetched, Fetching, utc_now

@@ -29,13 +29,15 @@ CLOSED = -1
 class PartFile:
     """The ``.part`` of a destination; see :func:`open_part`.
 
-    Blocks may be written anywhere, by several threads. ``offset`` bytes are in it without a gap, hashed as they came.
+    Blocks may be written anywhere, by several threads. ``offset`` bytes are in it without a gap, hashed as they came;
+    ``written`` counts all that were ever written, also those that were thrown away.
     """
 
     def __init__(self, dest: str, descriptor: int) -> None:
         self.dest = dest
         self.path = dest + SUFFIX
         self.offset = 0
+        self.written = 0
         self._descriptor = descriptor
         self._digest = hashlib.sha256()
         self._there = Ranges()
@@ -137,6 +139,7 @@ class PartFile:
                     f"{self.path} cannot be written behind its first {self.offset} bytes: {error.strerror}.{hint}"
                 ) from error
             self._there.add(start, place)
+            self.written += len(block)
         self._hash_on(start, block)
 
     def close(self) -> None:

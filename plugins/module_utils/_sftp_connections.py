@@ -13,7 +13,6 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import contextlib
-import threading
 import typing as t
 
 from ._crew import work_together
@@ -37,15 +36,13 @@ class SftpConnections:
 
     :param most: how many there may be at a time; fewer where the server refuses more.
 
-    ``moved`` is how many bytes are safe by them, ``used`` how many of them there were at most.
+    ``used`` is how many of them moved something, at most at a time.
     """
 
     def __init__(self, server: SftpServer, most: int) -> None:
         self._server = server
         self.most = most
         self.used = 1
-        self.moved = 0
-        self._lock = threading.Lock()
 
     def first(self) -> t.ContextManager[SftpSession]:
         """The connection to begin with."""
@@ -77,9 +74,7 @@ class SftpConnections:
                     with contextlib.nullcontext(session) if session else self._server.another(self.most) as mine:
                         for count in move(mine, session is not None):
                             moved += count
-                            with self._lock:
-                                movers.add(number)
-                                self.moved += count
+                            movers.add(number)
                     return
                 except SftpBrokenError:
                     if moved < WORTH_ANOTHER_LOGIN or self.most == 1:

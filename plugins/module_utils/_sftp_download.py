@@ -81,7 +81,7 @@ class SftpDownload:
                 moved.breaks += 1
                 patience.after(error, part.total)
         part.settle()
-        moved.sha256, moved.moved, moved.connections = part.sha256, self._connections.moved, self._connections.used
+        moved.sha256, moved.moved, moved.connections = part.sha256, part.written, self._connections.used
         return moved
 
     def _fetch(self, session: SftpSession, earlier: t.Callable[[str, int], Held | None]) -> None:

@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils import _reconnect
+from ansible_collections.siteops.upgrades.plugins.module_utils import _https_pieces, _reconnect
 from ansible_collections.siteops.upgrades.plugins.module_utils._dump import MEBIBYTE, Moved
 from ansible_collections.siteops.upgrades.plugins.module_utils._dump_check import DamagedError
 from ansible_collections.siteops.upgrades.plugins.module_utils._errors import (
@@ -21,7 +21,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._errors import (
     CallError,
     UnexpectedAnswerError,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._https_transfer import HttpsFetch, Known, Source
+from ansible_collections.siteops.upgrades.plugins.module_utils._https_entity import Source
+from ansible_collections.siteops.upgrades.plugins.module_utils._https_transfer import HttpsFetch, Known
 from ansible_collections.siteops.upgrades.plugins.module_utils._part_file import open_part
 from ansible_collections.siteops.upgrades.plugins.module_utils._progress import Progress
 from ansible_collections.siteops.upgrades.plugins.module_utils._ranges import Held, Prefix
@@ -271,3 +272,39 @@ def test_416_without_a_range(fetch: Fetch) -> None:
     server.open = lambda offset, end, entity: contextlib.nullcontext(FakeResponse(416, {}, b"", None))  # type: ignore
     with pytest.raises(UnexpectedAnswerError, match="416"):
         fetch.run(server)
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_https_pieces, "PIECE", MEBIBYTE)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("connections", (2, 4, 8))
+@pytest.mark.parametrize("losses", ((), (None, 0, 0, 0), (300_000, 300_000), (None, None, 500_000)))
+def test_several_connections_fetch_one_entity_once(
+    fetch: Fetch, connections: int, losses: tuple[int | None, ...]
+) -> None:
+    server = FakeServer(SQL, *losses)
+    server.headers["Accept-Ranges"] = "bytes"
+    moved = fetch.run(server, connections=connections)
+    assert fetch.content[: len(SQL)] == SQL
+    assert (moved.size, moved.moved, moved.sha256) == (len(SQL), len(SQL), hashlib.sha256(SQL).hexdigest())
+    assert 1 <= moved.connections <= connections
+    assert {entity for _offset, entity in server.asked[1:]} <= {TAG}
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("tag", ("", 'W/"weak"'))
+def test_ranges_that_nobody_can_tell_apart_are_not_asked_for(fetch: Fetch, tag: str) -> None:
+    server = FakeServer(SQL, tag=tag, headers={"Accept-Ranges": "bytes"})
+    assert fetch.run(server, connections=4).connections == 1
+    assert len(server.asked) == 1
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_server_that_does_not_serve_the_ranges_that_it_names(fetch: Fetch) -> None:
+    server = FakeServer(SQL, ranges=False, headers={"Accept-Ranges": "bytes"})
+    moved = fetch.run(server, connections=4)
+    assert fetch.content == SQL
+    assert moved.sha256 == hashlib.sha256(SQL).hexdigest()
