@@ -94,11 +94,11 @@ class Fleet:
         return ended, len(self._server.requests())
 
 
-def measure(results: Results, sites: int, arguments: argparse.Namespace) -> None:
+def measure(results: Results, sites: int, runs: int, upgrade_runs: int, forks: int) -> None:
     """Every row for so many sites."""
     many = f"{sites} site{'s' if sites > 1 else ''}"
     with PloneServer(sites=sites) as server, tempfile.TemporaryDirectory() as scratch:
-        fleet = Fleet(Path(scratch), server, arguments.forks)
+        fleet = Fleet(Path(scratch), server, forks)
         rows: list[tuple[Comparison, Callable[[], Measured]]] = [
             (Comparison(name, Path(STATUS_BY_URI).name), partial(fleet.status, STATUS, inventory))
             for name, inventory in (
@@ -106,21 +106,22 @@ def measure(results: Results, sites: int, arguments: argparse.Namespace) -> None
                 (f"plone_status, {many}, discovered", fleet.discovered),
             )
         ]
-        if arguments.runs:
+        if runs:
             by_uri = partial(fleet.status, STATUS_BY_URI, fleet.plain)
-            results.compare_all(rows, theirs=by_uri, runs=arguments.runs)
-        if arguments.upgrade_runs:
+            results.compare_all(rows, theirs=by_uri, runs=runs)
+        if upgrade_runs:
             results.compare(
                 Comparison(f"plone_upgrade, {many}", Path(UPGRADE_BY_URI).name),
                 ours=partial(fleet.upgrade, UPGRADE),
                 theirs=partial(fleet.upgrade, UPGRADE_BY_URI),
-                runs=arguments.upgrade_runs,
+                runs=upgrade_runs,
             )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sites", default="1,10,50", help="numbers of sites, with commas between (default: 1,10,50)")
+    sites_help = "numbers of sites, with commas between; 50:2 is for at most 2 runs of 50 sites (default: 1,10,50)"
+    parser.add_argument("--sites", default="1,10,50", help=sites_help)
     parser.add_argument(
         "--runs", type=int, default=5, help="of each status, after one that does not count (default: 5)"
     )
@@ -128,12 +129,12 @@ def main() -> None:
     parser.add_argument("--forks", type=int, default=5, help="5 is Ansible's default")
     arguments = parser.parse_args()
     results = Results("plone_fleet")
-    results.note(
-        f"{arguments.runs} runs of each status, {arguments.upgrade_runs} of each upgrade, {arguments.forks} forks"
-    )
     results.section(f"Sites of one instance, loopback, {arguments.forks} forks")
-    for sites in map(int, arguments.sites.split(",")):
-        measure(results, sites, arguments)
+    for size in arguments.sites.split(","):
+        sites, _colon, most = size.partition(":")
+        runs, upgrade_runs = (min(wanted, int(most or wanted)) for wanted in (arguments.runs, arguments.upgrade_runs))
+        results.note(f"{sites} sites: {runs} runs of the status, {upgrade_runs} of the upgrade, each after one more.")
+        measure(results, int(sites), runs, upgrade_runs, arguments.forks)
     results.note(NOT_CHECKED)
     results.save()
 

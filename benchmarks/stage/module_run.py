@@ -23,14 +23,15 @@ MODULES = "ansible_collections.siteops.upgrades.plugins.modules"
 class Ran:
     """One run: its result, seconds of wall clock and of processor time, peak memory of the process and what it read.
 
-    ``peak`` and ``read`` are MiB; what is read counts wherever it came from, the imports of Python included.
+    ``peak`` and ``read`` are MiB; what is read counts wherever it came from, the imports of Python included. Only root
+    is told it; for others it is None.
     """
 
     result: dict[str, Any]
     wall: float
     cpu: float
     peak: float
-    read: float
+    read: float | None
 
 
 def collections_folder(folder: Path) -> Path:
@@ -54,7 +55,7 @@ def run_module(collections: Path, name: str, **options: Any) -> Ran:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdin=questions, stdout=answers, env=environment)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        counts = Path(f"/proc/{process.pid}/io").read_text(encoding="ascii")
+        read = _read(process.pid)
         _pid, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -62,9 +63,13 @@ def run_module(collections: Path, name: str, **options: Any) -> Ran:
         result = json.loads(answers.read())
     if result.get("failed"):
         raise SystemExit(f"{name} failed: {result['msg']}")
-    return Ran(result, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, _read(counts))
+    return Ran(result, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, read)
 
 
-def _read(counts: str) -> float:
-    """MiB of a process's `io` file below /proc."""
+def _read(process: int) -> float | None:
+    """MiB that a process has read, which may have ended; None where the kernel does not tell."""
+    try:
+        counts = Path(f"/proc/{process}/io").read_text(encoding="ascii")
+    except OSError:
+        return None
     return next(int(line.split()[1]) for line in counts.splitlines() if line.startswith("rchar")) / 1024**2
