@@ -71,9 +71,10 @@ options:
     description:
       - How many connections a transfer may use at a time, from 1 to 16. One connection is bound by what may be on its
         way in a round trip, so several are faster over a distance.
-      - An upload by SFTP uses them all; a download uses them where a round trip takes longer than 5 ms, and by HTTPS
-        where the answer takes longer than 20 ms and the server names the entity that its ranges are of. A dump that is
-        sent by HTTPS goes over one.
+      - By SFTP they are used where a round trip takes longer than 5 ms; otherwise two are enough to send, and one to
+        fetch. A download by HTTPS uses them where the answer
+        takes longer than 20 ms and the server names the entity that its ranges are of. A dump that is sent by HTTPS
+        goes over one.
       - By SFTP there is one for each 4 MiB at most.
       - Where the server refuses some of them the transfer goes on with fewer, and with one where only one may write.
     type: int

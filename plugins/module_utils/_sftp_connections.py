@@ -13,11 +13,15 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import contextlib
+import time
 import typing as t
 
 from ._crew import work_together
 from ._sftp import SftpServer
 from ._sftp_protocol import SftpBrokenError, SftpError, SftpSession
+
+NEAR_SECONDS = 0.005
+"""Below this round trip more connections are no faster: they share one processor here (measured)."""
 
 WORTH_A_LOGIN = 4 * 1024 * 1024
 """Bytes to move for each connection: a login takes longer than so much takes over one that is there (measured)."""
@@ -34,7 +38,7 @@ Move = t.Callable[[SftpSession, bool], t.Iterator[int]]
 class SftpConnections:
     """The connections of one transfer.
 
-    :param most: how many there may be at a time; fewer where the server refuses more.
+    :param most: how many there may be at a time; fewer where the server refuses more, or is near.
 
     ``used`` is how many of them moved something, at most at a time.
     """
@@ -47,6 +51,17 @@ class SftpConnections:
     def first(self) -> t.ContextManager[SftpSession]:
         """The connection to begin with."""
         return self._server.session(self.most)
+
+    @contextlib.contextmanager
+    def tell_the_distance(self, requests: int, enough: int) -> t.Iterator[None]:
+        """Make so many requests in the body, one by one, and do with few connections where that takes no time.
+
+        :param enough: how many are as fast as any number of them then.
+        """
+        started = time.monotonic()
+        yield
+        if time.monotonic() - started < NEAR_SECONDS * requests:
+            self.most = min(self.most, enough)
 
     def work(
         self,

@@ -10,7 +10,6 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import contextlib
-import time
 import typing as t
 
 from ._dump import MEBIBYTE, CheckpointPace, Moved
@@ -27,9 +26,6 @@ from ._sftp_protocol import TO_READ, Entry, SftpBrokenError, SftpDeniedError, Sf
 PIECE = 4 * MEBIBYTE
 """Bytes that one connection fetches in a row."""
 
-NEAR_SECONDS = 0.005
-"""Below this round trip one connection is faster than several: they share one processor here (measured)."""
-
 REQUESTS_OF_A_LIST = 4
 
 
@@ -38,7 +34,7 @@ class SftpDownload:
 
     :param choose: picks the file from the server's list, or raises.
     :param keep: puts a state of the part on disk, for the entity and size that it is of.
-    :param connections: how many may be used; fewer are where the server refuses more, and one where it is near.
+    :param connections: how many may be used; see :class:`SftpConnections`.
     """
 
     def __init__(
@@ -85,10 +81,8 @@ class SftpDownload:
         return moved
 
     def _fetch(self, session: SftpSession, earlier: t.Callable[[str, int], Held | None]) -> None:
-        asked = time.monotonic()
-        entry = self._known(session)
-        if time.monotonic() - asked < NEAR_SECONDS * REQUESTS_OF_A_LIST:
-            self._connections.most = 1
+        with self._connections.tell_the_distance(REQUESTS_OF_A_LIST, enough=1):
+            entry = self._known(session)
         self._begin(entry, earlier)
         self._keep(entry.entity, self._moved.size, self._part.held())
         try:

@@ -36,6 +36,9 @@ SAFE_BLOCK = 32 * 1024
 LARGE_BLOCK = 255 * 1024
 """What OpenSSH takes in one request beside its header; asked for only where the server states such limits."""
 
+PACKET = 32 * 1024
+"""What one packet to OpenSSH carries; for each, paramiko's own ``sendall`` copies all that is left (measured)."""
+
 LONGEST_PACKET = 1024 * 1024
 RECEIVE_BLOCK = 64 * 1024 * 1024
 """All that has come: paramiko moves what it keeps to the front of its buffer each time (measured)."""
@@ -66,8 +69,8 @@ class SftpBrokenError(SftpError):
 class Channel(t.Protocol):
     """What carries the bytes: paramiko's channel, or anything with these methods."""
 
-    def sendall(self, data: bytes) -> t.Any:
-        """Send everything; raises OSError where that is not possible."""
+    def send(self, data: bytes) -> int:
+        """Send what fits into one packet, and tell how much that was; raises OSError where that is not possible."""
 
     def recv(self, size: int) -> bytes:
         """Some bytes, none at the end; raises OSError."""
@@ -297,9 +300,16 @@ class SftpSession:
         return self._number
 
     def _send(self, kind: int, payload: bytes, data: bytes = b"") -> None:
-        length = 1 + len(payload) + len(data)
+        head = struct.pack(">IB", 1 + len(payload) + len(data), kind) + payload
+        message = head + data[:PACKET]
+        rest = memoryview(data)[PACKET:]
         try:
-            self._channel.sendall(b"".join((struct.pack(">IB", length, kind), payload, data)))
+            while message:
+                sent = self._channel.send(message)
+                if not sent:
+                    raise SftpBrokenError("The SFTP server ended the connection.")
+                unsent = message[sent:]
+                message, rest = unsent + bytes(rest[: PACKET - len(unsent)]), rest[max(0, PACKET - len(unsent)) :]
         except (OSError, EOFError) as error:
             raise _broken(error) from error
 

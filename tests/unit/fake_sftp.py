@@ -10,6 +10,7 @@ import struct
 
 STATUS, HANDLE, DATA, NAME, ATTRS = 101, 102, 103, 104, 105
 LIMITS = b"limits@openssh.com"
+PACKET = 30_000
 
 
 def text(value: bytes) -> bytes:
@@ -50,17 +51,25 @@ class FakeChannel:
         self._moved = 0
         self._answers: list[bytes] = []
         self._out = bytearray()
+        self._in = bytearray()
 
     @property
     def broken(self) -> bool:
         return self.break_after is not None and self._moved >= self.break_after
 
-    def sendall(self, data: bytes) -> None:
+    def send(self, data: bytes) -> int:
         if self.broken:
             raise ConnectionResetError(104, "Connection reset by peer")
-        (length,) = struct.unpack_from(">I", data)
-        assert length == len(data) - 4
-        self._handle(data[4], data[5:])
+        taken = data[:PACKET]
+        self._in += taken
+        while len(self._in) > 4:
+            (length,) = struct.unpack_from(">I", self._in)
+            if len(self._in) < 4 + length:
+                break
+            message = bytes(self._in[4 : 4 + length])
+            del self._in[: 4 + length]
+            self._handle(message[0], message[1:])
+        return len(taken)
 
     def recv(self, size: int) -> bytes:
         while not self._out and self._answers:

@@ -33,7 +33,8 @@ class Settings:
     accept_any_dump:    take an upload of unknown format through all states instead of ending in `invalid`.
     bytes_per_second:   how fast dumps and results move over one connection, both ways; None is as fast as it goes.
                         For a line that holds little back on its way, set it before the connection is made.
-    distance_seconds:   how far away it is: how long a list of files by SFTP and a download by HTTPS take to begin.
+    distance_seconds:   how far away it is: how long it takes to see a file or a list of them by SFTP, and until a
+                        download by HTTPS begins.
     sftp_connections:   how many SFTP connections there may be at a time; None is any number.
     sftp_writers:       how many of them may have the file open for writing; None is any number.
     """

@@ -216,7 +216,8 @@ class _Folder(asyncssh.SFTPServer):
     def realpath(self, path: bytes) -> bytes:
         return posixpath.normpath(posixpath.join(b"/", path)).replace(b"//", b"/")
 
-    def stat(self, path: bytes) -> asyncssh.SFTPAttrs:
+    async def stat(self, path: bytes) -> asyncssh.SFTPAttrs:
+        await asyncio.sleep(self._session.store.settings.distance_seconds)
         return _folder_attributes() if self.realpath(path) == b"/" else _file_attributes(self._named(path))
 
     lstat = stat

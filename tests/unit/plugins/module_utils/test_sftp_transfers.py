@@ -71,6 +71,7 @@ class FakeServer:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_reconnect, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(_sftp_connections, "WORTH_A_LOGIN", MEBIBYTE)
+    monkeypatch.setattr(_sftp_connections, "NEAR_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -317,7 +318,6 @@ def test_a_file_comes_down_over_breaks(download: Download) -> None:
 def test_several_connections_fetch_one_file_once(
     download: Download, monkeypatch: pytest.MonkeyPatch, connections: int, breaks: tuple[int | None, ...]
 ) -> None:
-    monkeypatch.setattr(_sftp_download, "NEAR_SECONDS", 0.0)
     monkeypatch.setattr(_sftp_download, "PIECE", MEBIBYTE)
     server = FakeServer(CONTENT, *breaks)
     moved = download.run(server, connections=connections)
@@ -327,7 +327,13 @@ def test_several_connections_fetch_one_file_once(
     assert 1 <= moved.connections <= connections
 
 
-def test_a_near_server_is_asked_over_one_connection(download: Download) -> None:
+def test_a_near_server_is_asked_over_few_connections(
+    download: Download, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sftp_connections, "NEAR_SECONDS", 60.0)
+    server = FakeServer()
+    assert send(path, server, nothing_held().append, connections=4).connections <= 2
+    assert len(server.channels) <= 2
     server = FakeServer(CONTENT)
     assert download.run(server, connections=4).connections == 1
     assert len(server.channels) == 1
