@@ -67,7 +67,7 @@ class Shop:
     @property
     def ways(self) -> dict[str, dict[str, Any]]:
         return {
-            "https": {"transport": "https"},
+            "https": {"transport": "https", "connections": 1},
             "sftp": {
                 "transport": "sftp",
                 "connections": 1,

@@ -109,7 +109,7 @@ def test_what_was_read_before_a_break_is_told() -> None:
 def test_a_server_that_falls_silent() -> None:
     channel = FakeChannel({"f": bytearray(10)})
     session = SftpSession(channel)
-    channel.send = len  # type: ignore[method-assign]
+    channel.send = len  # type: ignore[assignment,method-assign]
     with pytest.raises(SftpBrokenError, match="silent"):
         session.stat("f")
 
