@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Dumps over one connection that breaks, or to a server that refuses, lies or loses its answer; runs that are killed."""
+"""Dumps over one connection that breaks, to a server that refuses, lies or loses its answer; runs that are killed."""
 
 from __future__ import annotations
 
