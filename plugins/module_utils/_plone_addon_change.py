@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ._deadline import Deadline
 from ._errors import AnswerLostError, CallError, UpgradeError
 from ._plone_addons import INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Addons
-from ._plone_client import PloneClient
+from ._plone_client import READ_BACK_SECONDS, PloneClient
 from ._plone_journal import CORE_UPGRADE, Posted, SiteJournal, open_journal, settle
 from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE
 from ._progress import Progress
@@ -24,9 +24,6 @@ PRESENT, LATEST, ABSENT = "present", "latest", "absent"
 
 DOING = {INSTALL: "installing", UPGRADE: "upgrading", UNINSTALL: "uninstalling"}
 """The changes in the words of a line of progress."""
-
-READ_BACK_SECONDS = 15
-"""Several Zope clients on one database see a commit one after the other, within moments."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,6 @@ class AddonsFailed(UpgradeError):
 
 def forget_if_done(url: str, addons: t.Mapping[str, Addon]) -> None:
     """Forget the change that a killed run posted, where the add-on reads as it should after it."""
-
     settle(url, lambda entry: is_over(entry, addons))
 
 

@@ -166,9 +166,7 @@ def _server_error(answer: Answer) -> CallError:
     """The server's own words for a failure, with the end of its traceback."""
     document = _error_document(answer)
     if not error_type(answer):
-        hint = answer.wait_asked or (
-            LET_THROUGH if answer.status < 500 else "Look at what answers there, and at Plone."
-        )
+        hint = answer.wait_asked or (LET_THROUGH if answer.status < 500 else LOOK_BEHIND)
         return CallError(
             answer.call, _by_another(answer), status=answer.status, hint=hint, retry_after=answer.retry_after
         )

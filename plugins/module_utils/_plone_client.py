@@ -18,6 +18,10 @@ from ._plone_state import SiteState, Versions, steps_in_run_order
 
 UPGRADE = "/@upgrade"
 
+READ_BACK_SECONDS = 15
+"""How long a change that the server has accepted may take to be seen: several Zope clients on one database see a commit
+one after the other."""
+
 
 @dataclass(frozen=True)
 class UpgradeAnswer:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ._errors import CallError, OptionError, UnexpectedAnswerError, UpgradeError
+from ._errors import CallError, OptionError, UpgradeError
 from ._http import Answer, HttpClient
 from ._options import base_url, require_positive, sends_in_clear, verification
 from ._plone_addons import Addon, Addons
@@ -211,7 +211,7 @@ class ZopeRoot(PloneApi):
     def _why_no_list(self, answer: Answer) -> str:
         if self._is_site():
             return self._this_is_a_site
-        if _is_json(answer):
+        if answer.is_json:
             return (
                 "There is a Zope server, but no list of sites at this path. The root has one from Plone 6.1 on; "
                 "for an older server name the sites in the option 'sites', such as 'Plone'."
@@ -242,14 +242,6 @@ def named_site(name: str, root: str) -> Site:
     if not path:
         return Site(id=_last_part(root), path="/", url=root)
     return Site(id=segments[-1], path=f"/{path}", url=f"{root}/{path}")
-
-
-def _is_json(answer: Answer) -> bool:
-    try:
-        answer.document()
-    except UnexpectedAnswerError:
-        return False
-    return True
 
 
 def _is_url(name: str) -> bool:

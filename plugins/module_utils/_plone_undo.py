@@ -17,15 +17,12 @@ from ._deadline import Deadline
 from ._errors import AnswerLostError, CallError, UpgradeError
 from ._plone_addon_change import is_over
 from ._plone_addons import Addons
-from ._plone_client import PloneClient
+from ._plone_client import READ_BACK_SECONDS, PloneClient
 from ._plone_journal import CORE_UPGRADE, Posted, SiteJournal, open_journal
 from ._plone_state import UP_TO_DATE, SiteState
 from ._plone_transactions import Transaction, Transactions, UndoPlan, plan_undo
 
 BAD_REQUEST = 400
-
-READ_BACK_SECONDS = 15
-"""Several Zope clients on one database see a commit one after the other, within moments."""
 
 WAIT_FOR_ANOTHER_RUN = 60
 """Seconds; a run that still upgrades the site after them is a reason to refuse."""

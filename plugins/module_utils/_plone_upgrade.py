@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from ._deadline import Deadline
 from ._errors import AnswerLostError, CallError, NotSentError, UpgradeError
-from ._plone_client import PloneClient, UpgradeAnswer
+from ._plone_client import READ_BACK_SECONDS, PloneClient, UpgradeAnswer
 from ._plone_journal import CORE_UPGRADE, Posted, SiteJournal, open_journal, settle
 from ._plone_report import judge, readable
 from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE, SiteState, Versions
@@ -28,9 +28,6 @@ from ._text import one_line
 
 MOST_WARNINGS = 20
 """Lines of a report that are told one by one; there is one for each object that could not be cataloged."""
-
-READ_BACK_SECONDS = 15
-"""Several Zope clients on one database see a commit one after the other, within moments."""
 
 
 @dataclass

@@ -135,10 +135,9 @@ def _product(product: str) -> str:
     for group in GROUPS:
         found = list(_rows(product, group))
         if found:
-            head = ("What happens", "To which calls", "What the task does", "What it says", "What to do")
             parts += [
                 title(f"{product}: {group[0].lower()}{group[1:]}", "^"),
-                table(head, found, (15, 18, 17, 30, 20)),
+                table(HEADINGS, found, (15, 18, 17, 30, 20)),
             ]
     return "\n".join(parts)
 

@@ -59,11 +59,6 @@ class Results:
         return serve(exchange, request)
 
 
-def redacted(path: str) -> str:
-    """The path of a result without the key in it."""
-    return re.sub(r"^(/database/[^/]+/[^/]+/)[^/]+", r"\1***", path)
-
-
 def _split(path: str) -> tuple[str, str, str, str]:
     _before, _database, shard, number, key, result = [*path.split("/", 5), *[""] * 6][:6]
     return shard, number, urllib.parse.unquote(key), result
