@@ -19,6 +19,7 @@ import time
 import traceback
 import typing as t
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
 from ._deadline import TimeLimitPassed, time_limit
@@ -118,13 +119,26 @@ class Answer:
     @property
     def wait_asked(self) -> str:
         """The sentence for a reader about how long the server asked to wait; empty where it did not."""
-        return "" if self.retry_after is None else f"It asks to wait {self.retry_after:g} seconds; run again then."
+        return "" if self.retry_after is None else f"It asks to wait {self.retry_after:.0f} seconds; run again then."
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the server asked to wait, where it gave a number."""
-        seconds = whole_number(self.headers.get("Retry-After", ""))
-        return None if seconds is None else float(seconds)
+        """Seconds that the server asked to wait, as a number or until a date (RFC 9110, 10.2.3)."""
+        asked = self.headers.get("Retry-After", "")
+        seconds = whole_number(asked)
+        if seconds is not None:
+            return float(seconds)
+        until = _moment(asked)
+        # By the server's own clock, where it tells the time.
+        return until and max(0.0, until - (_moment(self.headers.get("Date", "")) or time.time()))
+
+
+def _moment(date: str) -> float | None:
+    """The seconds since the epoch of a date in a header; None for anything else."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
 
 
 def _is_deep(value: t.Any) -> bool:

@@ -20,7 +20,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._errors import (
     NotSentError,
     UnexpectedAnswerError,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._http import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._http import Answer, HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_credentials import Credentials
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
@@ -147,6 +147,13 @@ def test_a_compressed_answer_is_whole() -> None:
 def test_retry_after(header: str, seconds: float | None) -> None:
     with LocalServer(answer(status=503, Retry_After=header)) as server:
         assert client(server.url).get("/").retry_after == seconds
+
+
+@pytest.mark.parametrize(("until", "seconds"), (("08:49:57", 20.0), ("08:49:37", 0.0), ("08:00:00", 0.0)))
+def test_retry_after_a_date_by_the_clock_of_the_server(until: str, seconds: float) -> None:
+    date = "Sun, 06 Nov 1994 {} GMT"
+    headers = {"Date": date.format("08:49:37"), "Retry-After": date.format(until)}
+    assert Answer("GET /", 503, headers, b"").retry_after == seconds
 
 
 # Answers that are lost
