@@ -19,7 +19,7 @@ from ._lock import BusyError
 from ._module import hide
 from ._odoo_client import API_URL, OdooClient
 from ._odoo_request_file import Record, RequestFile, RequestFileError, hold
-from ._odoo_states import SUCCESS, public_document, state_of
+from ._odoo_states import FAILED, SUCCESS, RequestFailed, public_document, state_of
 from ._options import (
     base_url,
     connection_arguments,
@@ -95,6 +95,16 @@ class OdooRequest:
         with contextlib.suppress(BusyError, OptionError, RequestFileError), hold(self.file.path, 0) as file:
             if file.record.id == self.record.id and file.record.see(state):
                 file.save()
+
+    def require_not_failed(self, document: t.Mapping[str, t.Any]) -> None:
+        """:raises RequestFailed: the request ended without a result."""
+        if state_of(document) in FAILED:
+            raise RequestFailed(document, self.record.key, self.record.id)
+
+    def filename(self, document: t.Mapping[str, t.Any]) -> str:
+        """The name of the dump on the platform; what it was made with where the status document does not tell."""
+        made_with = self.record.intention.fields if self.record.intention else {}
+        return str(document.get("filename") or made_with.get("filename") or "")
 
     def result(self, document: t.Mapping[str, t.Any], *, changed: bool, **more: t.Any) -> dict[str, t.Any]:
         """The keys that the results of all Odoo modules have, and more.

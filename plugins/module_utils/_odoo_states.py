@@ -27,24 +27,25 @@ MASK = "********"
 
 
 def state_of(document: t.Mapping[str, t.Any]) -> str:
-    """The state in a status document; ``unknown`` where it names none. Any other text is possible too."""
+    """The state in a status document, in small letters; ``unknown`` where it names none. Any text is possible too."""
     state = document.get("state")
-    return state.strip() if isinstance(state, str) and state.strip() else "unknown"
+    return state.strip().lower() if isinstance(state, str) and state.strip() else "unknown"
 
 
 class RequestFailed(UpgradeError):
     """The platform gave up on a request, or somebody did; there will be no result."""
 
-    def __init__(self, document: t.Mapping[str, t.Any], key: str = "") -> None:
+    def __init__(self, document: t.Mapping[str, t.Any], key: str = "", request_id: str = "") -> None:
         public = public_document(document, key)
+        number = str(public.get("id") or request_id)
         words = one_line(public.get("customer_message") or "", 2000)
         said = f"The platform says: {words.rstrip('.')}." if words else "The platform gives no reason."
         super().__init__(
-            f"Request {public.get('id')} ended in the state '{state_of(document)}'. {said} There is nothing to fetch. "
+            f"Request {number} ended in the state '{state_of(document)}'. {said} There is nothing to fetch. "
             "Once the cause is mended, make another request: with another 'request_file', or by running "
             "odoo_upgrade_request once with 'renew: true'.",
             request=public,
-            request_id=str(public.get("id") or ""),
+            request_id=number,
             state=state_of(document),
         )
 

@@ -17,7 +17,7 @@ from ._deadline import Deadline
 from ._errors import CallError, UpgradeError
 from ._odoo_client import may_have_acted, passes_by_itself
 from ._odoo_module import OdooRequest
-from ._odoo_states import DRAFT, FAILED, IN_WORK, RequestFailed, state_of
+from ._odoo_states import DRAFT, IN_WORK, state_of
 from ._progress import Progress
 
 if t.TYPE_CHECKING:
@@ -102,8 +102,7 @@ def _read_back(request: OdooRequest, state: str) -> dict[str, t.Any]:
     for _pause in _with_none_before(Deadline(READ_BACK_SECONDS).pauses(longest=3)):
         with contextlib.suppress(CallError):
             document = request.status()
-            if state_of(document) in FAILED:
-                raise RequestFailed(document, request.record.key)
+            request.require_not_failed(document)
             if state_of(document) != state:
                 break
     return document
@@ -123,8 +122,7 @@ def _look(request: OdooRequest) -> tuple[dict[str, t.Any], CallError | None]:
             raise
         return {}, error
     request.note_state(document)
-    if state_of(document) in FAILED:
-        raise RequestFailed(document, request.record.key)
+    request.require_not_failed(document)
     return document, None
 
 

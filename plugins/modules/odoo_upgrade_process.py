@@ -104,9 +104,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run
-from ..module_utils._odoo_module import odoo_arguments, opened_request
-from ..module_utils._odoo_states import DRAFT, FAILED, RequestFailed, state_of
+from ..module_utils._odoo_module import OdooRequest, odoo_arguments, opened_request
+from ..module_utils._odoo_states import DRAFT, IN_WORK, SUCCESS, state_of
 from ..module_utils._odoo_wait import call_and_verify
+from ..module_utils._text import one_line
 
 
 def process(module: AnsibleModule) -> dict[str, t.Any]:
@@ -115,14 +116,26 @@ def process(module: AnsibleModule) -> dict[str, t.Any]:
         if not request.exists:
             return request.result({}, changed=True, msg="The upgrade would be started.")
         document = request.status()
-        if state_of(document) in FAILED:
-            raise RequestFailed(document, request.record.key)
+        request.require_not_failed(document)
         if state_of(document) != DRAFT:
-            return request.result(document, changed=False, msg="The upgrade was started before.")
+            return request.result(document, changed=False, msg=_not_started_now(module, request))
         if module.check_mode:
             return request.result(document, changed=True, msg="The upgrade would be started.")
         document = call_and_verify(module, request, request.client.process, leaving=DRAFT)
         return request.result(document, changed=True, msg="The upgrade was started.")
+
+
+def _not_started_now(module: AnsibleModule, request: OdooRequest) -> str:
+    """What to say where the request has left draft; a state that nobody knows proves nothing."""
+    passed = {seen.state for seen in request.record.states_seen}
+    if passed & (IN_WORK | SUCCESS):
+        return "The upgrade was started before."
+    state = one_line(request.record.states_seen[-1].state, 60)
+    module.warn(
+        f"This collection does not know the state '{state}' of request {request.record.id}, nor whether the upgrade "
+        "was started. Look at the platform's page for the request."
+    )
+    return f"Nothing was started: request {request.record.id} is in the state '{state}'."
 
 
 def main() -> None:

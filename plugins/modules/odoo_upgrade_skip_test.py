@@ -113,7 +113,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._errors import UpgradeError
 from ..module_utils._module import run
 from ..module_utils._odoo_module import odoo_arguments, opened_request
-from ..module_utils._odoo_states import DRAFT, FAILED, IN_WORK, SUCCESS, TESTING, RequestFailed, state_of
+from ..module_utils._odoo_states import DRAFT, IN_WORK, SUCCESS, TESTING, state_of
 from ..module_utils._odoo_wait import call_and_verify
 
 WOULD_SKIP = "The tests would be skipped."
@@ -126,8 +126,7 @@ def skip_test(module: AnsibleModule) -> dict[str, t.Any]:
             return request.result({}, changed=True, msg=WOULD_SKIP)
         document = request.status()
         state = state_of(document)
-        if state in FAILED:
-            raise RequestFailed(document, request.record.key)
+        request.require_not_failed(document)
         if state in SUCCESS:
             return request.result(document, changed=False, msg="The result is there already.")
         if module.check_mode and state in IN_WORK | {DRAFT}:

@@ -296,11 +296,29 @@ def test_bad_input_is_refused_before_anything_is_sent(platform: Platform, job: J
         "dest": "missing/shop.sql",
         "request_file": "missing/shop.json",
         "wait": "perhaps",
+        "wait_timeout": 0,
+        "wait_interval": -1,
+        "connections": 17,
+        "progress_interval": -1,
     }
     failures = failures_of_hosts(job, {name: {name: value} for name, value in bad.items()})
     assert {name for name in bad if name not in failures[name]} == set(), failures
     assert calls(platform) == []
     assert job.files == set()
+
+
+def test_what_a_later_step_could_not_use_is_refused_before_anything_is_sent(platform: Platform, job: Job) -> None:
+    (job.folder / "taken.sql").write_text("another result", encoding="utf-8")
+    (job.folder / "empty.sql").touch()
+    bad: dict[str, tuple[dict[str, Any], str]] = {
+        "taken": ({"dest": str(job.folder / "taken.sql")}, "There is another file at"),
+        "folder": ({"dest": str(job.folder)}, "Option 'dest'"),
+        "empty": ({"dump": str(job.folder / "empty.sql")}, "Option 'src'"),
+        "key": ({"transport": "sftp", "sftp_private_key": "missing"}, "Option 'sftp_private_key'"),
+    }
+    failures = failures_of_hosts(job, {name: variables for name, (variables, _words) in bad.items()})
+    assert {name for name, (_variables, words) in bad.items() if words not in failures[name]} == set(), failures
+    assert calls(platform) == []
 
 
 def test_all_failures_of_one_answer_are_told_at_once_and_nothing_stays_behind(platform: Platform, job: Job) -> None:
@@ -340,6 +358,19 @@ def test_an_upgrade_that_failed_is_told_in_the_words_of_the_platform(platform: P
         assert "ended in the state 'invalid'. The platform says: Module sale_shop is not known." in words(ended)
     assert not job.dest.exists()
     assert made_once(platform)
+
+
+def test_a_state_that_nobody_knows_proves_nothing(platform: Platform, job: Job) -> None:
+    fields = {"contract": SAMPLE_CONTRACT, "email": "john.doe@example.com", "target": "18.0", "filename": "shop.sql"}
+    job.module("odoo_upgrade_request", **fields)
+    platform.force_state(job.request_id, "queued")
+    unknown = job.module("odoo_upgrade_process")
+    assert (unknown.failed, unknown.result["changed"]) == (False, False)
+    assert "Nothing was started: request" in unknown.msg
+    assert "does not know the state 'queued'" in unknown.warnings
+    platform.force_state(job.request_id, "PROCESSING")
+    assert job.module("odoo_upgrade_process").msg == "The upgrade was started before."
+    assert "process" not in calls(platform)
 
 
 def test_an_inventory_of_several_databases(platform: Platform, tmp_path: Path) -> None:

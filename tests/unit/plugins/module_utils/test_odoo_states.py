@@ -84,11 +84,22 @@ def test_what_is_no_state_is_unknown(value: t.Any) -> None:
     assert state_of({}) == "unknown"
 
 
+@pytest.mark.parametrize("state", ["done", "DONE", " Done\n"])
+def test_a_state_is_one_however_it_is_written(state: str) -> None:
+    assert state_of({"state": state}) == "done"
+
+
 def test_a_failed_request_speaks_with_the_platforms_words() -> None:
     failed = RequestFailed({**SAMPLE, "state": "invalid", "customer_message": f"No\n filestore. Ask {BASE}"}, KEY)
     assert "Request 10534 ended in the state 'invalid'. The platform says: No filestore. Ask" in str(failed)
     assert KEY not in str(failed) + str(failed.result)
     assert "renew: true" in str(failed)
+
+
+def test_a_failed_request_is_named_where_the_document_does_not() -> None:
+    failed = RequestFailed({"state": "INVALID"}, KEY, "10534")
+    assert "Request 10534 ended in the state 'invalid'" in str(failed)
+    assert failed.result["request_id"] == "10534"
 
 
 def test_a_failed_request_without_a_reason_says_so() -> None:
