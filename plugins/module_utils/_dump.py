@@ -64,8 +64,8 @@ class Moved:
     """What a transfer did: ``moved`` bytes went over the network in this run, the first ``resumed_from`` before it.
 
     ``entity`` is by what the server's file is known again, ``breaks`` how often a connection broke off,
-    ``length_known`` whether the server told the length, which then is what arrived, and ``connections`` how many there
-    were at most at a time.
+    ``length_known`` whether the server told the length, which then is what arrived, ``end_known`` whether it told at
+    least where the end is, and ``connections`` how many there were at most at a time.
     """
 
     size: int = 0
@@ -75,6 +75,7 @@ class Moved:
     resumed_from: int = 0
     breaks: int = 0
     length_known: bool = True
+    end_known: bool = True
     connections: int = 1
 
 

@@ -40,7 +40,13 @@ class Verdict:
 
 
 def check(
-    path: str, kind: str, run_command: RunCommand, pg_restore: str | None, *, length_known: bool = True
+    path: str,
+    kind: str,
+    run_command: RunCommand,
+    pg_restore: str | None,
+    *,
+    length_known: bool = True,
+    end_known: bool = True,
 ) -> Verdict:
     """Verify a file to its last byte as its format allows.
 
@@ -48,6 +54,8 @@ def check(
     :param run_command: runs a program and returns status, output and errors.
     :param pg_restore: the program's path; without it a custom archive is known by its first bytes alone.
     :param length_known: whether the server had told the length; otherwise the file itself must prove that it is whole.
+    :param end_known: whether the server had told where the end is; enough for a custom archive, in which only
+        pg_restore could see more, while SQL says by itself that it is whole.
     :raises DamagedError: it is not what it must be.
     """
     try:
@@ -58,7 +66,7 @@ def check(
                 _check_zip(file)
             elif found == GZIP:
                 _check_gzip(file)
-            elif not length_known and not (found == SQL and _ends_as_sql(file)):
+            elif not (length_known or (_ends_as_sql(file) if found == SQL else end_known or pg_restore)):
                 raise DamagedError(
                     "The server did not tell how long the file is, and its format does not show whether it is whole. "
                     "Fetch it with 'transport' set to sftp."
@@ -67,19 +75,29 @@ def check(
         if isinstance(error, OSError) and error.errno is not None:
             raise UpgradeError(f"{path} cannot be read: {error.strerror}.") from error
         raise DamagedError(f"The file that was fetched is damaged: {one_line(error, 120)}.") from error
-    return Verdict(found, _list_archive(path, run_command, pg_restore) if found == PGDMP else "")
+    if found != PGDMP:
+        return Verdict(found)
+    return Verdict(found, _read_archive(path, run_command, pg_restore, length_known, end_known))
 
 
-def _list_archive(path: str, run_command: RunCommand, pg_restore: str | None) -> str:
-    """Have pg_restore list a custom archive; what could not be checked is returned in words."""
+def _read_archive(
+    path: str, run_command: RunCommand, pg_restore: str | None, length_known: bool, end_known: bool
+) -> str:
+    """Have pg_restore list a custom archive, or read all of it where its length is not known.
+
+    :return: what could not be checked, in words.
+    """
+    told = "length" if length_known else "end"
+    checked = f"only checked by its {told}, as the server told it, and by its first bytes"
     if not pg_restore:
-        return f"pg_restore is not installed here, so {path} was only checked by its length and first bytes."
-    status, _output, errors = run_command([pg_restore, "--list", path])
+        return f"pg_restore is not installed here, so {path} was {checked}."
+    what = ["--list"] if length_known else ["--file", os.devnull]
+    status, _output, errors = run_command([pg_restore, *what, path])
     if not status:
         return ""
-    if "unsupported version" in errors:
-        return f"pg_restore here is too old for {path}, which was only checked by its length and first bytes."
-    raise DamagedError(f"The file that was fetched is damaged: pg_restore cannot list it: {one_line(errors)}.")
+    if "unsupported version" in errors and end_known:
+        return f"pg_restore here is too old for {path}, which was {checked}."
+    raise DamagedError(f"The file that was fetched is damaged: pg_restore cannot read it: {one_line(errors)}.")
 
 
 def require_dump(found: str, kind: str) -> None:

@@ -29,13 +29,15 @@ Open = t.Callable[[int, t.Optional[int], str], "t.ContextManager[requests.Respon
 class Source:
     """What is fetched: ``call`` names it in messages, ``kind`` is archive or sql.
 
-    ``passes`` tells whether a call that failed may go well later.
+    ``passes`` tells whether a call that failed may go well later. ``require`` raises where a response and the first
+    bytes of its body say that there is nothing to fetch.
     """
 
     call: str
     kind: str
     open: Open
     passes: t.Callable[[CallError], bool]
+    require: t.Callable[[requests.Response, bytes], None] = lambda _response, _start: None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import itertools
 import typing as t
 from dataclasses import dataclass
 
-from ._dump import GZIP, HEAD, HTML, MEBIBYTE, ZIP, CheckpointPace, Moved, format_of
+from ._dump import GZIP, HEAD, HTML, MEBIBYTE, SQL, ZIP, CheckpointPace, Moved, format_of
 from ._dump_check import require_dump
 from ._errors import AnswerLostError, CallError, UnexpectedAnswerError, UpgradeError
 from ._https_entity import NOT_SATISFIABLE, PART, Entity, Source, tag_of
@@ -142,24 +142,29 @@ class HttpsFetch:
         """The first bytes of the whole, before what is here is given up for them.
 
         :raises DamagedError: they are of no dump.
+        :raises CallError: they say that there is none.
         """
         headers = response.headers
         if headers.get("Content-Encoding", "identity") != "identity":
             what = f"came packed as {headers['Content-Encoding']}, which was not asked for"
             raise UnexpectedAnswerError(self._source.call, what, status=response.status_code)
-        if "html" in headers.get("Content-Type", ""):
-            require_dump(HTML, self._source.kind)
         block = next(blocks, b"")
-        require_dump(format_of(block[:HEAD]), self._source.kind)
+        self._source.require(response, block)
+        found = format_of(block[:HEAD])
+        # Text may be a page that only looks like SQL; an archive is none, whatever a framework states by default.
+        is_page = found == SQL and "html" in headers.get("Content-Type", "")
+        require_dump(HTML if is_page else found, self._source.kind)
         return block
 
     def _begin(self, response: requests.Response) -> None:
         """Start the part anew for the entity of this response."""
         self._restart()
         length = whole_number(response.headers.get("Content-Length", ""))
-        self._size = None if "Transfer-Encoding" in response.headers else length
+        coding = response.headers.get("Transfer-Encoding", "").strip().lower()
+        self._size = None if coding else length
         self._tag = tag_of(response.headers)
         self._moved.length_known = self._size is not None
+        self._moved.end_known = self._moved.length_known or coding == "chunked"
         if self._size is not None:
             self._part.require_space(self._size)
 

@@ -13,7 +13,7 @@ import contextlib
 import time
 import typing as t
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from ._errors import AnswerLostError, CallError, NotSentError, NotTrustedError, UnexpectedAnswerError
 from ._http import READ_AGAIN_AFTER, Answer, HttpClient, call_name, pause_asked
@@ -34,14 +34,20 @@ HINTS = {
 }
 
 USUAL_HINTS = {
+    "archive": "Read the state with odoo_upgrade_request_info, or set 'transport' to sftp.",
     "create": "Nothing was made.",
     "process": "A dump must have been uploaded before, with odoo_upgrade_upload.",
     "request_sftp_access": "Access is given in the states draft and done.",
     "skip_test": "Only later editions of the API know this call, and only in the state testing.",
+    "sql": "Read the state with odoo_upgrade_request_info, or set 'content' to archive.",
     "status": "Check the id and the key of the request; it may no longer be there.",
     "upload": "A dump is only taken in the state draft.",
 }
 """What to do about a failure that is not among the hints, by the last part of the call."""
+
+NOT_THE_PLATFORM = "Check 'api_url', and what stands between here and the platform."
+REFUSED_IN_DETAIL = (":INVALID", ":NOT_FOUND")
+"""Ends of the documented reasons: what was asked for was looked at and is wrong, whatever the HTTP status is."""
 
 RESULT_URLS = {"archive": ("upgraded_dump_url",), "sql": ("upgraded_sql_url", "migrated_sql_url")}
 """Keys of the status document; the last one was seen in place of the documented one."""
@@ -67,13 +73,19 @@ class PlatformFailure(CallError):
 
     @property
     def is_server_error(self) -> bool:
-        """Whether it is the platform's own fault: then it may have acted before it failed."""
+        """Whether it is the platform's own fault, which may pass by itself."""
         return any(failure["reason"] == SERVER_ERROR for failure in self.failures) or (self.status or 0) >= 500
+
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether the platform may have acted before it failed."""
+        in_detail = all(failure["reason"].endswith(REFUSED_IN_DETAIL) for failure in self.failures)
+        return self.is_server_error and not in_detail
 
 
 @dataclass(frozen=True)
 class SftpAccess:
-    """Where the SFTP server of a request listens, and the one file that is served there."""
+    """Where the SFTP server of a request listens, and the one file that is served there; empty where it is not told."""
 
     hostname: str
     port: int
@@ -205,7 +217,7 @@ class OdooClient:
         :raises PlatformFailure: refused.
         :raises CallError: anything else that is not such a response.
         """
-        call = f"GET upgraded/{kind}"
+        call = _result_call(kind)
         url = self._result_url(kind, call, document or self.status())
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if offset or end is not None:
@@ -221,16 +233,26 @@ class OdooClient:
                 )
             yield response
 
+    def require_result(self, kind: str, response: requests.Response, start: bytes) -> None:
+        """Look whether the platform says no in place of a result, which it may do with status 200.
+
+        :param start: the first bytes of the body.
+        :raises PlatformFailure: it does.
+        """
+        answer = Answer(_result_call(kind), response.status_code, response.headers, start)
+        _require_no_failures(answer, _json(answer))
+
     @property
     def _identity(self) -> dict[str, str]:
         return {"request": self.request_id, "key": self.key}
 
     def _result_url(self, kind: str, call: str, document: t.Mapping[str, t.Any]) -> str:
-        url = next((str(document[name]) for name in RESULT_URLS[kind] if document.get(name)), "")
+        named = next((str(document[name]) for name in RESULT_URLS[kind] if document.get(name)), "")
         try:
+            url = urljoin(f"{self.api_url}/", named) if named else ""
             scheme = urlsplit(url).scheme
         except ValueError:
-            scheme = ""
+            url = scheme = ""
         if scheme not in ("http", "https"):
             raise UnexpectedAnswerError(call, "cannot be made: the status names no URL of it")
         if scheme == "http" and urlsplit(self.api_url).scheme == "https":
@@ -261,7 +283,7 @@ def passes_by_itself(error: CallError) -> bool:
 
 def may_have_acted(error: CallError) -> bool:
     """Whether a call that writes may have done its work, although it failed."""
-    return isinstance(error, AnswerLostError) or (isinstance(error, PlatformFailure) and error.is_server_error)
+    return isinstance(error, AnswerLostError) or (isinstance(error, PlatformFailure) and error.may_have_acted)
 
 
 def failure_in_words(failure: t.Mapping[str, t.Any]) -> str:
@@ -277,6 +299,11 @@ def failure_in_words(failure: t.Mapping[str, t.Any]) -> str:
         listed = expected if isinstance(expected, list) else [expected]
         details.append(f"expected: {one_line(', '.join(map(str, listed)))}")
     return f"{words} ({'; '.join(details)})" if details else words
+
+
+def _result_call(kind: str) -> str:
+    """The name of the call that fetches a result, whose path holds the key."""
+    return f"GET upgraded/{kind}"
 
 
 def _is_handle(value: t.Any) -> bool:
@@ -312,19 +339,30 @@ def _document(answer: Answer, *, writes: bool) -> dict[str, t.Any]:
     :raises CallError: something that is not this API answered.
     """
     document = _json(answer)
-    failures = _failures(document.get("failures")) if document is not None else []
-    if failures:
-        raise PlatformFailure(answer, failures)
+    _require_no_failures(answer, document)
     what = f"answered {answer.status} with {answer.describe_body()}"
     if document is not None and answer.status < 300:
         if "failures" in document or "request" in document:
             return document
         what = f"answered {answer.status} with JSON that is not this API's"
-    hint = answer.wait_asked or "Check 'api_url', and what stands between here and the platform."
+    hint = answer.wait_asked or _hint_for_a_stranger(answer)
     cut_short = document is None and answer.status < 300 and answer.body.lstrip()[:1] in (b"{", b"")
     if (writes and (answer.status < 300 or answer.status >= 500)) or cut_short:
         raise AnswerLostError(answer.call, what, status=answer.status, retry_after=answer.retry_after)
     raise UnexpectedAnswerError(answer.call, what, status=answer.status, hint=hint, retry_after=answer.retry_after)
+
+
+def _require_no_failures(answer: Answer, document: dict[str, t.Any] | None) -> None:
+    failures = _failures(document.get("failures")) if document is not None else []
+    if failures:
+        raise PlatformFailure(answer, failures)
+
+
+def _hint_for_a_stranger(answer: Answer) -> str:
+    """What to do about an answer that is not of this API."""
+    name = answer.call.rpartition("/")[2]
+    is_unknown = answer.status in (404, 405, 501)
+    return USUAL_HINTS[name] if name in RESULT_URLS or (name == "skip_test" and is_unknown) else NOT_THE_PLATFORM
 
 
 def _json(answer: Answer) -> dict[str, t.Any] | None:
@@ -347,9 +385,13 @@ def _failures(value: t.Any) -> list[dict[str, t.Any]]:
 
 
 def _sftp_access(access: t.Any) -> SftpAccess:
-    hostname, user, name = (str(access[key]) for key in ("hostname", "sftp_user", "shared_file"))
+    hostname, user = str(access["hostname"]), str(access["sftp_user"])
+    # The sample of the document shows the file with and without the slash of the server's first folder.
+    name = str(access.get("shared_file") or "").removeprefix("/")
     port = whole_number(str(access["sftp_port"])) or 0
-    usable = all(text and text.isprintable() and not text.startswith("-") for text in (hostname, user, name))
+    usable = (
+        hostname and user and all(text.isprintable() and not text.startswith("-") for text in (hostname, user, name))
+    )
     if not usable or "/" in name or name in (".", "..") or not 0 < port < 65536:
         raise ValueError("not an SFTP server")
     return SftpAccess(hostname, port, user, name, str(access.get("sample_command") or ""))

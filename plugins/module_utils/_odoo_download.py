@@ -23,7 +23,7 @@ from ._odoo_client import passes_by_itself
 from ._odoo_module import OdooRequest, opened_request
 from ._odoo_request_file import Fetched, Fetching, utc_now
 from ._odoo_sftp import ALWAYS, AUTO, HTTPS, SFTP, SftpPreparation, transport_for
-from ._odoo_states import DRAFT, FAILED, IN_WORK, SUCCESS, RequestFailed, state_of
+from ._odoo_states import DRAFT, IN_WORK, SUCCESS, state_of
 from ._options import without_secrets
 from ._part_file import SUFFIX, PartFile, give_name, open_part
 from ._progress import Progress
@@ -82,18 +82,24 @@ def permissions(text: str) -> int:
     return mode
 
 
-def choose_result(filename: str, entries: t.Sequence[Entry]) -> Entry:
-    """The upgraded dump among the files on the SFTP server.
+def result_names(filename: str) -> list[str]:
+    """The names that the upgraded dump may have on the SFTP server, the documented one first.
 
     It is ``upgraded_<filename>``, or ``upgraded_<stem>.zip`` where attachments became a filestore. How much of a name
     like ``db.tar.gz`` is the stem is not documented, so each of its dots may be the end.
+    """
+    stems = [filename, *(filename[:place] for place, letter in enumerate(filename) if letter == "." and place)]
+    return list(dict.fromkeys([PREFIX + filename, *(f"{PREFIX}{stem}.zip" for stem in stems)]))
+
+
+def choose_result(filename: str, entries: t.Sequence[Entry]) -> Entry:
+    """The upgraded dump among the files on the SFTP server, by its name.
 
     :raises SftpError: none of the files is that; names those that are there.
     """
-    exact = [entry for entry in entries if entry.name == PREFIX + filename]
-    stems = [filename, *(filename[:place] for place, letter in enumerate(filename) if letter == "." and place)]
-    packed = {f"{PREFIX}{stem}.zip" for stem in stems}
-    found = exact or [entry for entry in entries if entry.name in packed]
+    documented, *packed = result_names(filename)
+    exact = [entry for entry in entries if _bare(entry) == documented]
+    found = exact or [entry for entry in entries if _bare(entry) in packed]
     if len(found) == 1:
         return found[0]
     names = one_line(", ".join(sorted(entry.name for entry in entries)), 400) or "no files at all"
@@ -101,6 +107,11 @@ def choose_result(filename: str, entries: t.Sequence[Entry]) -> Entry:
         f"The SFTP server has {names}, and {'more than one' if found else 'none'} of them is the upgraded {filename}. "
         "Set 'transport' to https."
     )
+
+
+def _bare(entry: Entry) -> str:
+    """The name without the slash of the server's first folder, which some put before it."""
+    return entry.name.removeprefix("/")
 
 
 class _Download:
@@ -147,9 +158,8 @@ class _Download:
         return self._fetch(document, sftp)
 
     def _require_result(self, document: t.Mapping[str, t.Any]) -> None:
+        self._request.require_not_failed(document)
         state = state_of(document)
-        if state in FAILED:
-            raise RequestFailed(document, self._record.key)
         foreseen = self._module.check_mode and state in IN_WORK | {DRAFT}
         if state not in SUCCESS and not foreseen:
             raise UpgradeError(
@@ -210,7 +220,10 @@ class _Download:
         def opened(offset: int, end: int | None, entity: str) -> t.Any:
             return client.open_result(self._kind, offset=offset, end=end, entity=entity, document=document)
 
-        source = Source(f"GET upgraded/{self._kind}", self._kind, opened, passes_by_itself)
+        def require(response: t.Any, start: bytes) -> None:
+            client.require_result(self._kind, response, start)
+
+        source = Source(f"GET upgraded/{self._kind}", self._kind, opened, passes_by_itself, require)
         noted = self._noted_part(part)
         earlier = Known(noted.entity, noted.size, _held(noted)) if noted else None
         return HttpsFetch(source, part, self._keeper(part), **self._manner).run(earlier)
@@ -222,15 +235,18 @@ class _Download:
 
     def _fetch_by_sftp(self, part: PartFile, document: t.Mapping[str, t.Any], sftp: SftpPreparation) -> Moved:
         noted = self._noted_part(part)
+        filename = self._request.filename(document)
 
         def choose(entries: list[Entry]) -> Entry:
-            return choose_result(str(document.get("filename") or ""), entries)
+            return choose_result(filename, entries)
 
         def earlier(entity: str, size: int) -> Held | None:
             same = noted and (noted.entity, noted.size) == (entity, size)
             return _held(noted) if noted and same else None
 
-        return SftpDownload(part, sftp.server(), choose, self._keeper(part), **self._manner).run(earlier)
+        server, likely = sftp.server(filename), result_names(filename)
+        download = SftpDownload(part, server, choose, self._keeper(part), likely=likely, **self._manner)
+        return download.run(earlier)
 
     def _noted_part(self, part: PartFile) -> Fetching | None:
         noted = self._record.fetching
@@ -259,7 +275,14 @@ class _Download:
 
         try:
             pg_restore = module.get_bin_path("pg_restore")
-            return check(part.path, self._kind, run, pg_restore, length_known=moved.length_known)
+            return check(
+                part.path,
+                self._kind,
+                run,
+                pg_restore,
+                length_known=moved.length_known,
+                end_known=moved.end_known,
+            )
         except DamagedError as error:
             part.discard()
             self._record.fetching = None

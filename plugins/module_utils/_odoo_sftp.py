@@ -10,10 +10,12 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from ._errors import OptionError
+from ._odoo_client import SftpAccess
 from ._odoo_module import OdooRequest
 from ._options import from_environment
 from ._sftp import SftpServer
@@ -87,11 +89,15 @@ class SftpPreparation:
         self.identity = identity_of(module.params, agent=True)
         self._host_keys = self._make_host_keys()
 
-    def server(self) -> SftpServer:
-        """The server; its access is asked for when it is first used."""
+    def server(self, filename: str) -> SftpServer:
+        """The server; its access is asked for when it is first used.
 
-        def ask() -> t.Any:
-            return self._request.client.request_sftp_access(self.identity.public_keys)
+        :param filename: what the file there is called, as documented, where the platform does not tell.
+        """
+
+        def ask() -> SftpAccess:
+            access = self._request.client.request_sftp_access(self.identity.public_keys)
+            return replace(access, shared_file=access.shared_file or filename)
 
         return SftpServer(ask, self.identity, self._host_keys, self._module.params["timeout"])
 

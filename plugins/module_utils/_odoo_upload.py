@@ -60,7 +60,7 @@ class _Upload:
             sent = self._note(Moved(self._dump.size))
             return self._answer(document, sent, f"The dump would be sent by {self._transport.upper()}.", Moved())
         started = time.monotonic()
-        moved = self._send_by_sftp(sftp) if sftp else self._send_by_https()
+        moved = self._send_by_sftp(sftp, self._request.filename(document)) if sftp else self._send_by_https()
         duration = time.monotonic() - started
         sent = self._record.sent = self._note(moved)
         self._record.sending = None
@@ -123,8 +123,8 @@ class _Upload:
             )
         return Moved(self._dump.size, body.sha256, moved=body.offset)
 
-    def _send_by_sftp(self, sftp: SftpPreparation) -> Moved:
-        server = sftp.server()
+    def _send_by_sftp(self, sftp: SftpPreparation, filename: str) -> Moved:
+        server = sftp.server(filename)
         self._name = server.access.shared_file
         params = self._module.params
         upload = SftpUpload(

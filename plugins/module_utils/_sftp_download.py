@@ -35,6 +35,7 @@ class SftpDownload:
     :param choose: picks the file from the server's list, or raises.
     :param keep: puts a state of the part on disk, for the entity and size that it is of.
     :param connections: how many may be used; see :class:`SftpConnections`.
+    :param likely: the names to try on a server that gives no list.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class SftpDownload:
         retries: int,
         connections: int,
         progress: Progress,
+        likely: t.Iterable[str] = (),
     ) -> None:
         self._part = part
         self._server = server
         self._choose = choose
+        self._likely = tuple(likely)
         self._keep = keep
         self._retries = retries
         self._connections = SftpConnections(server, connections)
@@ -95,11 +98,23 @@ class SftpDownload:
 
     def _known(self, session: SftpSession) -> Entry:
         """What the server has, with its size."""
-        entry = self._choose(session.entries())
+        entry = self._choose(self._listed(session))
         known = entry if entry.size is not None else session.stat(entry.name)
         if known.size is None:
             raise SftpError(f"The SFTP server does not tell the size of {entry.name}.")
         return known
+
+    def _listed(self, session: SftpSession) -> list[Entry]:
+        """The server's list; where it gives none, what it has of the likely names."""
+        try:
+            return session.entries()
+        except SftpBrokenError:
+            raise
+        except SftpError:
+            found = [entry for entry in (_if_there(session, name) for name in self._likely) if entry]
+            if not found:
+                raise
+            return found
 
     def _begin(self, entry: Entry, earlier: t.Callable[[str, int], Held | None]) -> None:
         """Keep in the part what came from this very entry, and see that there is room for the rest."""
@@ -161,3 +176,12 @@ class SftpDownload:
             for start, end in taken.items():
                 incoming.give_back(start, end)
         session.close(handle)
+
+
+def _if_there(session: SftpSession, name: str) -> Entry | None:
+    try:
+        return session.stat(name)
+    except SftpBrokenError:
+        raise
+    except SftpError:
+        return None

@@ -24,6 +24,7 @@ class FakeChannel:
     :param limit: bytes of data that are answered at most in one read.
     :param announced: what limits@openssh.com says of reads and writes; None does not announce it.
     :param shuffle: answer in any order.
+    :param lists: whether the folder can be listed.
     :param break_after: bytes of data written or read after which the connection is gone.
     """
 
@@ -37,6 +38,7 @@ class FakeChannel:
         break_after: int | None = None,
         mtime: int = 1,
         status_of_write: int = 0,
+        lists: bool = True,
     ) -> None:
         self.files = files
         self.limit = limit
@@ -45,6 +47,7 @@ class FakeChannel:
         self.break_after = break_after
         self.mtime = mtime
         self.status_of_write = status_of_write
+        self.lists = lists
         self.largest_request = 0
         self.opened: list[tuple[str, int]] = []
         self._listed = False
@@ -139,6 +142,9 @@ class FakeChannel:
         return head + struct.pack(">II", 0, self.mtime) + extension
 
     def _open_folder(self, number: bytes, body: bytes) -> None:
+        if not self.lists:
+            self._status(number, 8, b"not here")
+            return
         self._listed = False
         self._answer(HANDLE, number + text(b"folder"))
 

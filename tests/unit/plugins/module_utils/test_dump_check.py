@@ -177,6 +177,23 @@ def test_without_pg_restore_that_is_said(file: Path) -> None:
     assert "pg_restore is not installed" in verdict(file).warning
 
 
+def test_an_archive_of_unknown_length_is_read_to_its_end(file: Path) -> None:
+    file.write_bytes(b"PGDMP")
+    damaged(file, "did not tell how long", length_known=False, end_known=False)
+    assert "only checked by its end" in verdict(file, length_known=False).warning
+    commands: list[t.Sequence[str]] = []
+
+    def run(command: t.Sequence[str]) -> tuple[int, str, str]:
+        commands.append(command)
+        return len(commands) - 1, "", "pg_restore: error: unsupported version (1.99) in file header"
+
+    untold = {"length_known": False, "end_known": False}
+    assert check(str(file), "archive", run, "pg_restore", **untold) == Verdict("pgdmp")
+    assert commands == [["pg_restore", "--file", os.devnull, str(file)]]
+    with pytest.raises(DamagedError, match="unsupported version"):
+        check(str(file), "archive", run, "pg_restore", **untold)
+
+
 def test_an_unknown_way_of_packing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_zip(file)
     monkeypatch.setattr(_dump_check, "DEFLATED", 99)

@@ -106,12 +106,13 @@ class Fetch:
         kind: str = "archive",
         retries: int = 2,
         connections: int = 1,
+        **watch: t.Any,
     ) -> Moved:
         def passes(error: CallError) -> bool:
             return isinstance(error, AnswerLostError)
 
         with open_part(str(self.dest)) as part:
-            source = Source("GET upgraded/archive", kind, server.open, passes)
+            source = Source("GET upgraded/archive", kind, server.open, passes, **watch)
             fetch = HttpsFetch(
                 source, part, self._keep, retries=retries, connections=connections, progress=Progress(None)
             )
@@ -234,6 +235,25 @@ def test_what_is_no_dump_is_not_even_begun(fetch: Fetch, server: FakeServer, wor
     assert len(server.asked) == 1
 
 
+def test_an_archive_is_one_whatever_type_is_stated(fetch: Fetch) -> None:
+    fetch.run(FakeServer(ZIP, headers={"Content-Type": "text/html; charset=utf-8"}))
+    assert fetch.content == ZIP
+
+
+def test_a_refusal_in_place_of_the_file_is_told(fetch: Fetch) -> None:
+    fetch.dest.with_name("dump.part").write_bytes(SQL[:2_000_000])
+    refusal = UnexpectedAnswerError("GET upgraded/archive", "was refused")
+
+    def require(_response: t.Any, start: bytes) -> None:
+        if start.startswith(b"{"):
+            raise refusal
+
+    with pytest.raises(UnexpectedAnswerError) as caught:
+        fetch.run(FakeServer(b'{"failures": ["no"]}', tag=""), proven(2_000_000), require=require)
+    assert caught.value is refusal
+    assert fetch.content == SQL[:2_000_000]
+
+
 def test_an_archive_is_no_sql(fetch: Fetch) -> None:
     with pytest.raises(DamagedError, match="zip"):
         fetch.run(FakeServer(ZIP), kind="sql")
@@ -265,6 +285,14 @@ def test_an_untold_length_is_passed_on(fetch: Fetch) -> None:
     assert fetch.content == SQL
     assert [offset for offset, _entity in server.asked] == [0, 0]
     assert fetch.kept == []
+
+
+@pytest.mark.parametrize(("coding", "known"), (("chunked", True), ("Chunked", True), ("identity", False), ("", False)))
+def test_chunks_tell_where_the_end_is(fetch: Fetch, coding: str, known: bool) -> None:
+    server = FakeServer(SQL, headers={"Transfer-Encoding": coding} if coding else {})
+    server.length_told = False
+    moved = fetch.run(server)
+    assert (moved.length_known, moved.end_known) == (False, known)
 
 
 def test_416_without_a_range(fetch: Fetch) -> None:

@@ -151,6 +151,29 @@ def test_an_answer_that_says_that_nothing_was_done_is_no_lost_one(status: int) -
     assert "api_url" in str(failure)
 
 
+@pytest.mark.parametrize(
+    ("reasons", "status", "acted"),
+    [
+        (["TARGET:INVALID", "CONTRACT:NOT_FOUND"], 500, False),
+        (["CONTRACT:NOT_FOUND"], 200, False),
+        (["CONTRACT:NOT_FOUND", "SERVER:ERROR"], 500, True),
+        (["SERVER:ERROR"], 200, True),
+        (["Broken"], 500, True),
+        (["Broken"], 400, False),
+    ],
+)
+def test_only_a_failure_of_its_own_leaves_open_what_the_platform_did(
+    reasons: list[str], status: int, acted: bool
+) -> None:
+    body = {"failures": [{"reason": reason, "message": "x"} for reason in reasons]}
+    assert may_have_acted(failure_of(body, status, "create")) is acted
+
+
+def test_a_call_that_an_older_platform_does_not_know() -> None:
+    with pytest.raises(CallError, match="answered 404 with an HTML page. Only later editions of the API know"):
+        OneAnswer(b"<html>", 404).client.skip_test()
+
+
 def test_a_request_without_id_or_key_is_a_lost_answer() -> None:
     requests: list[t.Any] = [None, {}, {"id": 1}, {"key": KEY}, []]
     for request in requests:
@@ -233,6 +256,12 @@ def test_an_sftp_server_that_cannot_be_one_is_refused(change: dict[str, t.Any]) 
         http.client.request_sftp_access("ssh-ed25519 AAAA")
 
 
+@pytest.mark.parametrize(("told", "name"), [("/db_name.dump", "db_name.dump"), (None, ""), ("", "")])
+def test_the_shared_file_of_an_sftp_server(told: str | None, name: str) -> None:
+    http = OneAnswer({"failures": [], "request": {**SFTP_ACCESS, "shared_file": told}})
+    assert http.client.request_sftp_access("ssh-ed25519 AAAA").shared_file == name
+
+
 def result_document(url: t.Any) -> dict[str, t.Any]:
     return {"upgraded_dump_url": url, "migrated_sql_url": f"{API}/{KEY}/sql"}
 
@@ -256,6 +285,24 @@ def test_the_older_name_of_the_sql_url_is_known() -> None:
         assert http.sent[0][1] == f"{API}/{KEY}/sql"
 
 
+@pytest.mark.parametrize("url", [f"/database/eu1/{KEY}", f"//upgrade.example.org/database/eu1/{KEY}", f"../eu1/{KEY}"])
+def test_the_url_of_a_result_may_be_relative(url: str) -> None:
+    http = OneAnswer(b"x")
+    with http.client.open_result("archive", document=result_document(url)):
+        assert http.sent[0][1] == f"https://upgrade.example.org/database/eu1/{KEY}"
+
+
+@pytest.mark.parametrize("start", [b'{"failures": [{"reason": "FILE:GONE", "message": "Too old"}]}', b""])
+def test_a_refusal_in_place_of_a_result_is_told(start: bytes) -> None:
+    http = OneAnswer(start)
+    response = t.cast(t.Any, http)
+    with contextlib.ExitStack() as stack:
+        if start:
+            caught = stack.enter_context(pytest.raises(PlatformFailure, match="200.: FILE:GONE: Too old"))
+        http.client.require_result("archive", response, start)
+    assert not start or "GET upgraded/archive" in str(caught.value)
+
+
 @pytest.mark.parametrize("url", [None, "", "file:///etc/passwd", f"http://upgrade.example.org/{KEY}"])
 def test_a_url_that_would_give_the_key_away_is_not_called(url: t.Any) -> None:
     http = OneAnswer(b"x")
@@ -272,7 +319,7 @@ def test_an_error_page_in_place_of_a_result_is_a_failure(status: int) -> None:
     known = result_document(f"{API}/{KEY}/archive")
     with pytest.raises(CallError) as caught, http.client.open_result("archive", document=known):
         pass
-    assert f"GET upgraded/archive answered {status} with an HTML page" in str(caught.value)
+    assert f"GET upgraded/archive answered {status} with an HTML page. Read the state" in str(caught.value)
     assert KEY not in str(caught.value)
 
 

@@ -73,6 +73,7 @@ def entries(*names: str) -> list[Entry]:
         ("db.zip", ("upgraded_db.zip",), "upgraded_db.zip"),
         ("my.db.dump", ("upgraded_my.db.zip", "notes.txt"), "upgraded_my.db.zip"),
         ("db.dump", ("upgraded_db.dump", "upgraded_db.zip"), "upgraded_db.dump"),
+        ("db.dump", ("/upgraded_db.dump",), "/upgraded_db.dump"),
     ),
 )
 def test_the_result_is_picked_from_the_list(filename: str, names: tuple[str, ...], expected: str) -> None:

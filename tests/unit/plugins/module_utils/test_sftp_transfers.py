@@ -273,7 +273,14 @@ class Download:
         self.dest = dest
         self.kept: list[tuple[str, int, Held]] = []
 
-    def run(self, server: FakeServer, earlier: Held | None = None, retries: int = 3, connections: int = 1) -> Moved:
+    def run(
+        self,
+        server: FakeServer,
+        earlier: Held | None = None,
+        retries: int = 3,
+        connections: int = 1,
+        likely: tuple[str, ...] = (),
+    ) -> Moved:
         def keep(entity: str, size: int, held: Held) -> None:
             self.kept.append((entity, size, held))
 
@@ -289,6 +296,7 @@ class Download:
                 retries=retries,
                 connections=connections,
                 progress=Progress(None),
+                likely=likely,
             )
             moved = download.run(lambda _entity, _size: earlier)
             part.sync(0o600)
@@ -337,6 +345,14 @@ def test_a_near_server_is_asked_over_few_connections(
     server = FakeServer(CONTENT)
     assert download.run(server, connections=4).connections == 1
     assert len(server.channels) == 1
+
+
+def test_a_server_that_gives_no_list_is_asked_for_the_likely_names(download: Download) -> None:
+    server = FakeServer(CONTENT, lists=False)
+    with pytest.raises(SftpError, match="does not list its files: not here"):
+        download.run(server, likely=("upgraded_f",))
+    download.run(server, likely=("upgraded_f", "f"))
+    assert download.content == CONTENT
 
 
 def test_what_lies_behind_a_gap_is_taken_up(download: Download) -> None:
