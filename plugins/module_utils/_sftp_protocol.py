@@ -121,6 +121,7 @@ class SftpSession:
         self.in_flight = max(IN_FLIGHT // sessions, LEAST_IN_FLIGHT)
         self._come = memoryview(b"")
         self._number = 0
+        self._unanswered: set[int] = set()
         self.block = SAFE_BLOCK
         self._send(INIT, struct.pack(">I", 3))
         kind, body = self._packet()
@@ -262,7 +263,7 @@ class SftpSession:
                 continue
             number, kind, body = self._answer()
             if number not in asked:
-                raise SftpError("The SFTP server answered a request that was not made.")
+                continue
             answered = asked.pop(number)
             data = _data(kind, body, answered)
             answered.data.append(data)
@@ -287,15 +288,16 @@ class SftpSession:
                 start += length
 
     def _ask(self, kind: int, payload: bytes) -> tuple[int, memoryview]:
-        """One request and its answer, with no other in flight."""
+        """One request and its answer; what is left of a transfer that was given up may be answered before it."""
         expected = self._request(kind, payload)
-        number, answer, body = self._answer()
-        if number != expected:
-            raise SftpError("The SFTP server answered a request that was not made.")
-        return answer, body
+        while True:
+            number, answer, body = self._answer()
+            if number == expected:
+                return answer, body
 
     def _request(self, kind: int, payload: bytes, data: bytes = b"") -> int:
         self._number = (self._number + 1) % 2**32
+        self._unanswered.add(self._number)
         self._send(kind, struct.pack(">I", self._number) + payload, data)
         return self._number
 
@@ -317,7 +319,11 @@ class SftpSession:
         kind, body = self._packet()
         if len(body) < 4:
             raise SftpError("The SFTP server sent an answer that is none.")
-        return struct.unpack_from(">I", body)[0], kind, body[4:]
+        (number,) = struct.unpack_from(">I", body)
+        if number not in self._unanswered:
+            raise SftpError("The SFTP server answered a request that was not made.")
+        self._unanswered.discard(number)
+        return number, kind, body[4:]
 
     def _packet(self) -> tuple[int, memoryview]:
         (length,) = struct.unpack(">I", self._receive(4))

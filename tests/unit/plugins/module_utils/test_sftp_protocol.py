@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import struct
 import typing as t
@@ -72,6 +73,19 @@ def test_a_file_goes_up_and_comes_down(shuffle: bool) -> None:
     assert read(session, (1_234_567, len(CONTENT))) == CONTENT[1_234_567:]
     assert read(session, (len(CONTENT), len(CONTENT))) == b""
     assert read(session, (2_000_000, 2_500_000), None, (5, 9), None) == CONTENT[2_000_000:2_500_000] + CONTENT[5:9]
+
+
+def test_a_session_goes_on_after_a_transfer_was_given_up() -> None:
+    channel = FakeChannel({"f": bytearray(CONTENT)}, shuffle=True, status_of_write=4)
+    session = SftpSession(channel)
+    handle = session.open("f", TO_WRITE)
+    with pytest.raises(SftpError, match="No space left"):
+        list(session.write(handle, blocks(session)))
+    session.close(handle)
+    assert session.stat("f").size == len(CONTENT)
+    with contextlib.closing(session.read(session.open("f", TO_READ), [(0, len(CONTENT))])) as given_up:
+        next(given_up)
+    assert read(session, (0, len(CONTENT))) == CONTENT
 
 
 @pytest.mark.parametrize("shuffle", (False, True))
