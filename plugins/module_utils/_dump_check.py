@@ -90,13 +90,13 @@ def _read_archive(
     told = "length" if length_known else "end"
     checked = f"only checked by its {told}, as the server told it, and by its first bytes"
     if not pg_restore:
-        return f"pg_restore is not installed here, so {path} was {checked}."
+        return f"pg_restore is not installed here, so what was fetched was {checked}."
     what = ["--list"] if length_known else ["--file", os.devnull]
     status, _output, errors = run_command([pg_restore, *what, path])
     if not status:
         return ""
     if "unsupported version" in errors and end_known:
-        return f"pg_restore here is too old for {path}, which was {checked}."
+        return f"pg_restore here is too old for what was fetched, which was {checked}."
     raise DamagedError(f"The file that was fetched is damaged: pg_restore cannot read it: {one_line(errors)}.")
 
 

@@ -38,7 +38,7 @@ USUAL_HINTS = {
     "create": "Nothing was made.",
     "process": "A dump must have been uploaded before, with odoo_upgrade_upload.",
     "request_sftp_access": "Access is given in the states draft and done.",
-    "skip_test": "Only later editions of the API know this call, and only in the state testing.",
+    "skip_test": "Only later editions of the API know this call, and only in the state testing; wait for the result.",
     "sql": "Read the state with odoo_upgrade_request_info, or set 'content' to archive.",
     "status": "Check the id and the key of the request; it may no longer be there.",
     "upload": "A dump is only taken in the state draft.",
@@ -52,7 +52,7 @@ REFUSED_IN_DETAIL = (":INVALID", ":NOT_FOUND")
 RESULT_URLS = {"archive": ("upgraded_dump_url",), "sql": ("upgraded_sql_url", "migrated_sql_url")}
 """Keys of the status document; the last one was seen in place of the documented one."""
 
-WHOLE, PART, NOT_SATISFIABLE = 200, 206, 416
+WHOLE, PART, TOO_LARGE, NOT_SATISFIABLE = 200, 206, 413, 416
 
 
 class PlatformFailure(CallError):
@@ -361,6 +361,8 @@ def _require_no_failures(answer: Answer, document: dict[str, t.Any] | None) -> N
 def _hint_for_a_stranger(answer: Answer) -> str:
     """What to do about an answer that is not of this API."""
     name = answer.call.rpartition("/")[2]
+    if name == "upload" and answer.status == TOO_LARGE:
+        return "Something between here and the platform takes no body of that size; set 'transport' to sftp."
     is_unknown = answer.status in (404, 405, 501)
     return USUAL_HINTS[name] if name in RESULT_URLS or (name == "skip_test" and is_unknown) else NOT_THE_PLATFORM
 

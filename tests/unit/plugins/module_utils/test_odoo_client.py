@@ -174,6 +174,11 @@ def test_a_call_that_an_older_platform_does_not_know() -> None:
         OneAnswer(b"<html>", 404).client.skip_test()
 
 
+def test_a_dump_that_is_too_large_for_what_stands_between() -> None:
+    with pytest.raises(CallError, match=r"POST /database/v1/upload answered 413 with an HTML page\. .* to sftp"):
+        OneAnswer(b"<html>", 413).client.upload(t.cast(t.Any, None), 12)
+
+
 def test_a_request_without_id_or_key_is_a_lost_answer() -> None:
     requests: list[t.Any] = [None, {}, {"id": 1}, {"key": KEY}, []]
     for request in requests:
