@@ -30,7 +30,7 @@ class TimeLimitPassed(Exception):
 def time_limit(seconds: float) -> t.Iterator[None]:
     """Raise :class:`TimeLimitPassed` in the body after that many seconds of wall clock.
 
-    The time-out of a socket starts anew with every byte, so a server that drips one byte a second would never reach
+    The timeout of a socket starts anew with every byte, so a server that drips one byte a second would never reach
     it. The alarm repeats each second because an exception raised inside a finalizer is swallowed by Python.
     Within another limit the one that is over first counts; the outer one holds again behind the body.
     In a thread other than the main one, where signals cannot be handled, the body runs without the limit.

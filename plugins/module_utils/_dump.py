@@ -203,7 +203,7 @@ def open_dump(path: str, option: str) -> t.Iterator[DumpFile]:
     with file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise OptionError(option, f"{path} is no ordinary file; give the path of one dump, packed into one file.")
+            raise OptionError(option, f"{path} is not a regular file; give the path of one dump in one file.")
         if not status.st_size:
             raise OptionError(option, f"the file {path} is empty.")
         yield DumpFile(path, file)

@@ -28,7 +28,7 @@ RunCommand = t.Callable[[t.Sequence[str]], "tuple[int, str, str]"]
 
 
 class DamagedError(UpgradeError):
-    """A file is no database dump, or not a whole one."""
+    """A file is not a database dump, or not a whole one."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def require_dump(found: str, kind: str) -> None:
     """
     words = {HTML: "an HTML page", EMPTY: "empty", UNKNOWN: "of no known format"}
     if found in words:
-        raise DamagedError(f"What the server sent in place of the {kind} is no database dump: it is {words[found]}.")
+        raise DamagedError(f"What the server sent in place of the {kind} is not a database dump: it is {words[found]}.")
     if kind == "sql" and found not in (SQL, GZIP):
         raise DamagedError(f"What the server sent in place of SQL is a file of the format {found}.")
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one place that talks HTTP: TLS, time-outs, redirects, repeated reads, and the words for what went wrong.
+"""The one place that talks HTTP: TLS, timeouts, redirects, repeated reads, and the words for what went wrong.
 
 It knows no product. A status code is the caller's to judge; what is raised here is that no whole answer came back.
 Private to the collection: may change without notice.
@@ -197,7 +197,7 @@ class HttpClient:
         """Read a document; a passing fault is read again twice, and not before the server asked for it.
 
         :raises NotSentError: the server cannot be reached.
-        :raises AnswerLostError: no whole answer within the time-out.
+        :raises AnswerLostError: no whole answer within the timeout.
         """
         for pause in (*READ_AGAIN_AFTER, None):
             try:
@@ -233,7 +233,7 @@ class HttpClient:
     ) -> t.Iterator[requests.Response]:
         """Send one request whose body or answer takes the time that its bytes take; yields the response, body unread.
 
-        The time-out bounds how long a socket may stay silent; a server may think longer about a body that it has just
+        The timeout bounds how long a socket may stay silent; a server may think longer about a body that it has just
         received. Whatever the network does while the caller reads is put into words too.
 
         :param call: the name in messages, for a URL whose path must not be seen.
@@ -250,7 +250,7 @@ class HttpClient:
     def document(self, response: requests.Response, call: str) -> Answer:
         """The whole answer behind a response of :meth:`transfer`, for one that is a document.
 
-        :raises AnswerLostError: it did not come whole within the time-out.
+        :raises AnswerLostError: it did not come whole within the timeout.
         """
         try:
             with time_limit(self.timeout):
@@ -310,7 +310,7 @@ class HttpClient:
     def _faults_in_words(self, call: str, too_slow: str) -> t.Iterator[None]:
         """Turn whatever a network can do into one of our errors.
 
-        :param too_slow: the words for a time-out, of whichever clock that noticed it first.
+        :param too_slow: the words for a timeout, of whichever clock that noticed it first.
         """
         try:
             yield
@@ -373,7 +373,7 @@ def _redirect_target(call: str, url: str, response: requests.Response) -> str:
         target = urljoin(url, response.headers["Location"])
         _origin(target)
     except ValueError as error:
-        what = "was redirected to what is no address"
+        what = "was redirected to something that is not a URL"
         raise UnexpectedAnswerError(call, what, status=response.status_code) from error
     return target
 
@@ -423,9 +423,9 @@ def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple
     if any(isinstance(e, requests.exceptions.ProxyError) for e in chain) and not (sent and _broke_off(chain)):
         return "the proxy named in the environment did not let it through", False, "Check https_proxy and no_proxy."
     if any(isinstance(e, socket.gaierror) for e in chain):
-        return "the host name cannot be resolved", False, "Check the URL and the name service."
+        return "the host name cannot be resolved", False, "Check the URL and DNS."
     if isinstance(error, requests.exceptions.Timeout) and not sent:
-        return "the host does not answer", sent, ""
+        return "the host does not answer", sent, "Check that it runs, and that no firewall is in between."
     system = next((e for e in reversed(chain) if isinstance(e, OSError) and e.strerror), None)
     if any(_in_handshake(e) for e in chain):
         words = (system and system.strerror) or "the connection ended"

@@ -97,7 +97,7 @@ def creation_fields(params: t.Mapping[str, t.Any]) -> tuple[str, dict[str, str]]
         values[option] = value
     local, at, domain = values["email"].partition("@")
     if not local or not at or not domain or "@" in domain:
-        raise OptionError("email", f"'{values['email']}' is no e-mail address.")
+        raise OptionError("email", f"'{values['email']}' is not an e-mail address.")
     filename = values["filename"]
     if "/" in filename or "\\" in filename or filename in (".", ".."):
         raise OptionError("filename", f"'{filename}' is a path; give a name without a folder.")

@@ -60,7 +60,7 @@ def destination(params: t.Mapping[str, t.Any]) -> str:
     if os.path.isdir(dest) or params["dest"].endswith(os.sep):
         raise OptionError("dest", f"{dest} is a folder; give the path of the file.")
     if os.path.lexists(dest) and not os.path.isfile(dest):
-        raise OptionError("dest", f"{dest} is no ordinary file.")
+        raise OptionError("dest", f"{dest} is not a regular file; give another path.")
     if not os.path.isdir(folder):
         raise OptionError("dest", f"the folder {folder} does not exist; make it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -142,7 +142,9 @@ class _Download:
         if document:
             self._require_result(document)
         if fetched:
-            return self._answer(document, fetched, f"{self._dest} is the result of this request since {fetched.at}.")
+            return self._answer(
+                document, fetched, f"{self._dest} already holds the result of this request, since {fetched.at}."
+            )
         if os.path.lexists(self._dest) and not self._module.params["force"]:
             raise UpgradeError(
                 f"There is another file at {self._dest}, which is not known to be the result of this request. Move it "

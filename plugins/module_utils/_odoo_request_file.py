@@ -234,7 +234,10 @@ def hold(path: str, seconds: float) -> t.Iterator[RequestFile]:
     :raises RequestFileError: the content cannot be.
     """
     check_path(path)
-    busy = f"Another run has been using the request file {path} for the {seconds:g} seconds that this one waited."
+    busy = (
+        f"Another run is using the request file {path}, and did not end in the {seconds:g} seconds that this one "
+        "waited. Run this again once it has ended."
+    )
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(exclusive(lock_path(path), seconds, busy))
@@ -352,7 +355,7 @@ def _load(path: str) -> Record | None:
         return _from_text(content)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RequestFileError(
-            f"{path} is no request file of this version, or was damaged, and is left alone. Put a good copy in its "
+            f"{path} is not a request file of this version, or was damaged, and is left alone. Put a good copy in its "
             "place, give another path as 'request_file', or move it away to start anew: the request that it was about, "
             "if any, can then still be taken up with 'request_id' and 'request_key'."
         ) from error
@@ -360,7 +363,7 @@ def _load(path: str) -> Record | None:
 
 def _check_keeping(path: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise RequestFileError(f"{path} is no ordinary file; give another path as 'request_file'.")
+        raise RequestFileError(f"{path} is not a regular file; give another path as 'request_file'.")
     if status.st_uid != os.geteuid():
         raise RequestFileError(
             f"The request file {path} belongs to user number {status.st_uid}, not to the one who runs this "

@@ -17,7 +17,7 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 from ._errors import OptionError
 from ._odoo_client import SftpAccess
 from ._odoo_module import OdooRequest
-from ._options import from_environment
+from ._options import from_environment, require_not_negative
 from ._sftp import SftpServer
 from ._ssh_host_keys import FirstSeen, GivenKey, HostKeys, KnownHosts, fingerprint
 from ._ssh_keys import Identity, identity
@@ -58,14 +58,13 @@ def transport_for(params: t.Mapping[str, t.Any], size: int) -> str:
 
     :raises OptionError: ``sftp_threshold``, ``retries`` or ``connections`` is bad.
     """
-    if params["retries"] < 0:
-        raise OptionError("retries", f"must not be below 0, as {params['retries']} is.")
+    require_not_negative(params, "retries")
     if not 1 <= params["connections"] <= MOST_CONNECTIONS:
         raise OptionError("connections", f"must be from 1 to {MOST_CONNECTIONS}, not {params['connections']}.")
     try:
         threshold = human_to_bytes(params["sftp_threshold"].strip().replace("iB", "B"))
     except ValueError as error:
-        raise OptionError("sftp_threshold", "is no number of bytes, or a size such as 500M or 2G.") from error
+        raise OptionError("sftp_threshold", "must be a number of bytes, or a size such as 500M or 2G.") from error
     if params["transport"] != AUTO:
         return str(params["transport"])
     keys_given = params["sftp_private_key"] or params["sftp_public_keys"]

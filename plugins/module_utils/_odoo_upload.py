@@ -53,7 +53,7 @@ class _Upload:
         sftp = SftpPreparation(self._module, self._request) if not sent and self._transport == SFTP else None
         document = self._request.status() if self._request.exists else {}
         if sent:
-            return self._answer(document, sent, f"The platform has this dump since {sent.at}.")
+            return self._answer(document, sent, f"The platform already has this dump, since {sent.at}.")
         if document and state_of(document) != DRAFT:
             raise self._too_late(state_of(document))
         if self._module.check_mode:

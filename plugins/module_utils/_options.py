@@ -37,7 +37,7 @@ def without_secrets(module: t.Any) -> dict[str, str]:
 
 
 def connection_arguments(prefix: str) -> dict[str, dict[str, t.Any]]:
-    """The argument spec of TLS and time-out, with environment variables that begin with ``prefix``."""
+    """The argument spec of TLS and timeout, with environment variables that begin with ``prefix``."""
     return {
         "validate_certs": from_environment(f"{prefix}_VALIDATE_CERTS", type="bool", default=True),
         "ca_path": from_environment(f"{prefix}_CA_PATH", type="path"),
@@ -81,7 +81,7 @@ def require_not_negative(params: t.Mapping[str, t.Any], option: str) -> None:
     :raises OptionError: names the option.
     """
     if params.get(option, 0) < 0:
-        raise OptionError(option, f"must not be below 0, as {params[option]} is.")
+        raise OptionError(option, f"must be 0 or greater, not {params[option]}.")
 
 
 def base_url(params: t.Mapping[str, t.Any], option: str) -> str:

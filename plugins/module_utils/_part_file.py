@@ -170,7 +170,7 @@ class PartFile:
         while self._follows:
             read = os.pread(self._descriptor, min(MEBIBYTE, self._end_of_prefix - self.offset), self.offset)
             if not read:
-                raise UpgradeError(f"{self.path} was cut short by somebody else.")
+                raise UpgradeError(f"{self.path} was cut short by another program. Run this again.")
             self._digest.update(read)
             self.offset += len(read)
 
@@ -236,7 +236,7 @@ def open_part(dest: str) -> t.Iterator[PartFile]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UpgradeError(f"Another run is fetching into {path}.") from error
+            raise UpgradeError(f"Another run is fetching into {path}. Run this again once it has ended.") from error
         os.fchmod(descriptor, 0o600)
         yield part
     finally:

@@ -183,8 +183,10 @@ class AddonRun:
         if addon.state == PENDING:
             return Change(addon, UPGRADE)
         reasons = {
-            NO_UPGRADE_PATH: "its code registers no upgrade step from there",
-            NEWER_THAN_CODE: "its code is older than what the site was used with",
+            NO_UPGRADE_PATH: "its code registers no upgrade step from there. Install a release of it that does, or "
+            "leave it out of 'name'",
+            NEWER_THAN_CODE: "its code is older than the code that the site was used with. Install that release of it, "
+            "or a newer one",
         }
         raise AddonsFailed(
             f"{name} is at {addon.installed_version} and cannot be brought to {addon.available_version}: "
@@ -212,8 +214,8 @@ class AddonRun:
         """
         if self._deadline.too_close:
             raise AddonsFailed(
-                f"Did not post {change.what}: the {self._deadline.seconds:g} seconds of 'wait_timeout' were over "
-                "before. Run this again, with more of them if need be.",
+                f"Did not post {change.what}, because the {self._deadline.seconds:g} seconds of 'wait_timeout' were "
+                "already over. Run this again, with a longer 'wait_timeout' if necessary.",
                 outcome,
             )
         entry = Posted.now(change.what, self._deadline.seconds)

@@ -25,7 +25,7 @@ SERVICE_SINCE = {"@upgrade": "8.32.0", "@transactions": "8.29.0"}
 
 TRACEBACK_LINES_KEPT = 6
 
-LOOK_BEHIND = "Look at what answers there, and at Plone."
+LOOK_BEHIND = "Check what answers there, and whether Plone runs."
 LET_THROUGH = "Have what stands in front of Plone, such as a login page or a firewall, let this call through."
 
 T = t.TypeVar("T")

@@ -147,7 +147,10 @@ def open_journal(url: str, seconds: float) -> t.Iterator[SiteJournal]:
     :param seconds: how long to wait for another run on this machine that holds it.
     :raises BusyError: that run still holds it.
     """
-    busy = f"Another run on this machine has been upgrading {url} for the {seconds:g} seconds that this one waited."
+    busy = (
+        f"Another run on this machine is upgrading {url}, and did not end in the {seconds:g} seconds that this one "
+        "waited. Run this again once it has ended."
+    )
     path = _path(url)
     with contextlib.ExitStack() as stack:
         try:

@@ -41,9 +41,12 @@ class Outcome:
     def summary(self) -> str:
         """What happened, as a sentence."""
         if not self.plan.transactions:
-            return f"Nothing to undo: no upgrade is there to take back; the site is at {self.before.versions.instance}."
-        count = len(self.plan.transactions)
-        what = f"{count} transaction{'' if count == 1 else 's'}, {len(self.plan.lost)} of them no upgrade."
+            return (
+                f"Nothing to undo: there is no upgrade to go back from; the site is at {self.before.versions.instance}."
+            )
+        count, lost = len(self.plan.transactions), len(self.plan.lost)
+        others = f", {lost} of which {'was' if lost == 1 else 'were'} not an upgrade" if lost else ""
+        what = f"{count} transaction{'' if count == 1 else 's'}{others}."
         if self.foreseen:
             return f"Would undo {what}"
         return f"Undid {what} The database went from {self.before.versions.instance} to {self.after.versions.instance}."

@@ -122,7 +122,7 @@ def must_be_able_to_upgrade(state: SiteState, *, dry_run: bool) -> None:
         NEWER_THAN_CODE: f"The database is at {versions.instance}, newer than the code ({versions.fs}). "
         "Deploy the code that the database was last used with, or newer.",
         NO_UPGRADE_PATH: f"The database is at {versions.instance}, the code at {versions.fs}, and the site knows no "
-        "step between them. Most likely the package plone.app.upgrade is not installed.",
+        "step between them. Most likely the package plone.app.upgrade is not installed: add it to the site's code.",
     }
     if state.name in reasons:
         raise UpgradeFailed(reasons[state.name], Outcome(state, dry_run, after=state))
@@ -213,7 +213,7 @@ class UpgradeRun:
             self._read(outcome)
             raise UpgradeFailed(
                 f"{answer} A dry run leaves nothing behind that could be read instead, so nothing is proven. "
-                f"{outcome.what_stands} Raise 'wait_timeout', or the time-out of the proxy in front of Plone.",
+                f"{outcome.what_stands} Raise 'wait_timeout', or the timeout of the proxy in front of Plone.",
                 outcome,
                 answer,
             )
@@ -246,7 +246,11 @@ class UpgradeRun:
         self._read_back(answer.versions, outcome)
         self._must_be_good("The upgrade", outcome)
         if outcome.latest.name != UP_TO_DATE:
-            raise UpgradeFailed(f"The report says that all is done, but the site reads {_versions(outcome)}.", outcome)
+            raise UpgradeFailed(
+                f"The report says that the upgrade is complete, but the site reads {_versions(outcome)}. Run this "
+                "again; if it stays like that, look at the server's log.",
+                outcome,
+            )
 
     def _post(self, outcome: Outcome) -> UpgradeAnswer | AnswerLostError:
         """Post once. An answer that was lost is returned, not raised: it is no verdict.
@@ -255,8 +259,8 @@ class UpgradeRun:
         """
         if self._deadline.too_close:
             raise UpgradeFailed(
-                f"Nothing was posted: the {self._deadline.seconds:g} seconds of 'wait_timeout' were over before. "
-                "Run this again, with more of them if need be.",
+                f"Nothing was posted, because the {self._deadline.seconds:g} seconds of 'wait_timeout' were already "
+                "over. Run this again, with a longer 'wait_timeout' if necessary.",
                 outcome,
             )
         started = time.monotonic()

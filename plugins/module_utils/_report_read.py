@@ -190,7 +190,7 @@ def _document(path: str) -> dict[str, t.Any]:
     except (ValueError, RecursionError) as error:
         raise _NoReport("It is JSON with a number too long or a nesting too deep for a report.") from error
     if not isinstance(document, dict) or "schema" not in document:
-        raise _NoReport("It is no run report: it has no 'schema'.")
+        raise _NoReport("It is not a run report: it has no 'schema'.")
     return document
 
 
@@ -199,10 +199,10 @@ def _run(file: str, document: dict[str, t.Any]) -> Run:
         raise _NoReport(f"Its 'schema' is {_shown(document['schema'])}, and this version reads {SCHEMA}.")
     started, finished = _moment(document.get("started_at")), _moment(document.get("finished_at"))
     if started is None:
-        raise _NoReport("Its 'started_at' is no time in UTC such as 2026-11-21T03:00:00Z.")
+        raise _NoReport("Its 'started_at' is not a time in UTC such as 2026-11-21T03:00:00Z.")
     result = _one_of("result", document.get("result"), RESULTS)
     if finished is None and result != "unfinished":
-        raise _NoReport(f"Its 'finished_at' is no time in UTC, and its 'result' is {result}.")
+        raise _NoReport(f"Its 'finished_at' is not a time in UTC, and its 'result' is {result}.")
     host = _text(document.get("host"), LONGEST_NAME)
     if not host.strip():
         raise _NoReport("Its 'host' is empty or no text.")

@@ -47,7 +47,7 @@ class KnownHosts:
         except OSError as error:
             raise OptionError("sftp_known_hosts", f"the file {path} cannot be read: {error.strerror}.") from error
         except Exception as error:
-            raise OptionError("sftp_known_hosts", f"the file {path} is no known_hosts file.") from error
+            raise OptionError("sftp_known_hosts", f"the file {path} is not a known_hosts file.") from error
 
     def types(self, place: str) -> list[str]:
         """The types of the keys that the file has for this server."""
@@ -80,7 +80,7 @@ class KnownHosts:
 class GivenKey:
     """The one key of the option ``sftp_host_key``, with or without host names before it.
 
-    :raises OptionError: it is no public key.
+    :raises OptionError: it is not a public key.
     """
 
     def __init__(self, line: str) -> None:
@@ -88,7 +88,7 @@ class GivenKey:
         candidates = [" ".join(words[start : start + 2]) for start in (0, 1)]
         key = next((candidate for candidate in candidates if not problem_of_public_key(candidate)), None)
         if key is None:
-            raise OptionError("sftp_host_key", "is no host key; give a line such as: ssh-ed25519 AAAA...")
+            raise OptionError("sftp_host_key", "is not a host key; give a line such as: ssh-ed25519 AAAA...")
         self._key = key
 
     def types(self, _place: str) -> list[str]:

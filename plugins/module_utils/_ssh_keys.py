@@ -106,7 +106,9 @@ def read_public_keys(path: str) -> list[str]:
         key = b" ".join(words[:2]).decode("ascii", "replace")
         problem = problem_of_public_key(key)
         if problem:
-            raise OptionError(option, f"line {number} of {path} is no public key, blank line or comment: {problem}.")
+            raise OptionError(
+                option, f"line {number} of {path} is not a public key, a blank line or a comment: {problem}."
+            )
         if key not in keys:
             keys.append(key)
     if not keys:
@@ -140,7 +142,7 @@ def load_private_key(path: str, passphrase: str | None) -> t.Any:
     if b"PRIVATE KEY-----" not in content:
         if problem_of_public_key(b" ".join(content.split()[:2]).decode("ascii", "replace")) == "":
             raise OptionError(option, f"{path} is a public key; give the file beside it that has no .pub in its name.")
-        raise OptionError(option, f"{path} is no private key in OpenSSH's or PEM form.")
+        raise OptionError(option, f"{path} is not a private key in OpenSSH's or PEM form.")
     paramiko = paramiko_module()
     key = _decrypted(path, content, passphrase)
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415

@@ -163,7 +163,7 @@ def _minute(option: str, value: t.Any) -> int:
     minute = int(found.group(1)) * 60 + int(found.group(2)) if found else MINUTES_OF_A_DAY + 1
     if minute > MINUTES_OF_A_DAY:
         unquoted = " YAML takes 22:00 without quotes for the number 1320." if str(value).isdigit() else ""
-        raise OptionError(option, f'{value} is no time from "00:00" to "24:00"; write it in quotes.{unquoted}')
+        raise OptionError(option, f'{value} is not a time from "00:00" to "24:00"; write it in quotes.{unquoted}')
     return minute
 
 
@@ -175,7 +175,7 @@ def _days(option: str, value: t.Any) -> frozenset[int]:
     unknown = [name for name in names if name not in numbers]
     if unknown or not names:
         bad = ", ".join(unknown) or "an empty list"
-        raise OptionError(option, f"{bad} is no day of the week, such as mon or monday.")
+        raise OptionError(option, f"{bad} is not a day of the week, such as mon or monday.")
     return frozenset(numbers[name] for name in names)
 
 
@@ -185,7 +185,7 @@ def _zone(option: str, name: str) -> dt.tzinfo:
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        reason = f"{name} is no time zone that this host knows, such as Europe/Zurich or UTC."
+        reason = f"{name} is not a time zone that this host knows, such as Europe/Zurich or UTC."
         if not zoneinfo.available_timezones():
             reason = (
                 f"{name} is unknown: this host has no time zone database. Install tzdata, the system's or Python's."

@@ -12,8 +12,8 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ._errors import OptionError, UpgradeError
-from ._options import require_positive
+from ._errors import UpgradeError
+from ._options import require_not_negative, require_positive
 from ._times import utc_now, written
 from ._window import Position, Window, how_long, readable
 
@@ -36,8 +36,7 @@ def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:
     """
     params = module.params
     window = Window.from_option("window", params["window"])
-    if params["wait_timeout"] < 0:
-        raise OptionError("wait_timeout", f"must not be less than 0, not {params['wait_timeout']}.")
+    require_not_negative(params, "wait_timeout")
     if params["work_timeout"] is not None:
         require_positive(params, "work_timeout")
     first = position = window.at(utc_now())

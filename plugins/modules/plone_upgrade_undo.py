@@ -4,21 +4,21 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Module plone_upgrade_undo: take the upgrade of one Plone site back."""
+"""Module plone_upgrade_undo: undo the upgrade of one Plone site."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: plone_upgrade_undo
-short_description: Take the upgrade of a Plone site back
+short_description: Undo the upgrade of a Plone site
 version_added: 1.0.0
 description:
   - Undoes the transactions that an upgrade committed, through the service C(@transactions) of plone.restapi. The code
-    has to be taken back by other means.
-  - Nothing else is thrown away unless O(include_later=true) allows it. Transactions of other sites in the same database
-    stay.
+    of the site has to be rolled back by other means.
+  - Nothing else is undone unless O(include_later=true) allows it. Transactions of other sites in the same database are
+    left alone.
   - The undo is a transaction of its own. The database does it as a whole, or refuses it and nothing is changed.
-  - It needs a storage that keeps its history, such as FileStorage, and a database that was not packed since then.
+  - It needs a storage that keeps its history, such as FileStorage, and a database that was not packed meanwhile.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -33,7 +33,7 @@ attributes:
   idempotent:
     support: full
     details:
-      - An upgrade that was taken back already is not taken back again.
+      - An upgrade that was undone already is not undone again.
 options:
   back_to:
     description:
@@ -43,7 +43,7 @@ options:
     type: str
   include_later:
     description:
-      - Also undo the later transactions of this site, whatever they are. Without it, they are the reason to refuse.
+      - Also undo the later transactions of this site, whatever they are. Without this, the task fails if there are any.
     type: bool
     default: false
 seealso:
@@ -51,13 +51,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Take back the upgrade that was the last thing to happen
+- name: Undo an upgrade after which nothing else was changed
   siteops.upgrades.plone_upgrade_undo:
     url: https://plone.example.org
     username: admin
     password: "{{ vault_plone_password }}"
 
-- name: Take back an upgrade and what editors did since
+- name: Undo an upgrade and what editors did since
   siteops.upgrades.plone_upgrade_undo:
     url: https://plone.example.org
     username: admin
@@ -65,7 +65,7 @@ EXAMPLES = r"""
     include_later: true
   register: undone
 
-- name: Tell what was lost
+- name: Show what was lost
   ansible.builtin.debug:
     msg: "{{ undone.lost | map(attribute='description') }}"
 """
@@ -75,7 +75,7 @@ msg:
   description: What happened, or why it failed, in a sentence.
   type: str
   returned: always
-  sample: Undid 1 transaction, 0 of them no upgrade. The database went from 6205 to 6018.
+  sample: Undid 1 transaction. The database went from 6205 to 6018.
 undone:
   description:
     - The transactions that were undone, newest first, as
@@ -91,13 +91,13 @@ undone:
       upgrade: true
       user: admin
 lost:
-  description: Those among them that are no upgrade. In a failure, those that stood against it.
+  description: Those of them that are not upgrades. In a failure, those that would be lost.
   type: list
   elements: dict
   returned: success, or when later transactions are the reason of a failure
   sample: []
 state:
-  description: The state after, as RV(siteops.upgrades.plone_upgrade_info#module:state).
+  description: The state afterwards, as RV(siteops.upgrades.plone_upgrade_info#module:state).
   type: str
   returned: success
   sample: pending
@@ -107,7 +107,7 @@ versions_before:
   returned: success
   sample: {"fs": "6205", "instance": "6205"}
 versions_after:
-  description: The same after.
+  description: The same afterwards.
   type: dict
   returned: success
   sample: {"fs": "6205", "instance": "6018"}
@@ -132,7 +132,7 @@ from ..module_utils._plone_module import plone_arguments, plone_client
 from ..module_utils._plone_undo import undo
 
 
-def take_back(module: AnsibleModule) -> dict[str, t.Any]:
+def undo_upgrade(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
     params = module.params
     outcome = undo(
@@ -158,7 +158,7 @@ def main() -> None:
         "include_later": {"type": "bool", "default": False},
     }
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
-    run(module, lambda: take_back(module))
+    run(module, lambda: undo_upgrade(module))
 
 
 if __name__ == "__main__":

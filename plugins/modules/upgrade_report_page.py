@@ -15,16 +15,16 @@ version_added: 1.0.0
 description:
   - Reads every run report in a folder, as the roles P(siteops.upgrades.plone_upgrade#role) and
     P(siteops.upgrades.odoo_upgrade#role) write them, and makes one HTML page, a Markdown file, or both.
-  - The page tells how each host stands by its latest run, those that failed first, how long each phase took, and how
-    long past runs took; the steps of an upgrade and the report of the server are folded below each host.
-  - A host stands as its latest run that could change something says. Runs in check mode are shown beside it, and count
-    only for a host that has no others.
-  - The page needs nothing else (no script, font or picture) and is not allowed to ask for anything. It is light or
-    dark as the reader's browser is, and can be printed; what is unfolded is printed.
-  - Whatever hosts and servers wrote is shown as text, without control characters and marks that turn the direction of
-    reading.
-  - A file whose name ends in C(.json) and that is no run report is named on the page with the reason, and is no
-    failure. Hidden files, files with other names and folders below are passed over.
+  - The page shows the result of the latest run of each host, those that failed first, how long each phase took, and how
+    long past runs took. Upgrade steps and the report of the server can be unfolded below each host.
+  - The latest run of a host is the latest one outside of check mode. A later run in check mode is shown beside it, and
+    counts only for a host that has no other runs.
+  - The page is a single file without script, fonts or pictures, and its content security policy lets it load nothing.
+    It follows the light or dark mode of the browser, and can be printed, including what is unfolded.
+  - Whatever hosts and servers wrote is shown as text, without control characters and marks that change the reading
+    direction.
+  - A file whose name ends in C(.json) and that is not a run report is named on the page with the reason. It is not a
+    failure. Hidden files, files with other names and folders below are ignored.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -36,7 +36,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Not for pages of more than 100 kB, of which only the size is told.
+      - For files of more than 100 kB, only the fact that they differ is shown.
   idempotent:
     support: full
     details:
@@ -49,11 +49,11 @@ options:
     required: true
   html:
     description:
-      - The page to write. Its folder must be there.
+      - The page to write. Its folder must exist.
     type: path
   markdown:
     description:
-      - The Markdown file to write. Its folder must be there.
+      - The Markdown file to write. Its folder must exist.
     type: path
   title:
     description:
@@ -62,7 +62,7 @@ options:
     default: Upgrade report
   limit:
     description:
-      - How many runs of a host the page shows, the newest ones. V(0) shows all.
+      - How many of the newest runs of each host the page shows. V(0) shows all.
     type: int
     default: 20
 seealso:
@@ -83,7 +83,7 @@ EXAMPLES = r"""
     markdown: /tmp/upgrades.md
   register: report
 
-- name: Tell what it says
+- name: Show how many hosts failed
   ansible.builtin.debug:
     msg: "{{ report.counts.failed }} of {{ report.counts.hosts }} hosts failed."
 """
@@ -95,7 +95,7 @@ msg:
   returned: always
   sample: "12 hosts, 3 failed; wrote /var/www/operations/upgrades.html."
 counts:
-  description: How many hosts there are, and how each stands; no host is counted twice.
+  description: How many hosts there are, by the result of their latest run. No host is counted twice.
   type: dict
   returned: success
   sample:
@@ -116,13 +116,13 @@ counts:
       description: Hosts whose latest run failed.
       type: int
     unfinished:
-      description: Hosts whose latest run still goes on or was killed.
+      description: Hosts whose latest run is still going on or was killed.
       type: int
     refused:
-      description: Hosts whose latest run was outside of its maintenance window.
+      description: Hosts whose latest run was refused because its maintenance window was closed.
       type: int
     would_change:
-      description: Hosts that ran in check mode only, of which the latest run would have changed something.
+      description: Hosts that only ran in check mode, and whose latest run would have changed something.
       type: int
     changed:
       description: Hosts whose latest run changed something.
@@ -134,7 +134,7 @@ counts:
       description: All run reports that were read.
       type: int
     unreadable:
-      description: Files that are no run reports, or broken ones.
+      description: Files that are not run reports, or are broken.
       type: int
 hosts:
   description: The hosts in the order of the page.
@@ -151,11 +151,11 @@ hosts:
       type: str
       sample: plone
     standing:
-      description: How it stands, by one of the names in RV(counts).
+      description: The result of its latest run, by one of the names in RV(counts).
       type: str
       sample: failed
     message:
-      description: What the run said.
+      description: The message of that run.
       type: str
       sample: The upgrade failed behind an HTTP 200.
 unreadable:
@@ -171,7 +171,7 @@ unreadable:
     reason:
       description: Why it could not be read.
       type: str
-      sample: "It is no run report: it has no 'schema'."
+      sample: "It is not a run report: it has no 'schema'."
 """
 
 import os
@@ -180,6 +180,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import OptionError, UpgradeError
+from ..module_utils._options import require_not_negative
 from ..module_utils._report_fleet import Fleet, gather
 from ..module_utils._report_html import page
 from ..module_utils._report_markdown import document
@@ -224,10 +225,9 @@ def make(module: AnsibleModule) -> dict[str, t.Any]:
 
 def check_places(options: t.Mapping[str, t.Any], wanted: list[str]) -> None:
     """Raises OptionError before anything is read or written."""
-    if options["limit"] < 0:
-        raise OptionError("limit", f"{options['limit']} is less than 0.")
+    require_not_negative(options, "limit")
     if not os.path.isdir(options["src"]):
-        raise OptionError("src", f"{options['src']} is no folder.")
+        raise OptionError("src", f"{options['src']} is not a folder.")
     for option in wanted:
         folder = os.path.dirname(options[option]) or "."
         if not os.path.isdir(folder):

@@ -115,13 +115,13 @@ def test_a_hook_that_outlasts_the_window_leaves_the_site_alone(plone: PloneServe
 @pytest.mark.parametrize(
     ("window", "said"),
     [
-        ({"from": "25:00", "to": "04:00"}, "window.from': 25:00 is no time"),
+        ({"from": "25:00", "to": "04:00"}, "window.from': 25:00 is not a time"),
         ({"from": "22:00"}, "to found in window"),
         (
             {"from": "22:00", "to": "04:00", "timezone": "Europe/Zuerich"},
             "window.timezone': Europe/Zuerich is no",
         ),
-        ({"from": "22:00", "to": "04:00", "days": ["samstag"]}, "window.days': samstag is no day"),
+        ({"from": "22:00", "to": "04:00", "days": ["samstag"]}, "window.days': samstag is not a day"),
         ({"from": "22:00", "until": "04:00"}, "until"),
         ({"from": "22:00", "to": "22:00"}, "window.to': is the same as 'from'"),
     ],

@@ -153,7 +153,7 @@ def test_nothing_is_told_where_nobody_wants_it(
 def test_an_interval_below_zero_is_refused(database: Database) -> None:
     before = len(database.platform.calls())
     run = run_module("odoo_upgrade_request_info", {**database.options, "progress_interval": -1})
-    assert run.msg == "Option 'progress_interval': must not be below 0, as -1 is."
+    assert run.msg == "Option 'progress_interval': must be 0 or greater, not -1."
     assert len(database.platform.calls()) == before
 
 

@@ -102,7 +102,7 @@ def test_where_the_files_go_and_how_they_are_kept(folder: Path, tmp_path: Path) 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     ended = made(tmp_path / "nowhere")
     assert ended.status != 0
-    assert f"Option 'src': {tmp_path / 'nowhere'} is no folder." in " ".join(ended.output.split())
+    assert f"Option 'src': {tmp_path / 'nowhere'} is not a folder." in " ".join(ended.output.split())
     assert os.listdir(tmp_path) == []
 
 

@@ -193,9 +193,9 @@ FAULTS: dict[str, Fault] = {
         "The host name cannot be resolved",
         UNSENT,
         True,
-        "could not be sent: the host name cannot be resolved. Check the URL and the name service.",
-        "could not be sent: the host name cannot be resolved. Check the URL and the name service.",
-        "Mend the URL or the name service; then run again.",
+        "could not be sent: the host name cannot be resolved. Check the URL and DNS.",
+        "could not be sent: the host name cannot be resolved. Check the URL and DNS.",
+        "Fix the URL or DNS; then run again.",
     ),
     "reset_before": Fault(
         NETWORK,
@@ -217,7 +217,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "timeout": Fault(
         NETWORK,
-        "No answer within the time-out",
+        "No answer within the timeout",
         LOST,
         True,
         "got no whole answer within … seconds",
@@ -310,7 +310,7 @@ FAULTS: dict[str, Fault] = {
     "502": Fault(PROXY, "502 with an HTML page", LOST, True, *_page(502), "Look at the server behind the proxy."),
     "503": Fault(PROXY, "503 with an HTML page", LOST, True, *_page(503), "Look at the server behind the proxy."),
     "504": Fault(
-        PROXY, "504 with an HTML page", LOST, True, *_page(504), "Raise the proxy's time-out to the upgrade's length."
+        PROXY, "504 with an HTML page", LOST, True, *_page(504), "Raise the proxy's timeout to the upgrade's length."
     ),
     "problem": Fault(
         PROXY,
@@ -319,7 +319,7 @@ FAULTS: dict[str, Fault] = {
         True,
         f"answered 504 with … bytes of application/problem+json {FRONT}",
         "answered 504 with … bytes of application/problem+json",
-        "Raise the gateway's time-out to the upgrade's length.",
+        "Raise the gateway's timeout to the upgrade's length.",
     ),
     "login_page": Fault(
         PROXY,
@@ -446,9 +446,9 @@ EXCEPTIONS: dict[tuple[str, str], Verdict] = {
 }
 for _call in ("result_archive", "result_sql"):
     EXCEPTIONS[_call, "timeout"] = WaitedOut(SILENT)
-    EXCEPTIONS[_call, "login_page"] = Failed("is no database dump: it is an HTML page")
-    EXCEPTIONS[_call, "empty"] = Failed("is no database dump: it is empty")
-    EXCEPTIONS[_call, "shape"] = Failed("is no database dump: it is of no known format")
+    EXCEPTIONS[_call, "login_page"] = Failed("is not a database dump: it is an HTML page")
+    EXCEPTIONS[_call, "empty"] = Failed("is not a database dump: it is empty")
+    EXCEPTIONS[_call, "shape"] = Failed("is not a database dump: it is of no known format")
     EXCEPTIONS[_call, "truncated"] = Unharmed("It is taken up where it ended, as long as that moves it on.")
     EXCEPTIONS[_call, "drip"] = Unharmed("It goes on as long as bytes arrive within each 'timeout'.")
     EXCEPTIONS[_call, "big"] = NotApplicable(ANY_SIZE)

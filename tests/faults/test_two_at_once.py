@@ -90,7 +90,7 @@ def test_a_run_that_waits_too_long_says_for_what(job: Job) -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         run = job.module("odoo_upgrade_request", **CREATION, timeout=1)
     assert run.failed
-    assert f"Another run has been using the request file {job.request_file} for the 1 seconds" in run.msg
+    assert f"Another run is using the request file {job.request_file}, and did not end in the 1 seconds" in run.msg
     assert job.platform.calls() == []
 
 

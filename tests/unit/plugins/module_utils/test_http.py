@@ -199,7 +199,7 @@ def test_a_server_that_asks_to_wait_is_not_asked_before(monkeypatch: pytest.Monk
 
 
 def test_a_document_at_the_end_of_a_transfer_has_its_time_limit() -> None:
-    """The time-out of the socket starts anew with every byte that drips."""
+    """The timeout of the socket starts anew with every byte that drips."""
     with LocalServer(dripping_body) as server:
         http = client(server.url, timeout=0.3)
         ask = http.transfer("POST", f"{server.url}/a", call="POST /a", data=b"x")

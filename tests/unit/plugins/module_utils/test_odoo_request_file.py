@@ -190,7 +190,7 @@ def test_a_link_is_refused(written: str, tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_refused(path: str) -> None:
     os.mkfifo(path, 0o600)
-    with pytest.raises(RequestFileError, match="no ordinary file"):
+    with pytest.raises(RequestFileError, match="not a regular file"):
         RequestFile.read(path)
 
 

@@ -140,7 +140,7 @@ def test_a_page_without_runs_says_so() -> None:
     made = Page(page(gather([], 20), "Report"))
     assert "There are no runs yet." in made.text
     assert made.all("table") == made.all("nav") == []
-    with_foreign = Page(page(gather([Unreadable("notes.json", "It is no run report.")], 20), "Report"))
+    with_foreign = Page(page(gather([Unreadable("notes.json", "It is not a run report.")], 20), "Report"))
     assert "There are no runs yet." in with_foreign.text
     assert "notes.json" in with_foreign.text
 

@@ -69,7 +69,7 @@ def test_what_is_no_private_key(tmp_path: Path) -> None:
     cases = (
         (f"{key}.pub", "is a public key"),
         (damaged, "damaged"),
-        (text, "no private key"),
+        (text, "not a private key"),
         ("/nonexistent", "read"),
     )
     for path, words in cases:

@@ -20,11 +20,11 @@ if t.TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("options", "message"),
     (
-        ({"src": "nowhere", "html": "page.html"}, "Option 'src': nowhere is no folder."),
+        ({"src": "nowhere", "html": "page.html"}, "Option 'src': nowhere is not a folder."),
         ({"html": "nowhere/page.html"}, "Option 'html': the folder nowhere is not there."),
         ({"markdown": "taken"}, "Option 'markdown': taken is a folder; give the file to write."),
         ({"html": "same", "markdown": "./same"}, "Option 'markdown': it is the same file as 'html'."),
-        ({"html": "page.html", "limit": -1}, "Option 'limit': -1 is less than 0."),
+        ({"html": "page.html", "limit": -1}, "Option 'limit': must be 0 or greater, not -1."),
     ),
 )
 def test_what_cannot_be_is_refused(
