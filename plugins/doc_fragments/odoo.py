@@ -21,47 +21,47 @@ options:
     default: https://upgrade.odoo.com/database/v1
   request_file:
     description:
-      - The file that keeps what is known of one upgrade request, above all its id and key. It is JSON of mode C(0600),
-        written in one step, on the host that runs the module.
-      - Its folder must exist. One file is about one request, so each database needs a file of its own.
-      - While a module writes to it, a file with C(.lock) at the end of its name lies beside it, and other runs wait for
+      - The file in which the modules keep what they know about one upgrade request, above all its id and key. It is
+        JSON with the mode C(0600), replaced in one step, on the host that runs the module.
+      - Its folder must exist. One file describes one request, so each database needs a file of its own.
+      - While a module writes to it, there is a lock file beside it whose name ends in C(.lock), and other runs wait for
         up to O(timeout) seconds.
-      - Never edit it, and keep it until the upgraded database is in use. Nobody but its owner may be able to read it.
+      - Never edit it, and keep it until the upgraded database is in use. Only its owner may be able to read it.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_FILE) is used.
     type: path
   request_id:
     description:
-      - The id of a request, with O(request_key), instead of O(request_file). Nothing is remembered then.
+      - The id of a request, with O(request_key), instead of O(request_file). Then nothing is remembered between runs.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_ID) is used.
     type: str
   request_key:
     description:
-      - The private key of the request in O(request_id), as the platform gave it.
+      - The private key of the request O(request_id), as the platform returned it.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_KEY) is used.
     type: str
   validate_certs:
     description:
-      - Whether the TLS certificate of the server must be trusted.
+      - Whether to verify the TLS certificate of the server.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_VALIDATE_CERTS) is used.
     type: bool
     default: true
   ca_path:
     description:
-      - A file or folder of certificates of authorities to trust, instead of the usual ones.
-      - Wins over E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE).
+      - A file or folder with the CA certificates to trust instead of the usual ones.
+      - Takes precedence over E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE).
       - If not set, the value of the environment variable E(ODOO_UPGRADE_CA_PATH) is used.
     type: path
   timeout:
     description:
-      - Seconds for one quick call, from the look-up of the host name to the last byte of the answer. For a dump on its
-        way, the seconds that the connection may be silent.
+      - Seconds that one quick call may take, from resolving the host name to the last byte of the answer. While a dump
+        is transferred, the seconds that the connection may stay silent.
     type: int
     default: 60
 requirements:
   - requests
 notes:
   - The database API v1 was documented for Odoo 8.0 to 14.0, and Odoo has since documented another way to upgrade.
-    Whether the platform still answers to v1 is for you to find out, with a database of little importance.
+    Whether the platform still answers v1 was not tested. Find out with a database of little importance.
   - Proxies are taken from the environment (E(https_proxy), E(http_proxy), E(no_proxy)).
   - Environment variables are those of the host that runs the module. With C(connection=local) that is the controller,
     so that a credential of AWX reaches the module without any variable.

@@ -26,9 +26,9 @@ options:
   sftp_public_keys:
     description:
       - The path of a list of public keys in the style of C(authorized_keys). The SFTP server lets their holders in.
-      - Only public keys, blank lines and comments may be in it. Anything else, a private key above all, is refused by
-        the number of its line. Comments are not sent.
-      - Derived from the private key where it is not given.
+      - It may hold only public keys, blank lines and comments. Anything else, above all a private key, is refused, and
+        the message names the line. Comments are not sent.
+      - If not set, the public key is derived from O(sftp_private_key).
     type: path
 """
 
@@ -37,54 +37,53 @@ options:
   transport:
     description:
       - V(https) moves the dump through the API itself.
-      - V(sftp) has a temporary SFTP server opened and logs in with O(sftp_private_key), or without one with the keys of
-        the SSH agent (only those in O(sftp_public_keys), where that is given).
-      - V(auto) takes SFTP for dumps larger than O(sftp_threshold) where O(sftp_private_key) or O(sftp_public_keys) is
-        given, and HTTPS otherwise. The size of a result is not known beforehand, so that of the sent dump counts.
+      - V(sftp) asks the platform to open a temporary SFTP server, and logs in with O(sftp_private_key). Without a
+        private key it uses the keys of the SSH agent, limited to O(sftp_public_keys) where that is set.
+      - V(auto) uses SFTP for dumps larger than O(sftp_threshold) if O(sftp_private_key) or O(sftp_public_keys) is set,
+        and HTTPS otherwise. The size of a result is not known beforehand, so the size of the uploaded dump decides.
     type: str
     choices: [auto, https, sftp]
     default: auto
   sftp_threshold:
     description:
-      - From which size on O(transport=auto) takes SFTP, in bytes or as V(500M) or V(2G).
+      - The size above which O(transport=auto) uses SFTP, in bytes or with a unit, such as V(500M) or V(2G).
     type: str
     default: 1G
   sftp_known_hosts:
     description:
-      - The path of a C(known_hosts) file that the SFTP server must be found in. Excludes O(sftp_host_key).
+      - The path of a C(known_hosts) file that must list the SFTP server. Mutually exclusive with O(sftp_host_key).
     type: path
   sftp_host_key:
     description:
       - The one host key that the SFTP server must show, such as V(ssh-ed25519 AAAA...).
-      - Without this and without O(sftp_known_hosts), the key that is seen first is kept in O(request_file), with a
-        warning, and another one is refused from then on. Without a O(request_file) either, one of the two is required.
+      - Without this option and O(sftp_known_hosts), the key that is seen first is stored in O(request_file), with a
+        warning, and any other key is refused from then on. Without O(request_file), one of the two is required.
     type: str
   retries:
     description:
-      - How many times in a row a transfer that broke off is taken up again without a byte of progress in between. With
-        progress the count starts anew.
-      - The pause before each is half a second at first, and grows to half a minute.
-      - A dump that is sent by HTTPS is sent once, whatever this says.
+      - How many times in a row a broken transfer is resumed without any progress in between. Any progress resets the
+        count.
+      - The pause before each attempt starts at half a second and grows to half a minute.
+      - An upload by HTTPS is sent once in a run, and never retried.
     type: int
     default: 5
   connections:
     description:
-      - How many connections a transfer may use at a time, from 1 to 16. One connection is bound by what may be on its
-        way in a round trip, so several are faster over a distance.
-      - By SFTP they are used where a round trip takes longer than 5 ms; otherwise two are enough to send, and one to
-        fetch. A download by HTTPS uses them where the answer
-        takes longer than 20 ms and the server names the entity that its ranges are of. A dump that is sent by HTTPS
-        goes over one.
-      - By SFTP there is one for each 4 MiB at most.
-      - Where the server refuses some of them the transfer goes on with fewer, and with one where only one may write.
+      - How many connections a transfer may use at a time, from 1 to 16. A single connection is limited by how much data
+        can be in flight during one round trip, so several connections are faster to a server that is far away.
+      - SFTP uses them if a round trip takes longer than 5 ms, and at most one for each 4 MiB. To a nearer server, two
+        connections are enough to upload, and one to download.
+      - A download by HTTPS uses them if the answer takes longer than 20 ms and the server identifies the file by an
+        C(ETag) or C(Last-Modified) header. An upload by HTTPS always uses one.
+      - If the server refuses some of them, the transfer goes on with fewer, and with one if only one may write.
     type: int
     default: 4
   checksum:
     description:
-      - When to read a file again that was sent or fetched by an earlier run, to see that it is still the same.
-      - With V(where_changed) a file of the noted size, time of change and inode is taken to be the same, so that a
-        second run does not read it; a file of the same size with anything else of that changed is read and hashed.
-      - With V(always) every file of the noted size is read and hashed.
+      - When to read and hash a file again that an earlier run sent or fetched, to see whether it is still the same.
+      - With V(where_changed), a file with the recorded size, modification time and inode counts as the same and is not
+        read. A file with the recorded size but another modification time or inode is read and hashed.
+      - With V(always), every file with the recorded size is read and hashed.
     type: str
     choices: [where_changed, always]
     default: where_changed

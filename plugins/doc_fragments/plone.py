@@ -15,8 +15,8 @@ options:
   url:
     description:
       - The URL of the Plone site, such as V(https://plone.example.org) or V(http://localhost:8080/Plone).
-      - Where a Volto front end answers at that address, the URL that leads to Plone itself ends in V(/++api++).
-      - A trailing V(/@upgrade) is dropped. Credentials, a query or a fragment in the URL are refused.
+      - Where a Volto front end answers at the address of the site, add V(/++api++) to reach Plone itself.
+      - A trailing V(/@upgrade) is removed. Credentials, a query or a fragment in the URL are refused.
       - If not set, the value of the environment variable E(PLONE_URL) is used.
     type: str
     required: true
@@ -33,24 +33,24 @@ options:
     type: str
   token:
     description:
-      - A JSON web token as the service C(@login) of plone.restapi gives it, instead of O(username) and O(password).
+      - A JSON Web Token from the service C(@login) of plone.restapi, instead of O(username) and O(password).
       - If not set, the value of the environment variable E(PLONE_TOKEN) is used.
     type: str
   validate_certs:
     description:
-      - Whether the TLS certificate of the server must be trusted.
+      - Whether to verify the TLS certificate of the server.
       - If not set, the value of the environment variable E(PLONE_VALIDATE_CERTS) is used.
     type: bool
     default: true
   ca_path:
     description:
-      - A file or folder of certificates of authorities to trust, instead of the usual ones.
-      - Wins over E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE).
+      - A file or folder with the CA certificates to trust instead of the usual ones.
+      - Takes precedence over E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE).
       - If not set, the value of the environment variable E(PLONE_CA_PATH) is used.
     type: path
   timeout:
     description:
-      - Seconds for one quick call, from the look-up of the host name to the last byte of the answer.
+      - Seconds that one quick call may take, from resolving the host name to the last byte of the answer.
       - It does not limit the upgrade itself.
     type: int
     default: 60

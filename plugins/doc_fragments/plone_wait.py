@@ -14,14 +14,14 @@ class ModuleDocFragment:
 options:
   wait_timeout:
     description:
-      - Seconds for everything, from waiting for another run on this host to reading the state after a lost answer.
+      - Seconds for the whole task, from waiting for another run on this host to reading the state after a lost answer.
       - Sites with 100,000 objects take minutes, larger ones hours.
     type: int
     default: 7200
   wait_interval:
     description:
-      - The longest pause in seconds between two reads of the state. A pause is a tenth of the time that was waited so
-        far, one second at least, so that what ends soon is found soon.
+      - The longest pause in seconds between two reads of the state. Each pause is a tenth of the time waited so far,
+        but at least one second, so that the end of short work is noticed early.
     type: int
     default: 10
 """

@@ -14,15 +14,15 @@ class ModuleDocFragment:
 options:
   progress_interval:
     description:
-      - Seconds between two lines in the output of the play that say how far the work is, V(0) for none. Work that is
-        done within one interval prints nothing.
-      - The lines come from the controller. It reads a note that the module keeps in the temporary folder of its task,
-        directly with C(connection=local), and over a second connection with C(ssh).
-      - There are none in check mode, with C(async) or C(no_log), over other connections, and where the controller
-        cannot read the note. With C(become) to a user without privileges other than the one that logs in, that depends
-        on how Ansible shares its temporary files with that user.
-      - Where the standard output is no terminal, Ansible holds back what it prints. E(PYTHONUNBUFFERED=1) in the
-        environment of C(ansible-playbook) makes lines appear at once.
+      - Seconds between two progress lines in the output of the play; V(0) prints none. Work that is done within one
+        interval prints nothing.
+      - The controller prints the lines. It reads a file that the module keeps in the temporary folder of its task,
+        directly with C(connection=local), and over a second connection with C(connection=ssh).
+      - Nothing is printed in check mode, with C(async) or C(no_log), over other connections, and where the controller
+        cannot read that file. With C(become) to an unprivileged user, this depends on how Ansible shares its temporary
+        files with that user.
+      - Where the standard output is not a terminal, Ansible buffers what it prints. Set E(PYTHONUNBUFFERED=1) in the
+        environment of C(ansible-playbook) to see the lines at once.
     type: int
     default: 10
 attributes:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: plone_sites
-short_description: Plone sites of Zope instances, as hosts in groups by what they need
+short_description: Plone sites of Zope instances, as hosts grouped by what they need
 version_added: 1.0.0
 description:
   - Asks Zope instances for their Plone sites, reads the state of each site, and makes a host of each. The variables of
     a host are those that the role P(siteops.upgrades.plone_upgrade#role) needs, so that the playbooks of this
     collection work on whole fleets.
-  - The inventory's file has to end in V(.plone_sites.yml) or V(.plone_sites.yaml).
-  - Only GETs are sent, to four sites of an instance at a time.
-  - No password and no token become variables of a host, or get into the cache. The role finds them in the environment,
-    or as C(plone_upgrade_username), C(plone_upgrade_password) and C(plone_upgrade_token) in C(group_vars), for example
-    of a group C(plone_instance_intranet).
+  - The name of the inventory file must end in V(.plone_sites.yml) or V(.plone_sites.yaml).
+  - Sends GET requests only, to four sites of an instance at a time.
+  - Passwords and tokens become neither variables of a host nor part of the cache. The role finds them in the
+    environment, or as C(plone_upgrade_username), C(plone_upgrade_password) and C(plone_upgrade_token) in C(group_vars),
+    for example of a group C(plone_instance_intranet).
   - Each host is in the group C(plone_sites), in one group of its instance, C(plone_instance_) and O(instances[].name),
     and in one group of its state. These are C(plone_pending), C(plone_up_to_date), C(plone_newer_than_code),
     C(plone_no_upgrade_path) and C(plone_unreadable).
@@ -26,8 +26,8 @@ description:
     C(plone_site_instance) (the name of the instance), C(plone_site_id), C(plone_site_path), C(plone_site_title),
     C(plone_site_public_url), C(plone_site_needs_upgrade), C(plone_site_state), C(plone_site_versions) with C(instance)
     and C(fs), C(plone_site_steps_pending), C(plone_site_addons_behind) and C(plone_site_error), each as
-    M(siteops.upgrades.plone_site_info) returns it. C(plone_upgrade_validate_certs) and C(plone_upgrade_ca_path) are
-    there where the options differ from their defaults.
+    M(siteops.upgrades.plone_site_info) returns it. C(plone_upgrade_validate_certs) and C(plone_upgrade_ca_path) are set
+    if the options differ from their defaults.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -36,12 +36,11 @@ extends_documentation_fragment:
 requirements:
   - requests
 notes:
-  - Ansible takes an inventory that it cannot parse for an empty one, warns, and ends with success. Set
+  - Ansible treats an inventory that it cannot parse as empty, warns, and ends with success. Set
     E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) to V(true) where nobody reads warnings.
-  - A host shows the state in which its site was when the inventory was read, or when it was put into the cache. The
-    role and the modules read it anew.
-  - What could not be read whole is never put into the cache, and what is in there is not used for other instances or
-    sites than it was read from.
+  - The variables of a host show the state of its site when the inventory was read, or when it was cached. The role and
+    the modules read it anew.
+  - An incomplete result is never cached, and a cached one is used only for the instances and sites it was read from.
 options:
   plugin:
     description: V(siteops.upgrades.plone_sites), which makes a file an inventory of this plugin.
@@ -52,8 +51,9 @@ options:
   instances:
     description:
       - The Zope instances to ask. Each may have its own O(username), O(password), O(token), O(validate_certs),
-        O(ca_path), O(timeout) and O(sites). What it does not have is taken from the options beside this list.
-        An entry with a token does not take username and password from there, and the other way round.
+        O(ca_path), O(timeout) and O(sites). What an entry does not set, except O(sites), is taken from the options of
+        the same name beside this list. An entry with a token takes no username and password from there, and the other
+        way round.
     type: list
     elements: dict
     suboptions:
@@ -63,8 +63,8 @@ options:
         required: true
       name:
         description:
-          - What to call the instance in the names of hosts and groups.
-          - If not set, it is made of host, port and path of the URL.
+          - The name of the instance in the names of hosts and groups.
+          - If not set, it is made from host, port and path of the URL.
         type: str
       sites:
         description: As O(sites).
@@ -96,15 +96,15 @@ options:
       - name: PLONE_URL
   sites:
     description:
-      - Names the sites instead of asking the server for them, which only servers from Plone 6.1 on can answer. Each is
-        a path below O(url), such as V(Plone) or V(departments/intranet), or V(/) where O(url) itself is that of the
-        site. Not used with O(instances).
+      - The sites, instead of asking the server for its list, which needs Plone 6.1 or newer. Each is a path below
+        O(url), such as V(Plone) or V(departments/intranet), or V(/) if O(url) itself is the URL of the site. Not used
+        with O(instances).
     type: list
     elements: str
   username:
     description:
       - A user with the V(Manager) role in all sites, which is one of the Zope root in most cases.
-      - This option, O(password) and O(token) can hold a template, such as a lookup.
+      - In the inventory file, this option, O(password) and O(token) can be templates, such as a lookup.
     type: str
     env:
       - name: PLONE_USERNAME
@@ -116,20 +116,20 @@ options:
       - name: PLONE_PASSWORD
   token:
     description:
-      - A JSON web token as the service C(@login) of plone.restapi gives it, instead of O(username) and O(password).
+      - A JSON Web Token from the service C(@login) of plone.restapi, instead of O(username) and O(password).
     type: str
     env:
       - name: PLONE_TOKEN
   validate_certs:
     description:
-      - Whether the TLS certificate of the servers must be trusted.
+      - Whether to verify the TLS certificates of the servers.
     type: bool
     default: true
     env:
       - name: PLONE_VALIDATE_CERTS
   ca_path:
     description:
-      - A file or folder of certificates of authorities to trust, instead of the usual ones.
+      - A file or folder with the CA certificates to trust instead of the usual ones.
     type: path
     env:
       - name: PLONE_CA_PATH
@@ -140,16 +140,16 @@ options:
     default: 60
   addons:
     description:
-      - Whether to ask each site which of its add-ons are behind as well, for C(plone_site_addons_behind).
+      - Whether to ask each site also which of its add-ons are behind, for C(plone_site_addons_behind).
     type: bool
     default: false
   unreadable:
     description:
-      - What becomes of a site, or of a whole instance, that cannot be read, whether it does not answer or refuses the
+      - What to do with a site, or a whole instance, that cannot be read, whether it does not answer or refuses the
         credentials. There is a warning in any case.
-      - V(host) makes a host of it in the group C(plone_unreadable), with the reason in C(plone_site_error). An upgrade
-        of all hosts then fails for this one, and the status shows it.
-      - V(fail) gives the inventory up.
+      - V(host) makes it a host in the group C(plone_unreadable), with the reason in C(plone_site_error). An upgrade of
+        all hosts then fails for this one, and the status shows it.
+      - V(fail) makes the whole inventory fail.
     type: str
     choices:
       - host

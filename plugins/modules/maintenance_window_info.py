@@ -10,15 +10,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: maintenance_window_info
-short_description: Tell whether a maintenance window is open, or wait for it
+short_description: Check whether a maintenance window is open, or wait for it
 version_added: 1.0.0
 description:
-  - Tells whether the present is within a maintenance window, which is certain hours of certain days, and how long it
-    stays open or when it opens next.
-  - On request it waits for the opening, and fails where the window is closed. With that a play starts nothing outside
+  - Reports whether a maintenance window (certain hours of certain days) is open now, for how long, or when it opens
+    next.
+  - On request it waits for the window to open, and fails if the window is closed, so that a play starts nothing outside
     of its window.
-  - Where the clock is changed, a time that it skips counts as the moment at which it skips, and of a time that it shows
-    twice the first one counts. A window that is skipped altogether does not open.
+  - When the clocks change for daylight saving time, a time that is skipped counts as the moment of the change, and of a
+    time that occurs twice, the first one counts. A window that is skipped altogether does not open.
   - The time is that of the host that runs the module. No server is called.
 author:
   - Contributors to siteops.upgrades (@siteops)
@@ -29,22 +29,22 @@ attributes:
   check_mode:
     support: full
     details:
-      - Does not wait. A closed window that must be open is a warning.
+      - Does not wait. A window that must be open and is closed causes a warning.
 options:
   window:
     description:
-      - The hours and days. Windows that follow on each other without a gap are one.
+      - The hours and days. Windows that follow each other without a gap count as one.
     type: dict
     required: true
     suboptions:
       days:
         description:
-          - The days on which the window begins, as V(mon), V(monday) or V(MO); every day by default.
+          - The days on which the window begins, as V(mon), V(monday) or V(MO). If not set, every day.
         type: list
         elements: str
       from:
         description:
-          - When it begins, such as V("22:00"). In quotes, because YAML takes some times for numbers.
+          - When it begins, such as V("22:00"). Write it in quotes, because YAML reads some times as numbers.
         type: str
         required: true
       to:
@@ -55,22 +55,22 @@ options:
       timezone:
         description:
           - The time zone of these times, by its name in the IANA database, such as V(Europe/Zurich).
-          - By default that is UTC, and not the zone of the host, which in a container is seldom that of the people.
+          - The zone of the host is never used, because in a container it is seldom that of the operators.
         type: str
         default: UTC
   must_be_open:
     description:
-      - Fail where the window is closed.
+      - Fail if the window is closed.
     type: bool
     default: false
   wait_timeout:
     description:
-      - Seconds to wait at most for the opening. Where it is farther away, nothing is waited for at all.
+      - How many seconds to wait for the window to open. If it opens later than that, the module does not wait at all.
     type: int
     default: 0
   work_timeout:
     description:
-      - Seconds that the work may take which is to be started. Where the window closes before, there is a warning.
+      - How many seconds the work to be started may take. If the window closes earlier than that, the module warns.
     type: int
 seealso:
   - name: Scheduled maintenance
@@ -97,14 +97,14 @@ EXAMPLES = r"""
       to: "05:00"
   register: night
 
-- name: Say how long there is
+- name: Show how much time is left
   ansible.builtin.debug:
     msg: "{{ night.remaining if night.open else 'closed until ' ~ night.opens_at }}"
 """
 
 RETURN = r"""
 msg:
-  description: How the window stands, in a sentence.
+  description: Whether the window is open and until when, in a sentence.
   type: str
   returned: always
   sample: >-
@@ -115,7 +115,7 @@ open:
   returned: once the options were read
   sample: true
 now:
-  description: The present, in UTC.
+  description: The current time, in UTC.
   type: str
   returned: once the options were read
   sample: "2026-11-21T21:40:00.000Z"
@@ -125,22 +125,22 @@ opens_at:
   returned: once the options were read
   sample: "2026-11-21T21:00:00.000Z"
 opens_in:
-  description: Seconds until it opens; 0 where it is open.
+  description: Seconds until it opens; 0 if it is open.
   type: float
   returned: once the options were read
   sample: 0.0
 closes_at:
-  description: When the open window closes, or the one that opens next, in UTC. Null where it never closes.
+  description: When the open window closes, or the one that opens next, in UTC; null if it never closes.
   type: str
   returned: once the options were read
   sample: "2026-11-22T03:00:00.000Z"
 remaining:
-  description: Seconds until the open window closes; 0 where it is closed, null where it never closes.
+  description: Seconds until the open window closes; 0 if it is closed, null if it never closes.
   type: float
   returned: once the options were read
   sample: 19200.0
 waited:
-  description: Seconds that the module waited for the opening.
+  description: Seconds that the module waited for the window to open.
   type: float
   returned: once the options were read
   sample: 0.0
@@ -150,7 +150,7 @@ timezone:
   returned: once the options were read
   sample: Europe/Zurich
 refused:
-  description: Whether the failure is that the window is closed.
+  description: Always true; tells this failure from all others.
   type: bool
   returned: when the window is closed and must be open
   sample: true

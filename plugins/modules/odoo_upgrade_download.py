@@ -13,17 +13,18 @@ module: odoo_upgrade_download
 short_description: Fetch and verify an upgraded Odoo database, once
 version_added: 1.0.0
 description:
-  - Fetches the result of a request in the state V(done) or V(delivered), by HTTPS or SFTP, into a file with C(.part) at
-    the end of its name beside O(dest), which gets its name when it has arrived whole and was verified.
-  - Verified are the length, and by format the checksum of each member of a zip archive, the checksums of a gzip file,
-    or the list that C(pg_restore) makes of a custom archive, where that program is installed. A web page, an empty file
-    or a file of no known format is never taken for a dump.
-  - A transfer that breaks off is taken up where it broke off, within a run and by the next run, if the server still has
-    the same file and the C(.part) is proven to be its beginning. Otherwise it starts anew.
-  - The room on the file system is checked before the first byte.
-  - A O(dest) that is the recorded result is not fetched again. Another file there is a failure unless O(force=true).
-  - Without O(request_file) nothing is kept. Then a file at O(dest) is always another file, and a transfer that broke
-    off is not taken up by another run.
+  - Fetches the result of a request in the state V(done) or V(delivered), by HTTPS or SFTP, into a file beside O(dest)
+    whose name ends in C(.part). It is renamed to O(dest) when it has arrived whole and was verified.
+  - The length is verified, and depending on the format, the checksum of each member of a zip archive, the checksums of
+    a gzip file, or that C(pg_restore), if installed, can list a custom archive. A web page, an empty file or a file of
+    an unknown format is never accepted as a dump.
+  - A broken transfer is resumed, within the run and by the next run, if the server still has the same file and the
+    C(.part) file is proven to be its beginning. Otherwise it starts anew.
+  - The free space on the file system is checked before the first byte is fetched.
+  - If O(dest) is the recorded result, it is not fetched again. If another file is there, the task fails unless
+    O(force=true).
+  - Without O(request_file) nothing is remembered. Any file at O(dest) then counts as another file, and no other run
+    resumes a broken transfer.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -37,7 +38,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Asks for the state and looks at O(dest); nothing is fetched or written.
+      - Reads the state and looks at O(dest). Nothing is fetched or written.
   diff_mode:
     support: none
   idempotent:
@@ -47,14 +48,14 @@ attributes:
 options:
   dest:
     description:
-      - The path of the file to make, on the host that runs the module. Its folder must exist, and have room for all of
-        it. A folder is refused.
+      - The path of the file to write, on the host that runs the module. Its folder must exist and have room for the
+        whole file. A folder is refused.
     type: path
     required: true
   content:
     description:
       - V(archive), the upgraded database in the form in which it is delivered. With a filestore that is a zip archive.
-      - V(sql), the same as a stream of SQL; only by HTTPS.
+      - V(sql), the same as SQL; only by HTTPS.
     type: str
     choices: [archive, sql]
     default: archive
@@ -69,9 +70,9 @@ options:
     type: bool
     default: false
 notes:
-  - Over SFTP the access is asked for again, the files are listed, and V(upgraded_<filename>) or V(upgraded_<stem>.zip)
-    is taken from the list.
-  - Memory does not depend on the size of the result.
+  - By SFTP, the module requests access again, lists the files, and fetches V(upgraded_<filename>) or
+    V(upgraded_<stem>.zip).
+  - Memory use does not depend on the size of the result.
 seealso:
   - module: siteops.upgrades.odoo_upgrade_request_info
 """
@@ -133,7 +134,7 @@ fetched:
       type: float
       sample: 91.2
     bytes_received:
-      description: Bytes that this run fetched, those included that were fetched twice because the connection broke off.
+      description: Bytes that this run fetched, including those fetched twice because a connection broke.
       type: int
       sample: 1012345678
     resumed_from:
@@ -141,11 +142,11 @@ fetched:
       type: int
       sample: 0
     breaks:
-      description: How often a connection broke off in this run and had to be taken up again.
+      description: How often the transfer broke in this run and was resumed.
       type: int
       sample: 0
     connections:
-      description: How many connections moved bytes in this run, at most at a time; 0 where nothing was moved.
+      description: The most connections that moved bytes at the same time in this run; 0 if nothing was moved.
       type: int
       sample: 4
 request_id:

@@ -13,10 +13,10 @@ module: odoo_upgrade_process
 short_description: Start the upgrade of an uploaded Odoo dump, once
 version_added: 1.0.0
 description:
-  - Calls C(process) of the platform's database API when the request is in the state V(draft), and verifies that it
-    leaves that state. In any later state nothing is sent but the question for the state.
-  - When the answer is lost, the state is read and decides. The call is not repeated within a run.
-  - A request that ended without a result is a failure, with the platform's own words.
+  - Calls C(process) of the platform's database API if the request is in the state V(draft), and verifies that it leaves
+    that state. In any later state, the module only reads.
+  - If the answer is lost, the state that is read afterwards decides. The call is not repeated within a run.
+  - If the request ended without a result, the task fails with the platform's own words.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -27,7 +27,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Only reads. Where there is no request yet, reports the start that would follow once it was made.
+      - Only reads. If there is no request yet, predicts the start that would follow.
   diff_mode:
     support: none
   idempotent:

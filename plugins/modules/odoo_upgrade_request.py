@@ -15,12 +15,12 @@ version_added: 1.0.0
 description:
   - Calls C(create) of the platform's database API, once for each O(request_file), and keeps the id and the key of the
     request there. The key is not returned.
-  - The platform makes another request with each call, and can neither list nor withdraw one. Therefore the file is
-    written before the call as well. A run that was killed, or whose answer was lost, leaves that intention behind. The
-    next run finds it, reports it, and makes no second request by itself.
-  - When the file is about a request already, that one is used if O(contract), O(email), O(target), O(aim), O(filename)
+  - Every call makes another request on the platform, which can neither list nor withdraw requests. Therefore the file
+    is written before the call as well. A run that was killed, or whose answer was lost, leaves that intention behind.
+    The next run finds it, reports it, and makes no second request by itself.
+  - If the file already describes a request, that one is used if O(contract), O(email), O(target), O(aim), O(filename)
     and O(timezone) are the same. Otherwise the task fails and shows what differs.
-  - With O(request_id) and O(request_key) a request that was made elsewhere is taken up into O(request_file).
+  - With O(request_id) and O(request_key), a request that was made elsewhere is recorded in O(request_file).
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -41,9 +41,9 @@ attributes:
 options:
   request_file:
     description:
-      - The file that keeps the id and the key of the request, as JSON of mode C(0600) on the host that runs the module.
-        Its folder must exist.
-      - One file is about one request, so each database needs a file of its own. Keep it until the upgraded database is
+      - The file that keeps the id and the key of the request, as JSON with the mode C(0600), on the host that runs the
+        module. Its folder must exist.
+      - One file describes one request, so each database needs a file of its own. Keep it until the upgraded database is
         in use, and never edit it.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_FILE) is used.
     type: path
@@ -51,7 +51,7 @@ options:
   contract:
     description:
       - The reference of the enterprise contract, such as V(M123456-abcdef). It is treated as a secret.
-      - Only a salted hash of it is kept.
+      - Only a salted hash of it is stored in O(request_file).
     type: str
     required: true
   email:
@@ -61,8 +61,8 @@ options:
     required: true
   target:
     description:
-      - The version of Odoo to upgrade to, as the platform writes it, such as V(18.0). Which ones there are is up to the
-        platform; when it refuses one, the failure lists what it expects.
+      - The version of Odoo to upgrade to, as the platform writes it, such as V(18.0). The platform decides which ones
+        it accepts; if it refuses one, the failure lists those that it expects.
     type: str
     required: true
   aim:
@@ -84,8 +84,8 @@ options:
     type: str
   renew:
     description:
-      - Make another request with this O(request_file), whatever it is about now. The id and key of the former request
-        are kept in the file, under C(earlier).
+      - Make a new request with this O(request_file), even if it describes one already. The id and key of the former
+        request are kept in the file, under C(earlier).
       - Meant for a single run, by hand.
     type: bool
     default: false
@@ -103,7 +103,7 @@ EXAMPLES = r"""
     target: "18.0"
     filename: shop.dump
 
-- name: Take up a request that was made by hand
+- name: Go on with a request that was made by hand
   siteops.upgrades.odoo_upgrade_request:
     request_file: /var/lib/odoo-upgrades/shop.json
     request_id: "10534"
@@ -156,7 +156,7 @@ request_file:
 differences:
   description: What differs between the options and the request in the file. A contract is never shown.
   type: dict
-  returned: when the file is about another request
+  returned: when the file describes another request
   sample: {"target": {"asked": "18.0", "request": "17.0"}}
 intention:
   description: The call of C(create) that was never answered.

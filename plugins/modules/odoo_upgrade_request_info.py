@@ -10,12 +10,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: odoo_upgrade_request_info
-short_description: Tell the status of an Odoo upgrade request, or wait until it is finished
+short_description: Read the status of an Odoo upgrade request, or wait until it is finished
 version_added: 1.0.0
 description:
   - Calls C(status) of the platform's database API and returns its document, without the key and the URLs that carry it.
-  - With O(wait=true) it asks again until the request is finished. Errors of the platform itself (C(SERVER:ERROR), HTTP
-    status 429 and from 500 on) and broken connections are waited out.
+  - With O(wait=true) it reads again until the request is finished. While it waits, it tolerates errors of the platform
+    itself (C(SERVER:ERROR), HTTP status 429, and 500 or above) and broken connections.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -28,16 +28,16 @@ attributes:
   check_mode:
     support: full
     details:
-      - Reads once and does not wait. Where there is no request yet, RV(state) and RV(request) are empty.
+      - Reads once and does not wait. If there is no request yet, RV(state) and RV(request) are empty.
   idempotent:
     support: full
     details:
-      - Outside of check mode, new states are noted in O(request_file); that does not count as a change.
+      - Outside of check mode, new states are recorded in O(request_file). That does not count as a change.
 options:
   wait:
     description:
       - Wait until the request is finished, and fail if it ended without a result.
-      - Without it, the present state is returned, whatever it is.
+      - Otherwise the current state is returned, whatever it is.
     type: bool
     default: false
   wait_for:
@@ -52,14 +52,14 @@ options:
     default: result
   wait_timeout:
     description:
-      - Seconds to wait before the task fails, naming the state. The platform goes on by itself, and another run can
+      - Seconds to wait before the task fails and names the state. The platform goes on by itself, and another run can
         wait again.
     type: int
     default: 86400
   wait_interval:
     description:
-      - The longest pause in seconds between two reads. A pause is a tenth of the time that the state has lasted, one
-        second at least, so that what ends soon is found soon.
+      - The longest pause in seconds between two reads. Each pause is a tenth of the time that the state has lasted, but
+        at least one second, so that a short state is noticed early.
     type: int
     default: 60
 seealso:
@@ -68,7 +68,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask for the state of a request
+- name: Read the state of a request
   siteops.upgrades.odoo_upgrade_request_info:
     request_file: /var/lib/odoo-upgrades/shop.json
   register: shop
@@ -79,7 +79,7 @@ EXAMPLES = r"""
     wait: true
     wait_timeout: 28800
 
-- name: Ask about a request that was made elsewhere
+- name: Read the state of a request that was made elsewhere
   siteops.upgrades.odoo_upgrade_request_info:
     request_id: "10534"
     request_key: "{{ vault_odoo_request_key }}"
@@ -103,8 +103,8 @@ state:
     - V(pending), V(processing), V(testing), in work.
     - V(done), V(delivered), the upgraded database can be fetched.
     - V(invalid), ended without a result; C(customer_message) of RV(request) says why. V(failed), V(cancelled) and
-      V(error) are taken for the same.
-    - The platform may name others, which are waited for.
+      V(error) count as the same.
+    - The platform may use other states; the module waits while the request is in one of them.
   type: str
   returned: success
   sample: done
@@ -115,8 +115,8 @@ finished:
   sample: true
 states_seen:
   description:
-    - The states that were seen so far, in order. Only what O(request_file) remembers, so a state that came and went
-      between two looks is missing.
+    - The states that were seen so far, in order, as recorded in O(request_file). A state that came and went between two
+      reads is missing.
   type: list
   elements: dict
   returned: success
@@ -136,9 +136,8 @@ waited:
   sample: 1834.2
 request:
   description:
-    - The status document of the platform, with every key that it sends. Empty in check mode where there is no request
-      yet.
-    - The key and all URLs are replaced by V((hidden\)) where there is one, because each URL carries the key.
+    - The status document of the platform, with every key that it sends. Empty in check mode if there is no request yet.
+    - The private key and all URLs are replaced by V((hidden\)), because each URL carries that key.
   type: dict
   returned: success
   contains:
@@ -199,11 +198,11 @@ request:
       type: str
       sample: (hidden)
     upgraded_sql_url:
-      description: The upgraded database as SQL, hidden. It is named in every state, and only serves a finished request.
+      description: The upgraded database as SQL, hidden. The URL is there in every state, but works only once finished.
       type: str
       sample: (hidden)
     upgraded_dump_url:
-      description: The upgraded database as an archive, hidden, likewise.
+      description: The upgraded database as an archive, hidden; likewise.
       type: str
       sample: (hidden)
     modules_url:
@@ -211,7 +210,7 @@ request:
       type: str
       sample: (hidden)
     filesize:
-      description: The size of the uploaded dump, for people.
+      description: The size of the uploaded dump, in readable form.
       type: str
       sample: 912.99 Kb
     database_uuid:
@@ -243,15 +242,15 @@ request:
       type: str
       sample: null
     database_version:
-      description: The version of Odoo that the uploaded dump seems to be of.
+      description: The version of Odoo that the uploaded dump seems to come from.
       type: str
       sample: null
     postgresql:
-      description: The version of PostgreSQL that the uploaded dump seems to be of.
+      description: The version of PostgreSQL that the uploaded dump seems to come from.
       type: str
       sample: "9.4"
     compressions:
-      description: How the uploaded dump is packed.
+      description: How the uploaded dump is compressed.
       type: list
       elements: str
       sample: ["pgdmp_custom", "sql"]

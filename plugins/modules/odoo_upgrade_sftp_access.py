@@ -14,11 +14,11 @@ short_description: Open the SFTP server of an Odoo upgrade request for a list of
 version_added: 1.0.0
 description:
   - Calls C(request_sftp_access) of the platform's database API, for those who move the dump with a program of their
-    own. M(siteops.upgrades.odoo_upgrade_upload) and M(siteops.upgrades.odoo_upgrade_download) ask for the access
+    own. M(siteops.upgrades.odoo_upgrade_upload) and M(siteops.upgrades.odoo_upgrade_download) request the access by
     themselves.
-  - In the state V(draft) the server takes the dump under the name RV(access.shared_file). In V(done) or V(delivered) it
-    offers the upgraded dump for reading. In any other state the platform opens none, and the module fails.
-  - The access is temporary, and whether it is still open cannot be asked. So each run opens it anew and reports a
+  - In the state V(draft) the server accepts the dump under the name RV(access.shared_file). In V(done) or V(delivered)
+    it offers the upgraded dump for reading. In any other state the platform opens no server, and the module fails.
+  - The access is temporary, and the API does not tell whether it is still open. So each run opens it anew and reports a
     change.
 author:
   - Contributors to siteops.upgrades (@siteops)
@@ -31,7 +31,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Checks the keys and asks for the state.
+      - Checks the keys and reads the state.
   diff_mode:
     support: none
   idempotent:

@@ -13,11 +13,11 @@ module: odoo_upgrade_skip_test
 short_description: Take an upgraded Odoo dump without waiting for the platform's tests
 version_added: 1.0.0
 description:
-  - Calls C(skip_test) of the platform's database API when the request is in the state V(testing), which can last for
+  - Calls C(skip_test) of the platform's database API if the request is in the state V(testing), which can last for
     days, and verifies that it leaves that state. The platform then delivers the upgraded dump untested.
-  - When the result is there already, nothing is sent but the question for the state.
-  - When the answer is lost, the state is read and decides. The call is not repeated within a run.
-  - The method belongs to later editions of the API; an older platform refuses it.
+  - If the result is there already, the module only reads.
+  - If the answer is lost, the state that is read afterwards decides. The call is not repeated within a run.
+  - The call belongs to later editions of the API; an older platform refuses it.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -28,7 +28,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Only reads. Before the state V(testing), reports the change that would follow once it is reached.
+      - Only reads. Before the state V(testing), predicts the change that would follow once it is reached.
   diff_mode:
     support: none
   idempotent:
@@ -39,7 +39,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Wait until the platform tests the upgraded database
+- name: Wait until the platform begins to test the upgraded database
   siteops.upgrades.odoo_upgrade_request_info:
     request_file: /var/lib/odoo-upgrades/shop.json
     wait: true

@@ -13,17 +13,17 @@ module: odoo_upgrade_upload
 short_description: Send a database dump to an Odoo upgrade request, once
 version_added: 1.0.0
 description:
-  - Sends a dump by HTTPS, in one piece, or by SFTP, where it is taken up where it broke off, within a run and by the
-    next run.
-  - What was sent is kept in O(request_file) by size, SHA-256, time and place of the file. A dump whose size, time and
-    place are those kept is not even read; one that was only touched or copied is read once and not sent.
-  - A changed dump is sent again while the request is in V(draft). Later it is a failure, because the platform takes
-    none any more.
-  - The dump is hashed while it is sent. One that changes meanwhile is a failure, and never arrives whole.
-  - Over SFTP, what lies on the server is only built upon where O(request_file) proves that it came from this very dump.
-    Otherwise the file there is emptied first.
-  - Without O(request_file) nothing is kept. Then the dump is sent in each run while the request is in V(draft), an
-    upload that broke off is not taken up by another run, and any later state is a failure.
+  - Sends a dump by HTTPS, in one piece, or by SFTP. A broken upload by SFTP is resumed, within the run and by the next
+    run.
+  - O(request_file) records what was sent, by size, SHA-256, modification time and inode. A dump that still matches is
+    not even read. One that was only touched or copied is read once, and not sent again.
+  - A changed dump is sent again while the request is in V(draft). After that the task fails, because the platform
+    accepts no dump any more.
+  - The dump is hashed while it is sent. If it changes meanwhile, the task fails, and the dump never arrives whole.
+  - By SFTP, a file on the server is continued only if O(request_file) proves that it came from this very dump.
+    Otherwise it is emptied first.
+  - Without O(request_file) nothing is remembered. Every run then sends the dump while the request is in V(draft), no
+    other run resumes a broken upload, and in any later state the task fails.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -37,7 +37,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Asks for the state and compares the dump with what was sent; nothing is sent or written.
+      - Reads the state and compares the dump with what was sent. Nothing is sent or written.
   diff_mode:
     support: none
   idempotent:
@@ -47,13 +47,13 @@ attributes:
 options:
   src:
     description:
-      - The path of the dump on the host that runs the module. One file, of any format that the platform takes.
+      - The path of the dump on the host that runs the module. One file, in any format that the platform accepts.
     type: path
     required: true
 notes:
-  - While an upload by HTTPS is answered with nothing, whether the platform has the dump is not known. The module fails
-    then, and its next run sends the dump again.
-  - Memory does not depend on the size of the dump.
+  - If an upload by HTTPS gets no answer, it is unknown whether the platform has the dump. The module then fails, and
+    its next run sends the dump again.
+  - Memory use does not depend on the size of the dump.
 seealso:
   - module: siteops.upgrades.odoo_upgrade_request
   - module: siteops.upgrades.odoo_upgrade_process
@@ -66,7 +66,7 @@ EXAMPLES = r"""
     request_file: /var/lib/odoo-upgrades/shop.json
     src: /var/backups/shop.dump
 
-- name: Send a large dump by SFTP, to a server that is known
+- name: Send a large dump by SFTP, to a server with a known host key
   siteops.upgrades.odoo_upgrade_upload:
     request_file: /var/lib/odoo-upgrades/shop.json
     src: /var/backups/shop.dump
@@ -112,7 +112,7 @@ sent:
       type: float
       sample: 83.141
     bytes_sent:
-      description: Bytes of it that this run sent, those included that were sent twice because the connection broke off.
+      description: Bytes that this run sent, including those sent twice because a connection broke.
       type: int
       sample: 512345678
     resumed_from:
@@ -120,11 +120,11 @@ sent:
       type: int
       sample: 400000000
     breaks:
-      description: How often a connection broke off in this run and had to be taken up again.
+      description: How often the transfer broke in this run and was resumed.
       type: int
       sample: 0
     connections:
-      description: How many connections moved bytes in this run, at most at a time; 0 where nothing was moved.
+      description: The most connections that moved bytes at the same time in this run; 0 if nothing was moved.
       type: int
       sample: 4
 request_id:

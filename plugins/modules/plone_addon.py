@@ -13,11 +13,12 @@ module: plone_addon
 short_description: Install, upgrade or uninstall add-ons of a Plone site
 version_added: 1.0.0
 description:
-  - Brings add-ons of a Plone site to a state, through the service C(@addons) of plone.restapi, one after the other.
-  - The server answers C(204 No Content) whether it did anything or not, also for an add-on that it does not know. So
-    ids are checked first, and each change is proven by reading the add-on back.
+  - Installs, upgrades or uninstalls add-ons of a Plone site, one after the other, through the service C(@addons) of
+    plone.restapi.
+  - The server answers C(204 No Content) whether it did anything or not, even for an add-on that it does not know. So
+    the ids are checked first, and each change is proven by reading the add-on back.
   - The core of the site comes first. While it is not up to date, nothing is installed or upgraded.
-  - What concerns lost answers and killed runs, see M(siteops.upgrades.plone_upgrade). The same holds here.
+  - Lost answers and killed runs are handled as M(siteops.upgrades.plone_upgrade) does.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -30,7 +31,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - While the core is not up to date, it says what would change once the core is. See RV(core_state).
+      - While the core is not up to date, predicts what would change once it is. See RV(core_state).
   diff_mode:
     support: full
   idempotent:
@@ -39,17 +40,18 @@ options:
   name:
     description:
       - The ids of the add-ons, in the order in which they are to be changed.
-      - With O(state=latest) it can be left out. All installed add-ons that are behind are upgraded then, in the order
-        in which the server lists them. Otherwise it is required.
-      - The server does not tell which add-on depends on which. Give those first that others depend on. Whatever an
-        add-on brings along by itself is not changed a second time.
+      - Required unless O(state=latest). Without it, all installed add-ons that are behind are upgraded, in the order in
+        which the server lists them.
+      - The server does not report which add-on depends on which. List those first that others depend on. What an add-on
+        installs or upgrades by itself is not changed a second time.
     type: list
     elements: str
   state:
     description:
       - V(present) installs what is not installed.
       - V(latest) also runs the upgrade steps of what is installed and behind.
-      - V(absent) uninstalls, also while the core is not up to date, because an old add-on can be what hinders it.
+      - V(absent) uninstalls, even while the core is not up to date, because an old add-on can be what blocks the
+        upgrade of the core.
     type: str
     choices:
       - present

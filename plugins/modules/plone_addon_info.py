@@ -14,8 +14,8 @@ short_description: List the add-ons of a Plone site and tell which are behind
 version_added: 1.0.0
 description:
   - Reads the service C(@addons) of plone.restapi.
-  - Before the core of a site is upgraded, add-ons that belong to Plone itself are behind too. They are brought along by
-    the core upgrade.
+  - Before the core of a site is upgraded, add-ons that belong to Plone itself are behind too. The upgrade of the core
+    upgrades them.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -26,8 +26,8 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Only tell of these add-ons. An id that the site does not know is a failure.
-      - All are told of if this is not set.
+      - The ids of the add-ons to return. An id that the site does not know is a failure.
+      - If not set, all add-ons are returned.
     type: list
     elements: str
 seealso:
@@ -71,8 +71,8 @@ addons:
         - V(not_installed).
         - V(up_to_date), the profile in the database has the version of the code.
         - V(pending), there are upgrade steps to the version of the code.
-        - V(no_upgrade_path), the code is newer, but registers no step.
-        - V(newer_than_code), the database was used with newer code.
+        - V(no_upgrade_path), the code is newer, but registers no upgrade step.
+        - V(newer_than_code), the database was used with newer code than the one that runs now.
       type: str
       sample: pending
     installed:

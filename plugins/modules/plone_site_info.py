@@ -16,10 +16,10 @@ description:
   - Lists every Plone site of a Zope instance, nested ones too, through the service C(@sites) of plone.distribution,
     which Plone has from version 6.1 on. For older servers, or where the root of the instance cannot be reached, name
     the sites in O(sites).
-  - C(@sites) answers anybody, so the credentials are checked by another call.
-  - Also reads the state of each site and its add-ons, four sites at a time, as far as O(gather) asks for it. A site
-    that cannot be read is told among the others, with RV(sites[].state=unreadable) and the reason. The task fails if
-    not one site could be read.
+  - C(@sites) answers without checking credentials, so another call checks them.
+  - Also reads the state of each site and its add-ons, four sites at a time, if O(gather) asks for it. A site that
+    cannot be read is listed with RV(sites[].state=unreadable) and the reason. The task fails if no site at all could be
+    read.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -31,7 +31,7 @@ options:
   url:
     description:
       - The URL of the root of the Zope instance, such as V(http://localhost:8080). Not that of a site.
-      - A trailing V(/@sites) is dropped. Credentials, a query or a fragment in the URL are refused.
+      - A trailing V(/@sites) is removed. Credentials, a query or a fragment in the URL are refused.
       - Not needed where each of O(sites) is a whole URL.
       - If not set, the value of the environment variable E(PLONE_URL) is used.
     type: str
@@ -45,8 +45,8 @@ options:
     type: str
   sites:
     description:
-      - Names the sites instead of asking the server for them. It turns V(state) of O(gather) on.
-      - Each is a path below O(url), such as V(Plone) or V(departments/intranet), or V(/) where O(url) itself is that of
+      - The sites to read, instead of asking the server for its list. Implies V(state) in O(gather).
+      - Each is a path below O(url), such as V(Plone) or V(departments/intranet), or V(/) if O(url) itself is the URL of
         the site, or a whole URL. The same credentials are sent to all of them.
     type: list
     elements: str
@@ -61,6 +61,12 @@ options:
       - state
       - addons
     default: []
+  timeout:
+    description:
+      - Seconds that a call may take that lists the sites or checks the credentials, from resolving the host name to the
+        last byte of the answer. While sites are read, the seconds that a connection may stay silent.
+    type: int
+    default: 60
 seealso:
   - module: siteops.upgrades.plone_upgrade_info
   - module: siteops.upgrades.plone_addon_info
@@ -98,7 +104,7 @@ sites:
   description: The sites in the order of the server or of O(sites).
   type: list
   elements: dict
-  returned: success, and when not one site could be read
+  returned: success, and when no site could be read
   contains:
     id:
       description: The id of the site. Of a site in O(sites), the last part of its path.

@@ -13,10 +13,9 @@ module: plone_transaction_info
 short_description: List what was committed to the database of a Plone site
 version_added: 1.0.0
 description:
-  - Reads the service C(@transactions) of plone.restapi, which is there from 8.29.0 on.
-  - An upgrade that was committed is among them, with its user, time and size. A dry run and a failed upgrade leave
-    no trace.
-  - The list is that of the whole database. Other sites in it are listed as well. Packing the database shortens it.
+  - Reads the service C(@transactions) of plone.restapi, which needs plone.restapi 8.29.0 or newer.
+  - A committed upgrade is in the list, with its user, time and size. A dry run and a failed upgrade leave no trace.
+  - The list is that of the whole database, including other sites in it. Packing the database shortens it.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -27,7 +26,7 @@ extends_documentation_fragment:
 options:
   limit:
     description:
-      - Return at most that many transactions, the newest ones.
+      - How many transactions to return at most, the newest ones.
     type: int
     default: 20
 seealso:
@@ -52,7 +51,7 @@ transactions:
   returned: success
   contains:
     id:
-      description: The identifier, to be given to M(siteops.upgrades.plone_upgrade_undo) as it is.
+      description: The identifier, to be passed to M(siteops.upgrades.plone_upgrade_undo) unchanged.
       type: str
       sample: "QkEwcnRpbTFRcGs9\n 2026-11-21T19:02:09 /Plone/POST_application_json_@upgrade "
     time:

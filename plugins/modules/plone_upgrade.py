@@ -16,9 +16,9 @@ description:
   - Runs the pending core upgrade steps of a Plone site through the service C(@upgrade) of plone.restapi, or rehearses
     them with O(dry_run=true).
   - Whether it worked is decided by the versions before and after and by the report of the migration tool. The server
-    answers C(200 OK) also when a step failed, and its C(upgraded) flag is also true when there was nothing to do.
-  - Nothing is posted where nothing is pending, and nothing is posted twice. When the answer is lost, by a time-out,
-    a proxy or a broken connection, the state is read until the upgrade is proven or O(wait_timeout) has passed.
+    answers C(200 OK) even when a step failed, and its C(upgraded) flag is true even when there was nothing to do.
+  - Nothing is posted if nothing is pending, and nothing is posted twice. When the answer is lost, by a timeout, a proxy
+    or a broken connection, the state is read until the upgrade is proven or O(wait_timeout) has passed.
   - A run that was killed leaves a note under C(~/.local/state/siteops.upgrades) (or E(XDG_STATE_HOME)) on the host that
     ran the module. The next run there waits for the upgrade that was posted instead of posting again. Two runs at once
     on one host wait for each other.
@@ -46,9 +46,9 @@ options:
   dry_run:
     description:
       - Have the server run all pending steps and throw the result away.
-      - A dry run that went well is no promise. The catalog is written and objects are stored only when a real run
-        commits. That also takes a multiple of the time.
-      - A dry run that left a changed version in the database, because a step commits by itself, is a failure.
+      - A dry run that went well does not guarantee that the upgrade will. Only a real run commits, which is when the
+        catalog is written and objects are stored. It also takes several times as long.
+      - If a step commits by itself, so that a dry run leaves another version in the database, the task fails.
     type: bool
     default: false
   full_report:
@@ -93,7 +93,7 @@ msg:
   returned: always
   sample: Upgraded from 6018 to 6205 in 38 steps.
 state:
-  description: The state after, as RV(siteops.upgrades.plone_upgrade_info#module:state).
+  description: The state afterwards, as RV(siteops.upgrades.plone_upgrade_info#module:state).
   type: str
   returned: once the state was read
   sample: up_to_date
@@ -109,8 +109,8 @@ posted:
   sample: true
 answer:
   description:
-    - V(received), the server's answer came back whole.
-    - V(lost), it did not, and the state was read instead.
+    - V(received), the server's answer arrived.
+    - V(lost), it did not arrive, and the state was read instead.
     - V(none), nothing was posted.
   type: str
   returned: once the state was read
@@ -121,12 +121,12 @@ versions_before:
   returned: once the state was read
   sample: {"fs": "6205", "instance": "6018"}
 versions_after:
-  description: The same after. In check mode, those that the upgrade would lead to.
+  description: The same afterwards. In check mode, those that the upgrade would lead to.
   type: dict
   returned: once the state was read
   sample: {"fs": "6205", "instance": "6205"}
 steps_pending:
-  description: The steps that are still pending after, as RV(siteops.upgrades.plone_upgrade_info#module:steps).
+  description: The steps that are still pending afterwards, as RV(siteops.upgrades.plone_upgrade_info#module:steps).
   type: list
   elements: dict
   returned: once the state was read
@@ -144,7 +144,7 @@ report:
   returned: once the state was read
   sample: ["Starting the migration from version: 6018", "Your Plone instance is now up-to-date."]
 duration:
-  description: Seconds from the post to the answer, or to the proof where the answer was lost.
+  description: Seconds from the POST to the answer, or until the upgrade was proven if the answer was lost.
   type: float
   returned: once the state was read
   sample: 1.204
@@ -170,9 +170,10 @@ failure:
       type: str
       sample: boom
     traceback:
-      description: The last lines of the server's traceback.
+      description: The last lines of the server's traceback, where it sent one.
       type: list
       elements: str
+      sample: ["  File \"steps.py\", line 12, in migrate", "ValueError: boom"]
 started_at:
   description: When the module began, in UTC.
   type: str

@@ -15,7 +15,7 @@ version_added: 1.0.0
 description:
   - Reads the services C(@upgrade) and C(@system) of plone.restapi and says which version the database has, which one
     the code has, and which upgrade steps lie between them.
-  - Only core upgrades of Plone are told. Add-ons are upgraded separately.
+  - Covers the core of Plone only. For add-ons see M(siteops.upgrades.plone_addon_info).
   - Where C(GET @upgrade) breaks, as it does on a site with an upgrade step outside a group, the versions come from
     C(@system) and the steps are unknown; RV(steps_known) says so.
 author:
@@ -37,7 +37,7 @@ EXAMPLES = r"""
     password: "{{ vault_plone_password }}"
   register: site
 
-- name: Stop before a maintenance window that would be for nothing
+- name: Stop if no upgrade is pending
   ansible.builtin.assert:
     that: site.state == "pending"
     fail_msg: "Nothing to do: {{ site.state }} at {{ site.versions.instance }}"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_report
-short_description: Keep the report of a run of the role plone_upgrade or odoo_upgrade
+short_description: Write the report of a run of the role plone_upgrade or odoo_upgrade
 version_added: 1.0.0
 description:
   - Writes one JSON file for each run of a role on a host, on the controller, whichever host the role is about.
-  - It is there from the beginning of the run, and says then that the run has not ended. That is what stays of a run
-    that was killed. At the end it is replaced in one step.
+  - The file exists from the beginning of the run, and at first says that the run has not ended. This is what remains of
+    a run that was killed. At the end, the file is replaced in one step.
   - Made for the roles of this collection, which call it where their variable C(plone_upgrade_report_dir) or
     C(odoo_upgrade_report_dir) is set. The form of the file is stable and described by a JSON schema,
     C(roles/upgrade_report/files/run_report.schema.json).
@@ -36,8 +36,8 @@ attributes:
 options:
   state:
     description:
-      - V(begun) makes the file, so that a folder that cannot be written to is found before anything else is done.
-      - V(ended) writes how the run went. That it cannot be written any more is a warning.
+      - V(begun) writes the file, so that a folder that is not writable is found before anything else is done.
+      - V(ended) writes how the run went. If that fails, the task only warns.
     type: str
     choices:
       - begun
@@ -61,8 +61,8 @@ options:
     default: ""
   results:
     description:
-      - What the tasks of the role registered, by name. With O(state=begun), what stands there from an earlier run of
-        the same play, which is then left out of this report.
+      - What the tasks of the role registered, by name. With O(state=begun), what they registered earlier in the same
+        play, which is then left out of this report.
     type: dict
     default: {}
   begun:
@@ -71,12 +71,13 @@ options:
     type: dict
   asked:
     description:
-      - What the role was asked for and no result may tell, C(aim) and C(target) of an Odoo upgrade.
+      - What the role was asked for, for a run that has no result to take it from. C(aim) and C(target) of an Odoo
+        upgrade.
     type: dict
     default: {}
   failure:
     description:
-      - The result of the task that failed. Without it the run went well.
+      - The result of the task that failed. If not set, the run went well.
     type: dict
     default: {}
 seealso:
@@ -126,7 +127,7 @@ msg:
   returned: always
   sample: The report is in /var/lib/upgrade-reports/intranet-20261121T231502Z.json.
 path:
-  description: The file on the controller; empty where none was begun.
+  description: The file on the controller; empty if no report was begun.
   type: str
   returned: success
   sample: /var/lib/upgrade-reports/intranet-20261121T231502Z.json
