@@ -58,7 +58,7 @@ options:
     type: int
     default: 60
 requirements:
-  - requests
+  - requests >= 2.28
 notes:
   - The database API v1 was documented for Odoo 8.0 to 14.0, and Odoo has since documented another way to upgrade.
     Whether the platform still answers v1 was not tested. Find out with a database of little importance.

@@ -88,5 +88,5 @@ options:
     choices: [where_changed, always]
     default: where_changed
 requirements:
-  - paramiko, for SFTP
+  - paramiko >= 2.12, for SFTP
 """

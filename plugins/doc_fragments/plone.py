@@ -55,7 +55,7 @@ options:
     type: int
     default: 60
 requirements:
-  - requests
+  - requests >= 2.28
 notes:
   - Proxies are taken from the environment (E(https_proxy), E(http_proxy), E(no_proxy)).
   - Environment variables are those of the host that runs the module. With C(connection=local) that is the controller,

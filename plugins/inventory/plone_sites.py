@@ -34,7 +34,7 @@ extends_documentation_fragment:
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
 requirements:
-  - requests
+  - requests >= 2.28
 notes:
   - Ansible treats an inventory that it cannot parse as empty, warns, and ends with success. Set
     E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) to V(true) where nobody reads warnings.

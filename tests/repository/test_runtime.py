@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 from typing import Any
 
 import pytest
@@ -46,3 +47,15 @@ def test_every_module_that_calls_a_server_is_in_one_group(modules: set[str], act
 def test_every_action_plugin_stands_for_a_module(root: pathlib.Path, modules: set[str]) -> None:
     actions = {path.stem for path in (root / "plugins/action").glob("*.py") if path.stem != "__init__"}
     assert actions <= modules
+
+
+def test_documentation_names_the_oldest_packages_that_are_tested(root: pathlib.Path) -> None:
+    lines = (root / "meta/ee-requirements.txt").read_text(encoding="utf-8").splitlines()
+    tested = dict(line.split(">=") for line in lines if line and not line.startswith("#"))
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"`(\w+)` ([0-9.]+) or\s+newer", readme)) == tested
+    for path in (*root.glob("plugins/doc_fragments/*.py"), *root.glob("plugins/inventory/*.py")):
+        named = re.findall(
+            r"^  - (requests|paramiko)\b(?: >= ([0-9.]+))?", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        assert {package: tested[package] for package, _version in named} == dict(named), path
