@@ -169,7 +169,7 @@ class _Creation:
         except RequestFileError as error:
             raise UpgradeError(
                 f"The platform made request {document['id']}, but {error} Its key is gone with this run, and the "
-                "request with it; mend the cause and run this once with 'renew: true'.",
+                "request with it; fix the cause and run this once with 'renew: true'.",
                 request_id=str(document["id"]),
             ) from error
 

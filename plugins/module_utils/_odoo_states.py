@@ -42,7 +42,7 @@ class RequestFailed(UpgradeError):
         said = f"The platform says: {words.rstrip('.')}." if words else "The platform gives no reason."
         super().__init__(
             f"Request {number} ended in the state '{state_of(document)}'. {said} There is nothing to fetch. "
-            "Once the cause is mended, make another request: with another 'request_file', or by running "
+            "Once the cause is fixed, make another request: with another 'request_file', or by running "
             "odoo_upgrade_request once with 'renew: true'.",
             request=public,
             request_id=number,

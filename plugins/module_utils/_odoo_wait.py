@@ -42,7 +42,7 @@ def wait_until(
     :param interval: the longest pause between two reads, in seconds.
     :raises RequestFailed: the request ended without a result.
     :raises UpgradeError: the time is over; names the state, or why it could not be read.
-    :raises CallError: a read failed in a way that waiting does not mend.
+    :raises CallError: a read failed in a way that waiting does not fix.
     """
     deadline = Deadline(timeout)
     pauses = deadline.pauses(interval)

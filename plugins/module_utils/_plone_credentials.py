@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who asks a Plone site: a user name with a password, or a JSON web token.
+"""Who asks a Plone site: a user name with a password, or a JSON Web Token.
 
 Private to the collection: may change without notice.
 """
@@ -84,7 +84,7 @@ class Credentials:
 
     @property
     def _claims(self) -> dict[str, t.Any]:
-        """What a JSON web token says of itself (RFC 7519), unverified: only used for words in a message."""
+        """What a JSON Web Token says of itself (RFC 7519), unverified: only used for words in a message."""
         part = self.token.partition(".")[2].partition(".")[0]
         try:
             claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

@@ -24,7 +24,7 @@ TROUBLE = ("failed", "unfinished", "refused")
 class Host:
     """A host, by the product and the name that its runs give.
 
-    ``latest`` is the newest run that could change something, because a check after a failure mends nothing; where
+    ``latest`` is the newest run that could change something, because a check after a failure fixes nothing; where
     there was none, the newest check. ``checked`` is a check that is newer than ``latest``. ``past`` are the newest runs
     of both kinds, newest first; ``runs`` counts all.
     """

@@ -186,7 +186,7 @@ FAULTS: dict[str, Fault] = {
         True,
         "could not be sent: the connection failed (Connection refused)",
         "could not be sent: the connection failed (Connection refused)",
-        "Start the server, or mend the URL; then run again.",
+        "Start the server, or fix the URL; then run again.",
     ),
     "dns": Fault(
         NETWORK,
@@ -267,7 +267,7 @@ FAULTS: dict[str, Fault] = {
         False,
         "was refused (401 Unauthorized). … the Manager role",
         f"answered 401 with an HTML page. Check 'api_url', and {CHECK_FRONT}",
-        "Mend the credentials, or the user's role.",
+        "Fix the credentials, or the user's role.",
     ),
     "403": Fault(
         SERVER,
@@ -303,7 +303,7 @@ FAULTS: dict[str, Fault] = {
         False,
         "answered 500 ValueError: the step is broken",
         "was refused by the platform (500): SERVER:ERROR: …",
-        "Look at the server's log; mend the cause; run again.",
+        "Look at the server's log; fix the cause; run again.",
         odoo_hurts=LOST,
         odoo_passes=True,
     ),
@@ -346,7 +346,7 @@ FAULTS: dict[str, Fault] = {
         False,
         "was redirected …",
         "was redirected …",
-        "Mend the redirect of the proxy.",
+        "Fix the redirect of the proxy.",
     ),
     "empty": Fault(
         CONTENT,

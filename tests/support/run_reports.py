@@ -161,7 +161,7 @@ def fleet() -> list[dict[str, Any]]:
     reports = [
         failed(
             "intranet",
-            f"The upgrade failed, behind an HTTP 200: {value_error}. Nothing was committed; mend the step and run this "
+            f"The upgrade failed, behind an HTTP 200: {value_error}. Nothing was committed; fix the step and run this "
             "again.",
             checked,
             rehearsed,
