@@ -34,7 +34,7 @@ COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__f
 
 
 class ActionModule(ActionBase):
-    """Begins a report, or ends it. Never changed: a report is no part of what the play is about."""
+    """Begins a report, or ends it. It never counts as a change, because the report is not what the play is about."""
 
     _requires_connection = False
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A database dump as a file: known again, read while it may change, hashed on the way, its format told.
+"""A database dump as a file: recognised again, read while it may change, hashed on the way, its format detected.
 
 Private to the collection: may change without notice.
 """
@@ -41,7 +41,7 @@ class DumpChangedError(UpgradeError):
 
 @dataclass(frozen=True)
 class FileMark:
-    """By what a file is known again without reading it: size in bytes, time of the last change, and place."""
+    """What identifies a file without reading it: size in bytes, modification time, and inode on its device."""
 
     size: int
     mtime_ns: int
@@ -63,9 +63,9 @@ class FileMark:
 class Moved:
     """What a transfer did: ``moved`` bytes went over the network in this run, the first ``resumed_from`` before it.
 
-    ``entity`` is by what the server's file is known again, ``breaks`` how often a connection broke off,
-    ``length_known`` whether the server told the length, which then is what arrived, ``end_known`` whether it told at
-    least where the end is, and ``connections`` how many there were at most at a time.
+    ``entity`` identifies the file on the server, ``breaks`` how often a connection broke off,
+    ``length_known`` whether the server stated the length, which then is what arrived, ``end_known`` whether it at least
+    marked the end, and ``connections`` the most that were used at a time.
     """
 
     size: int = 0

@@ -336,7 +336,7 @@ def _held(noted: Fetching) -> Held:
 
 
 def _mark(path: str) -> FileMark | None:
-    """By what an ordinary file is known; None where there is none."""
+    """What identifies a regular file; None where there is none."""
     try:
         status = os.stat(path)
     except OSError:

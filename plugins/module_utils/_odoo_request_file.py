@@ -92,7 +92,7 @@ class Sending:
 class Fetched:
     """A result that lies verified at ``dest``. ``kind`` is archive or sql, ``entity`` what the server called it.
 
-    Written just before the file gets its name, with the place and time by which it is known again without reading it.
+    Written just before the file gets its name, with the inode and time that identify it without reading it.
     """
 
     dest: str
@@ -213,7 +213,7 @@ class RequestFile:
     def save_into_reserve(self) -> None:
         """As :meth:`save`, for what must not be lost: where there is no room for another file, this one is overwritten.
 
-        A power cut meanwhile can damage it, which is refused and told by the next run.
+        A power cut meanwhile can damage it, which the next run notices and refuses.
 
         :raises RequestFileError: it cannot be written, nor is there a reserve that is large enough.
         """
@@ -271,7 +271,7 @@ def utc_now() -> str:
 
 
 def contract_mark(contract: str) -> str:
-    """A salted hash by which a contract is known again."""
+    """A salted hash that recognises a contract."""
     salt = secrets.token_hex(16)
     return f"{salt}:{_contract_hash(salt, contract)}"
 

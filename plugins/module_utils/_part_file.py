@@ -75,7 +75,7 @@ class PartFile:
 
     @property
     def mark(self) -> FileMark:
-        """By what it is known again, also under its final name."""
+        """What identifies it, also under its final name."""
         return FileMark.of_status(os.fstat(self._descriptor))
 
     @property

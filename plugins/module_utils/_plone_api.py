@@ -74,7 +74,7 @@ class PloneApi:
     def expect_success(self, answer: Answer) -> Answer:
         """The same answer if its status is a success.
 
-        :raises CallError: it is not; the message tells the causes apart, which takes further GETs.
+        :raises CallError: it is not. Further GETs find out the cause for the message.
         """
         if answer.status < 300:
             return answer
@@ -109,7 +109,7 @@ class PloneApi:
         )
 
     def _probe(self, path: str) -> Answer | None:
-        """An answer that only serves to word a failure: where it cannot be had, the failure goes without."""
+        """An answer that only makes the message of a failure more precise; None if it cannot be read."""
         try:
             return self._http.get(path)
         except CallError:

@@ -128,10 +128,10 @@ class SiteJournal:
 
 
 def settle(url: str, is_over: t.Callable[[Posted], bool]) -> None:
-    """Forget what a run posted that was killed, where what was read of the site just now shows that it is done.
+    """Forget the change that a killed run posted, if what was just read of the site shows that it is done.
 
-    Otherwise the next run would wait for it once more when somebody has taken the change back. Waits for nobody and
-    fails for nothing: without this the note stays a while longer.
+    Otherwise the next run would wait for it again after somebody has undone the change. It neither waits nor fails: at
+    worst the note stays a while longer.
     """
     if os.path.exists(_path(url)):
         with contextlib.suppress(BusyError, OSError), open_journal(url, 0) as journal:

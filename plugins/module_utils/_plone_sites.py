@@ -51,7 +51,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read of a site; None where it was not asked for or could not be read, which ``error`` then tells."""
+    """What was read of a site; None where it was not asked for or could not be read, with the reason in ``error``."""
 
     site: Site
     state: SiteState | None = None

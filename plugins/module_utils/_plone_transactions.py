@@ -52,7 +52,7 @@ class Transaction:
 
     @property
     def may_be_upgrade(self) -> bool:
-        """Whether it is an upgrade, or tells nothing of itself, as a commit inside an upgrade step does."""
+        """Whether it is an upgrade, or has no description, like a commit inside an upgrade step."""
         return self.is_upgrade or not self.description
 
     @property
@@ -109,7 +109,7 @@ class Transactions:
 
 @dataclass(frozen=True)
 class UndoPlan:
-    """What an undo would take back, newest first; ``lost`` are those among them that are no upgrade."""
+    """What an undo would take back, newest first; ``lost`` are those of them that are not upgrades."""
 
     transactions: tuple[Transaction, ...]
 

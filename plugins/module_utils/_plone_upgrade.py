@@ -27,7 +27,7 @@ from ._progress import Progress
 from ._text import one_line
 
 MOST_WARNINGS = 20
-"""Lines of a report that are told one by one; there is one for each object that could not be cataloged."""
+"""Lines of a report that become warnings; there is one for each object that could not be cataloged."""
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Outcome:
 
     @property
     def summary(self) -> str:
-        """What happened, as a sentence; for an outcome that is no failure."""
+        """What happened, as a sentence; for an outcome that is not a failure."""
         before, after = self.before.versions.instance, self.latest.versions.instance
         if self.before.name == UP_TO_DATE:
             return f"Nothing to do: the site is up to date at {before}."

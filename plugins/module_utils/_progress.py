@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far long work is, told by a module while it works.
+"""Progress of long work, reported by a module while it works.
 
 A module cannot print: its only output is its result. So it keeps a small file in the temporary folder that Ansible made
 for this very task, and an action plugin on the controller reads it and prints the lines.
@@ -62,7 +62,7 @@ class Progress:
         :param done: bytes of the whole that are safe so far, those of earlier runs included.
         :param total: bytes of the whole; None where that is unknown.
         """
-        # The end is told at once, and once: much may come after it, without another call.
+        # The end is reported at once, and once: much may come after it, without another call.
         is_end = done == total and total != self._ended
         if not self._path or (time.monotonic() < self._next_write and not is_end):
             return

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The words in which the report of upgrades tells results, times, lengths and versions, on the page and in Markdown.
+"""How the report of upgrades words results, times, durations and versions, on the page and in Markdown.
 
 Private to the collection: may change without notice.
 """

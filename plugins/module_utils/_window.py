@@ -4,9 +4,9 @@
 
 """Maintenance windows: which hours of which days belong to one, and where a moment lies in it.
 
-A window is told in the words of a clock on a wall, and everything here is computed from a moment that is given, so that
-it can be proven by dates. Where the clock is changed, a time that it skips counts as the moment at which it skips, and
-of a time that it shows twice the first one counts.
+A window is given in local wall clock time. Everything here is computed from a moment that is passed in, so that tests
+can prove it with dates. When the clocks change for daylight saving time, a time that is skipped counts as the moment of
+the change, and of a time that occurs twice, the first one counts.
 
 Private to the collection: may change without notice.
 """

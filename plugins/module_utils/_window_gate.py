@@ -25,7 +25,7 @@ LOOK_AGAIN_AFTER = 30.0
 
 
 class WindowClosed(UpgradeError):
-    """Nothing may be started: it is no time for that. ``refused`` in the result tells it from every other failure."""
+    """Nothing may be started outside of the window. ``refused`` in the result tells this from every other failure."""
 
 
 def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:

@@ -49,7 +49,7 @@ Read = t.Callable[[], bytes]
 
 
 class ProgressAction(NormalAction):
-    """Runs the module of its own name as Ansible would without an action plugin, and tells how far it is."""
+    """Runs the module of its own name as Ansible would without an action plugin, and prints its progress."""
 
     @property
     def _interval(self) -> int:
@@ -88,7 +88,7 @@ class ProgressAction(NormalAction):
             return super()._execute_module(*args, **options)
 
     def _told(self, task_vars: t.Mapping[str, t.Any]) -> contextlib.AbstractContextManager[t.Any]:
-        """The context in which lines are told; one that does nothing where none are wanted or can be had."""
+        """The context in which lines are printed; one that does nothing if none are wanted or possible."""
         interval, folder = self._interval, self._connection._shell.tmpdir
         if not interval or not folder:
             return contextlib.nullcontext()
@@ -127,13 +127,13 @@ class RemoteHead:
 
 
 class Teller:
-    """Looks and tells in a thread of its own, for as long as the context lasts.
+    """Reads the file and prints lines, in a thread of its own, for as long as the context lasts.
 
     :param prefix: what each line begins with.
     :param interval: seconds between two lines; the first one comes after as many.
-    :param pause: seconds between two looks.
-    :param read: reads the file. When it has raised ``MOST_FAILURES`` times in a row, the telling ends for good; but a
-        file that is not there yet is looked for again.
+    :param pause: seconds between two reads.
+    :param read: reads the file. After it has failed ``MOST_FAILURES`` times in a row, no more lines are printed; but a
+        file that is not there yet does not count as a failure.
     """
 
     def __init__(self, prefix: str, interval: float, pause: float, read: Read) -> None:

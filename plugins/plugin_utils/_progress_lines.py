@@ -19,7 +19,7 @@ RATE_SECONDS = 30.0
 """A rate is that of so many seconds, so that the time left does not jump about with each block."""
 
 STALLED_SECONDS = 10.0
-"""From how long a standstill on no rate is told, but the standstill."""
+"""After how long a standstill a line shows the standstill instead of a rate."""
 
 HARMLESS_STATE = re.compile(r"[A-Za-z][\w.:+ -]{0,119}", re.ASCII)
 UNKNOWN_STATE = "in a state without a plain name"

@@ -22,10 +22,10 @@ from ..module_utils._times import read
 SCHEMA = 1
 OK, CHANGED, FAILED, REFUSED, UNFINISHED = "ok", "changed", "failed", "refused", "unfinished"
 LONGEST_SERVER_REPORT = 512 * 1024
-"""Characters: of a report as long as that, the end tells."""
+"""Characters; of a longer report, only the end is kept."""
 
 WAITED_FOR_A_WINDOW = 1.0
-"""Seconds from which on a look at the window is a phase of its own."""
+"""Seconds; a check of the window that waited this long is a phase of its own."""
 
 Result = t.Mapping[str, t.Any]
 
