@@ -88,9 +88,10 @@ figcaption { margin-bottom: .75rem; max-width: 46rem; }
 svg { display: block; overflow: visible; }
 .glyph { display: inline-block; }
 text { fill: var(--ink); font-size: 13px; font-variant-numeric: lining-nums tabular-nums; }
-.name { font-weight: 600; }
-.ends { fill: currentColor; }
-.cut { overflow: hidden; }
+.name {
+  font-weight: 600; font-size: 13px; line-height: 20px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis;
+}
+.ends { fill: currentColor; stroke: var(--paper); stroke-width: 4px; paint-order: stroke; }
 .faint { fill: var(--muted); font-size: 12px; }
 .within { fill: var(--on-colour); font-size: 12px; pointer-events: none; }
 .track { fill: var(--shade); }
@@ -160,7 +161,7 @@ pre {
   @page { margin: 16mm 14mm; }
   html { font-size: 11px; }
   body { max-width: none; padding: 0; }
-  text { font-size: 11px; }
+  text, .name { font-size: 11px; }
   svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   nav, details:not([open]) { display: none; }
   a { text-decoration: none; }

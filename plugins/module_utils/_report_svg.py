@@ -53,7 +53,6 @@ AXIS = 22
 NARROWEST = 300
 LETTER = 6.6
 THINNEST = 0.6
-LONGEST_NAME = 60
 
 SMALL_BAR, SMALL_GAP, SMALL_HEIGHT = 6, 3, 26
 PLOT_HEIGHT = 90
@@ -187,11 +186,10 @@ def _row(host: Host, top: float, longest: float, names: list[str]) -> Markup:
     between = " · " if took else ""
     # What went well needs no word where there is little room.
     word = tag("tspan", f"{between}{stands}", class_=None if host.standing in TROUBLE else "where-wide")
-    name = host.name if len(host.name) <= LONGEST_NAME else f"{host.name[: LONGEST_NAME - 1]}…"
     return tag(
         "g",
-        # A drawing of its own, to cut the name where the words on the right begin.
-        tag("svg", tag("text", name, x="0", y="14", class_="name"), class_="cut", **_box("0", top, "54%", 20)),
+        # Only a text of the page can end in an ellipsis, where the words on the right begin.
+        tag("foreignObject", tag("div", host.name, class_="name"), **_box("0", top, "54%", 20)),
         tag("text", took, word, x="100%", y=_short(top + 14), text_anchor="end", class_=f"ends is-{host.standing}"),
         tag("rect", class_="track", **_box("0", bar_top, "100%", BAR)),
         [_segment(phase, bar_top, longest, names) for phase in run.phases],
@@ -207,7 +205,8 @@ def _segment(phase: Phase, top: float, longest: float, names: list[str]) -> Mark
     room = share / 100 * NARROWEST - 8
     label = next((text for text in (f"{number} {word}", number) if len(text) * LETTER <= room), "")
     failed = phase.result == "failed"
-    place = _box(_per_cent(left), top, _per_cent(max(share, THINNEST)), BAR)
+    width = max(share, THINNEST)
+    place = _box(_per_cent(min(left, 100 - width)), top, _per_cent(width), BAR)
     return tag(
         "g",
         tag("title", f"{word}: {length(phase.duration)}{', ' if phase.result else ''}{phase.result}"),

@@ -125,6 +125,26 @@ def test_nothing_makes_the_page_wider_than_the_window(width: int, browser: Brows
         browser.show_all()
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+def test_a_name_too_long_for_the_timeline_ends_in_an_ellipsis(width: int, browser: Browser, site: Site) -> None:
+    """And before the words on its right begin; whatever is drawn ends with the track."""
+    browser.open(f"{site.url}/index.html", width=width)
+    names = browser.run(
+        "return [...document.querySelectorAll('.timeline .name')].map(each => [each.textContent,"
+        " each.scrollWidth > each.clientWidth, getComputedStyle(each).textOverflow, each.getBoundingClientRect().right,"
+        " each.closest('g').querySelector('.ends').getBoundingClientRect().left])"
+    )
+    assert {name for name, is_cut, *_rest in names if is_cut} >= {name for name, *_rest in names if len(name) > 80}
+    assert "intranet" in {name for name, is_cut, *_rest in names if not is_cut}
+    assert {overflow for _name, _is_cut, overflow, *_rest in names} == {"ellipsis"}
+    assert [name for name, *_rest, right, left in names if right > left] == []
+    beyond = browser.run(
+        "return [...document.querySelectorAll('.timeline .phase')].filter(each => each.getBoundingClientRect().right"
+        " > each.closest('svg').getBoundingClientRect().right + 1).map(each => each.outerHTML)"
+    )
+    assert beyond == []
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 1280)])
 def test_axe_finds_nothing(scheme: str, width: int, browser: Browser, site: Site) -> None:
     browser.open(f"{site.url}/index.html", scheme=scheme, width=width)

@@ -181,6 +181,17 @@ def test_segments_lie_where_their_times_are(tmp_path: Path) -> None:
     assert "intranet: failed after 1 min 40 s; check 25 s, upgrade 50 s (failed)." in drawing.text
 
 
+def test_a_last_phase_too_short_to_be_seen_is_drawn_within_the_bar(tmp_path: Path) -> None:
+    phases = [
+        {"name": "upgrade", "started_at": STARTED, "duration": 999, "result": "changed"},
+        {"name": "verification", "started_at": "2026-11-21T03:16:39Z", "duration": 1, "result": "ok"},
+    ]
+    fleet = gather([run_of(tmp_path, duration=1000, phases=phases, result="changed")], 20)
+    drawing = Page(timeline(fleet.hosts, "plone"))
+    places = [(each["x"], each["width"]) for each in drawing.all("rect") if "phase" in each.get("class", "")]
+    assert places == [("0%", "99.9%"), ("99.4%", "0.6%")]
+
+
 @pytest.mark.parametrize("duration", (0, 0.3, 59, 3600, 1e9))
 def test_an_axis_has_few_marks(duration: float, tmp_path: Path) -> None:
     fleet = gather([run_of(tmp_path, duration=duration, phases=[{"name": "later", "duration": 1e9}])], 20)
