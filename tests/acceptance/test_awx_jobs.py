@@ -209,6 +209,19 @@ def test_the_report_is_published_for_whoever_comes_next(launch: Launch, tmp_path
     assert (folder / "index.html").exists()
 
 
+def test_the_report_after_a_failed_upgrade_is_made_and_fails(launch: Launch, tmp_path: Path) -> None:
+    """As its node in the workflow asks it to, or AWX would call the workflow successful."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    write(folder, [failed("press", "It did not go well.")])
+    answers = {"upgrade_report_dir": str(folder), "upgrade_report_after_failure": "true"}
+    reported = launch("Upgrade report", {"press": {}}, Injection({}, {}, {}), {}, **answers)
+    assert reported.status == "failed"
+    assert reported.artifacts["upgrade_report_counts"]["failed"] == 1
+    assert (folder / "index.html").exists()
+    assert "because the upgrade before it failed: 1 host, 1 failed" in reported.said
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [({}, "True"), ({"skip_certificate_check": False}, "True"), ({"skip_certificate_check": True}, "False")],

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from support.ansible_cli import PlaybookRun, run_playbook
-from support.controller import TOKEN, Controller, Described, awx_collection, check_credential_type
+from support.controller import TOKEN, Controller, Course, Described, awx_collection, check_credential_type, course
 
 CLONE = Path(__file__).parents[2]
 PROJECT = CLONE / "extensions/awx_project"
@@ -25,7 +25,7 @@ CHOICES = PROJECT / "awx_setup.yml"
 ROLE = CLONE / "roles/awx_setup"
 PLAYBOOK = "siteops.upgrades.awx_setup"
 SECRETS = {"vault_plone_password": "plone-password-of-the-tests", "vault_odoo_contract": "contract-of-the-tests"}
-NODES = ["report", "upgrade", "approval", "preflight"]
+NODES = ["report", "report_failure", "upgrade", "approval", "preflight"]
 
 
 class SetUp(NamedTuple):
@@ -138,19 +138,38 @@ def test_a_workflow_plans_asks_upgrades_and_reports(workflow: str, chain: list[s
     number = api.named("workflow_job_templates", workflow)["id"]
     nodes = nodes_of(done.controller, workflow)
     assert list(nodes) == NODES
-    run = [nodes[name]["unified_job_template"] for name in ("preflight", "upgrade", "report")]
-    assert run == [api.named("job_templates", name)["id"] for name in chain]
+    run = [nodes[name]["unified_job_template"] for name in ("preflight", "upgrade", "report", "report_failure")]
+    assert run == [api.named("job_templates", name)["id"] for name in (*chain, chain[-1])]
     approvals = {each["id"]: each for each in api.all("workflow_approval_templates")}
     assert approvals[nodes["approval"]["unified_job_template"]]["timeout"] == 86400
-    links = {name: (node["success_nodes"], node["always_nodes"], node["failure_nodes"]) for name, node in nodes.items()}
-    assert links == {
-        "preflight": ([nodes["approval"]["id"]], [], []),
-        "approval": ([nodes["upgrade"]["id"]], [], []),
-        "upgrade": ([], [nodes["report"]["id"]], []),
-        "report": ([], [], []),
-    }
+    assert (nodes["report"]["extra_data"], nodes["report_failure"]["extra_data"]) == (
+        {},
+        {"upgrade_report_after_failure": "true"},
+    )
     told = api.associated("workflow_job_templates", number, "notification_templates_approvals")
     assert [each["name"] for each in told] == ["Operations channel"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "expected"),
+    [
+        ([], Course(["preflight", "approval", "upgrade", "report"], failed=False)),
+        (["preflight"], Course(["preflight"], failed=True)),
+        (["approval"], Course(["preflight", "approval"], failed=True)),
+        (
+            ["upgrade", "report_failure"],
+            Course(["preflight", "approval", "upgrade", "report_failure"], failed=True),
+        ),
+        (["report"], Course(["preflight", "approval", "upgrade", "report"], failed=True)),
+    ],
+)
+@pytest.mark.parametrize("product", ["Plone", "Odoo"])
+def test_a_workflow_fails_when_one_of_its_nodes_did(
+    product: str, failing: list[str], expected: Course, done: SetUp
+) -> None:
+    """The report that follows a failed upgrade fails by itself, as test_awx_jobs shows."""
+    nodes = nodes_of(done.controller, f"{product} upgrade with approval").values()
+    assert course(nodes, failing) == expected
 
 
 def test_what_a_workflow_asks_for_does_not_hide_what_its_preflight_publishes(done: SetUp) -> None:
@@ -193,8 +212,8 @@ def test_without_a_folder_for_reports_a_workflow_ends_with_the_upgrade(tmp_path:
         removed = set_up(none, controller.environment, playbook=workflows)
         assert removed.status == 0, removed.output
         nodes = nodes_of(controller, workflow)
-        assert list(nodes) == NODES[1:]
-        assert nodes["upgrade"]["always_nodes"] == []
+        assert list(nodes) == NODES[2:]
+        assert course(nodes.values(), ["upgrade"]) == Course(["preflight", "approval", "upgrade"], failed=True)
         writes = len(controller.writes)
         again = set_up(none, controller.environment, playbook=workflows)
         assert again.status == 0, again.output

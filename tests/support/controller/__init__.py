@@ -15,10 +15,12 @@ from support.controller.credentials import Injection, inject
 from support.controller.described import Described
 from support.controller.rules import check_credential_type, check_rrule, check_survey
 from support.controller.server import TOKEN, Controller, Write
+from support.controller.workflow import Course, course
 
 __all__ = [
     "TOKEN",
     "Controller",
+    "Course",
     "Described",
     "Injection",
     "Refusal",
@@ -27,5 +29,6 @@ __all__ = [
     "check_credential_type",
     "check_rrule",
     "check_survey",
+    "course",
     "inject",
 ]

@@ -244,6 +244,8 @@ class Api:
             elif endpoint == "schedules":
                 check_rrule(values["rrule"])
                 self._check_extra_data(values["unified_job_template"], values["extra_data"])
+            elif endpoint == "workflow_job_template_nodes" and values["extra_data"]:
+                self._check_extra_data(values["unified_job_template"], values["extra_data"])
             elif endpoint == "job_templates":
                 self._check_file(values["playbook"])
             elif endpoint == "inventory_sources":
