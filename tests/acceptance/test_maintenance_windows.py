@@ -97,6 +97,16 @@ def test_a_wait_that_reaches_past_the_window_is_warned_of(role: Role) -> None:
     assert "What is started now may take 2 h, and the maintenance window closes in" in words(run)
 
 
+def test_an_upgrade_whose_add_ons_may_reach_past_the_window_is_warned_of(role: Role) -> None:
+    """Each may take four of the six hours that are left, so that neither alone reaches past the end."""
+    core_alone = role("--check", window=OPEN, wait_timeout=4 * 3600)
+    assert core_alone.status == 0, core_alone.output
+    assert "What is started now may take" not in words(core_alone)
+    with_addons = role("--check", window=OPEN, wait_timeout=4 * 3600, addons="all")
+    assert with_addons.status == 0, with_addons.output
+    assert "What is started now may take 8 h, and the maintenance window closes in" in words(with_addons)
+
+
 def test_a_hook_that_outlasts_the_window_leaves_the_site_alone(plone: PloneServer, role: Role, tmp_path: Path) -> None:
     """The hook changes the window to one that is closed, as if it had worked until then."""
     before, after = tmp_path / "before.yml", tmp_path / "after.yml"
