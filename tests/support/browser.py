@@ -40,6 +40,8 @@ FLAGS = (
     "--no-first-run",
 )
 TALLEST = 16_000
+SECONDS = 600
+"""For a script; a long page keeps axe busy for half a minute on a slow machine."""
 
 
 class Site(NamedTuple):
@@ -82,6 +84,7 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         # A home of its own, because Chromium keeps some files outside of its profile.
         self._driver = webdriver.Chrome(options, Service(DRIVER, env={"HOME": self._folder.name}))
+        self._driver.set_script_timeout(SECONDS)
 
     def __enter__(self) -> Browser:
         return self
