@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ._deadline import Deadline
@@ -59,6 +60,25 @@ class Outcome:
         return self.latest.versions.instance != self.before.versions.instance
 
     @property
+    def steps_run(self) -> list[str]:
+        """The titles of the steps that ran, in the order of the report.
+
+        Sites of one Zope process that are upgraded at the same time write into each other's reports (measured), so that
+        no title counts more often than it was pending, or than once where the site had not listed it.
+        """
+        ran = judge(self.report).steps_run
+        if self.before.steps is None:
+            return list(ran)
+        listed = Counter(step.title.strip() for step in self.before.steps)
+        seen: Counter[str] = Counter()
+        own = []
+        for title in ran:
+            seen[title] += 1
+            if seen[title] <= max(listed[title], 1):
+                own.append(title)
+        return own
+
+    @property
     def what_stands(self) -> str:
         """What a failure left in the database, as a sentence."""
         if self.after is None:
@@ -83,7 +103,7 @@ class Outcome:
             return f"Would upgrade from {before} to {after}: {len(self.before.steps or ())} steps are pending."
         if not self.posted:
             return f"Another run upgraded from {before} to {after}; this one posted nothing."
-        steps = f" in {len(judge(self.report).steps_run)} steps" if self.report else ""
+        steps = f" in {len(self.steps_run)} steps" if self.report else ""
         return f"Upgraded from {before} to {after}{steps}."
 
     def as_result(self, *, full_report: bool = False) -> dict[str, t.Any]:
@@ -98,7 +118,7 @@ class Outcome:
             "versions_before": self.before.versions.as_result(),
             "versions_after": after.versions.as_result(),
             "steps_pending": after.steps_as_result(),
-            "steps_run": list(judge(self.report).steps_run),
+            "steps_run": self.steps_run,
             "report": self.report.splitlines() if full_report else readable(self.report),
             "duration": round(self.duration, 3),
         }

@@ -132,7 +132,10 @@ steps_pending:
   returned: once the state was read
   sample: []
 steps_run:
-  description: The titles of the steps that ran, in order, from the report.
+  description:
+    - The titles of the steps that ran, in order, from the report.
+    - Sites of one Zope process that are upgraded at the same time write into each other's reports. A title is therefore
+      listed no more often than the step was pending.
   type: list
   elements: str
   returned: once the state was read
