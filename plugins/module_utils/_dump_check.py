@@ -24,6 +24,11 @@ from ._text import one_line
 SQL_END = b"database dump complete"
 """In the last lines of everything that pg_dump and pg_dumpall write as SQL."""
 
+UNPROVEN = (
+    "The server did not tell how long the file is, and nothing here can show whether it is whole. Fetch it with "
+    "'transport' set to sftp."
+)
+
 RunCommand = t.Callable[[t.Sequence[str]], "tuple[int, str, str]"]
 
 
@@ -67,10 +72,7 @@ def check(
             elif found == GZIP:
                 _check_gzip(file)
             elif not (length_known or (_ends_as_sql(file) if found == SQL else end_known or pg_restore)):
-                raise DamagedError(
-                    "The server did not tell how long the file is, and its format does not show whether it is whole. "
-                    "Fetch it with 'transport' set to sftp."
-                )
+                raise DamagedError(UNPROVEN)
     except (struct.error, zlib.error, EOFError, ValueError, OverflowError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise UpgradeError(f"{path} cannot be read: {error.strerror}.") from error
@@ -95,7 +97,9 @@ def _read_archive(
     status, _output, errors = run_command([pg_restore, *what, path])
     if not status:
         return ""
-    if "unsupported version" in errors and end_known:
+    if "unsupported version" in errors:
+        if not end_known:
+            raise DamagedError(UNPROVEN)
         return f"pg_restore here is too old for what was fetched, which was {checked}."
     raise DamagedError(f"The file that was fetched is damaged: pg_restore cannot read it: {one_line(errors)}.")
 

@@ -364,7 +364,8 @@ def _hint_for_a_stranger(answer: Answer) -> str:
     if name == "upload" and answer.status == TOO_LARGE:
         return "Something between here and the platform takes no body of that size; set 'transport' to sftp."
     is_unknown = answer.status in (404, 405, 501)
-    return USUAL_HINTS[name] if name in RESULT_URLS or (name == "skip_test" and is_unknown) else NOT_THE_PLATFORM
+    helps = name in RESULT_URLS or (name == "skip_test" and is_unknown)
+    return f"{NOT_THE_PLATFORM} {USUAL_HINTS[name]}" if helps else NOT_THE_PLATFORM
 
 
 def _json(answer: Answer) -> dict[str, t.Any] | None:

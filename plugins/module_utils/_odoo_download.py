@@ -22,7 +22,7 @@ from ._https_transfer import HttpsFetch, Known
 from ._odoo_client import passes_by_itself
 from ._odoo_module import OdooRequest, opened_request
 from ._odoo_request_file import Fetched, Fetching, utc_now
-from ._odoo_sftp import ALWAYS, AUTO, HTTPS, SFTP, SftpPreparation, transport_for
+from ._odoo_sftp import ALWAYS, AUTO, HTTPS, SFTP, SftpPreparation, is_passing, transport_for
 from ._odoo_states import DRAFT, IN_WORK, SUCCESS, state_of
 from ._options import without_secrets
 from ._part_file import SUFFIX, PartFile, give_name, open_part
@@ -200,10 +200,13 @@ class _Download:
         with open_part(self._dest) as part:
             try:
                 moved = self._fetch_by_sftp(part, document, sftp) if sftp else self._fetch_by_https(part, document)
-            except UpgradeError:
-                if not self._request.file.path or self._record.fetching is None:
+            except UpgradeError as error:
+                kept = self._record.fetching if self._request.file.path else None
+                if not kept:
                     part.discard()
-                raise
+                if not is_passing(error):
+                    raise
+                raise UpgradeError(f"{error} {_how_to_go_on(kept)}", **error.result) from error
             verdict = self._verify(part, moved)
             part.sync(self._mode)
             fetched = self._record.fetched = self._note(moved, part.mark)
@@ -329,6 +332,11 @@ class _Download:
             "connections": moved.connections if moved else 0,
         }
         return {"msg": msg, **self._request.result(document, changed=moved is not None, fetched=details)}
+
+
+def _how_to_go_on(kept: Fetching | None) -> str:
+    here = kept.done + sum(part.end - part.start for part in kept.segments) if kept else 0
+    return f"Run this again to go on: {here} bytes are here." if here else "Run this again to fetch it anew."
 
 
 def _held(noted: Fetching) -> Held:

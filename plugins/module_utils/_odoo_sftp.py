@@ -14,11 +14,12 @@ from dataclasses import replace
 
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
-from ._errors import OptionError
-from ._odoo_client import SftpAccess
+from ._errors import CallError, OptionError, UpgradeError
+from ._odoo_client import SftpAccess, passes_by_itself
 from ._odoo_module import OdooRequest
 from ._options import from_environment, require_not_negative
 from ._sftp import SftpServer
+from ._sftp_protocol import SftpBrokenError
 from ._ssh_host_keys import FirstSeen, GivenKey, HostKeys, KnownHosts, fingerprint
 from ._ssh_keys import Identity, identity
 
@@ -69,6 +70,11 @@ def transport_for(params: t.Mapping[str, t.Any], size: int) -> str:
         return str(params["transport"])
     keys_given = params["sftp_private_key"] or params["sftp_public_keys"]
     return SFTP if keys_given and size > threshold else HTTPS
+
+
+def is_passing(error: UpgradeError) -> bool:
+    """Whether a transfer that failed with this may go well later with nothing changed here."""
+    return isinstance(error, SftpBrokenError) or (isinstance(error, CallError) and passes_by_itself(error))
 
 
 def identity_of(params: t.Mapping[str, t.Any], *, agent: bool) -> Identity:

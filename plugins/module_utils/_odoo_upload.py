@@ -18,7 +18,7 @@ from ._dump import DumpFile, FileMark, HashedBody, Moved, hash_of, open_dump
 from ._errors import AnswerLostError, CallError, UpgradeError
 from ._odoo_module import OdooRequest, opened_request
 from ._odoo_request_file import Sending, Sent, utc_now
-from ._odoo_sftp import ALWAYS, SFTP, SftpPreparation, transport_for
+from ._odoo_sftp import ALWAYS, SFTP, SftpPreparation, is_passing, transport_for
 from ._odoo_states import DRAFT, state_of
 from ._progress import Progress
 from ._ranges import Held, Prefix, Segment
@@ -136,7 +136,13 @@ class _Upload:
             connections=params["connections"],
             progress=self._progress,
         )
-        return upload.run(self._earlier())
+        try:
+            return upload.run(self._earlier())
+        except UpgradeError as error:
+            if not is_passing(error):
+                raise
+            there = self._earlier() if self._request.file.path else None
+            raise UpgradeError(f"{error} {_how_to_go_on(there)}", **error.result) from error
 
     def _earlier(self) -> Held | None:
         """What an earlier run proved to be on the server of this very dump, unchanged since."""
@@ -185,3 +191,8 @@ class _Upload:
             "connections": moved.connections if moved else 0,
         }
         return {"msg": msg, **self._request.result(document, changed=moved is not None, sent=details)}
+
+
+def _how_to_go_on(there: Held | None) -> str:
+    count = there.prefix.size + sum(part.end - part.start for part in there.beyond) if there else 0
+    return f"Run this again to go on: {count} bytes are there." if count else "Run this again to send it anew."

@@ -170,7 +170,7 @@ def test_only_a_failure_of_its_own_leaves_open_what_the_platform_did(
 
 
 def test_a_call_that_an_older_platform_does_not_know() -> None:
-    with pytest.raises(CallError, match="answered 404 with an HTML page. Only later editions of the API know"):
+    with pytest.raises(CallError, match="answered 404 with an HTML page. .* Only later editions of the API know"):
         OneAnswer(b"<html>", 404).client.skip_test()
 
 
@@ -324,7 +324,8 @@ def test_an_error_page_in_place_of_a_result_is_a_failure(status: int) -> None:
     known = result_document(f"{API}/{KEY}/archive")
     with pytest.raises(CallError) as caught, http.client.open_result("archive", document=known):
         pass
-    assert f"GET upgraded/archive answered {status} with an HTML page. Read the state" in str(caught.value)
+    assert f"GET upgraded/archive answered {status} with an HTML page. Check 'api_url'" in str(caught.value)
+    assert "Read the state with odoo_upgrade_request_info" in str(caught.value)
     assert KEY not in str(caught.value)
 
 
