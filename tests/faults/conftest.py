@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from faults.elsewhere import Elsewhere, servers_elsewhere
 from faults.figures import figure, pytest_terminal_summary
 from faults.forked import ModuleRunner
+from support.odoo_job import Job
+from support.odoo_shop import Shop
+from support.platform import Platform
 
 # Imported for pytest, which looks for fixtures and hooks here.
 __all__ = ["elsewhere", "figure", "pytest_terminal_summary", "runner"]
@@ -29,3 +33,33 @@ def runner() -> Iterator[ModuleRunner]:
     """Runs modules in processes of their own."""
     with ModuleRunner() as modules:
         yield modules
+
+
+@pytest.fixture(scope="module")
+def running_platform() -> Iterator[Platform]:
+    """One platform for all tests of a module, that passes all states at once."""
+    with Platform(stage_seconds=0) as platform:
+        yield platform
+
+
+@pytest.fixture
+def job(running_platform: Platform, tmp_path: Path) -> Job:
+    """One database on a platform that was just reset."""
+    running_platform.reset()
+    return Job(running_platform, tmp_path / "work")
+
+
+@pytest.fixture(scope="module")
+def platform_server() -> Iterator[Platform]:
+    """One platform for all tests of a module, that stays in each state until it is told to advance."""
+    with Platform(stage_seconds=None) as platform:
+        yield platform
+
+
+@pytest.fixture
+def shop(platform_server: Platform, tmp_path: Path) -> Shop:
+    """One dump, and a request for it that was just made."""
+    platform_server.reset()
+    made = Shop(platform_server, tmp_path)
+    made.forget_calls()
+    return made

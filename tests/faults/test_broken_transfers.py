@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import stat
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.odoo_shop import HEAD, MEBIBYTE, SIZE, Shop, failed, sha256, sql_dump, succeeded
-from support.platform import Platform
 
 IN_FLIGHT = 16 * MEBIBYTE
 """Bytes that a reset may take with it: sent, and not yet confirmed or read."""
@@ -23,20 +21,6 @@ CUT = IN_FLIGHT + 4 * MEBIBYTE
 """A connection that is cut after so many bytes has made progress, whatever the reset takes with it."""
 
 TRANSPORTS = ("https", "sftp")
-
-
-@pytest.fixture(scope="module")
-def platform_server() -> Iterator[Platform]:
-    with Platform(stage_seconds=None) as platform:
-        yield platform
-
-
-@pytest.fixture
-def shop(platform_server: Platform, tmp_path: Path) -> Shop:
-    platform_server.reset()
-    made = Shop(platform_server, tmp_path)
-    made.forget_calls()
-    return made
 
 
 def test_a_broken_upload_goes_on_where_it_broke(shop: Shop) -> None:

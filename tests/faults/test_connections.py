@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,6 @@ SIZE = 48 * MEBIBYTE
 CUT = 8 * MEBIBYTE
 FAR = 0.05
 ARCHIVE = "upgraded/archive"
-
-
-@pytest.fixture(scope="module")
-def platform_server() -> Iterator[Platform]:
-    with Platform(stage_seconds=None) as platform:
-        yield platform
 
 
 @pytest.fixture

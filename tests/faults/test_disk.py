@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from support.odoo_job import Job
-from support.platform import SAMPLE_CONTRACT, Platform
+from support.platform import SAMPLE_CONTRACT
 
 CREATION = {
     "contract": SAMPLE_CONTRACT,
@@ -54,20 +54,6 @@ class Disk:
     def make_read_only(self, *, read_only: bool = True) -> None:
         option = f"remount,{'ro' if read_only else 'rw'}"
         subprocess.run(["mount", "-o", option, str(self.folder)], check=True)
-
-
-@pytest.fixture(scope="module")
-def running_platform() -> Iterator[Platform]:
-    """One platform for all tests of the module."""
-    with Platform(stage_seconds=0) as platform:
-        yield platform
-
-
-@pytest.fixture
-def job(running_platform: Platform, tmp_path: Path) -> Job:
-    """One database on a platform that was just reset; its files are on the ordinary disk."""
-    running_platform.reset()
-    return Job(running_platform, tmp_path / "work")
 
 
 @pytest.fixture

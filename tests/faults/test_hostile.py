@@ -13,7 +13,6 @@ import time
 import tracemalloc
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalSe
 from faults.figures import Figure
 from support.ansible_cli import run_module, run_playbook
 from support.odoo_job import Job
-from support.platform import Platform
 from support.plone.accounts import ADMIN
 
 MEBIBYTE = 1024 * 1024
@@ -34,20 +32,6 @@ LONGEST = 120
 
 MOST_MEMORY = 1024 * MEBIBYTE
 """Bytes of any one process of a run with all those steps: Ansible itself holds several copies of a result."""
-
-
-@pytest.fixture(scope="module")
-def running_platform() -> Iterator[Platform]:
-    """One platform for all tests of the module."""
-    with Platform(stage_seconds=0) as platform:
-        yield platform
-
-
-@pytest.fixture
-def job(running_platform: Platform, tmp_path: Path) -> Job:
-    """One database on a platform that was just reset."""
-    running_platform.reset()
-    return Job(running_platform, tmp_path / "work")
 
 
 def hostile_words(marker: Path) -> str:

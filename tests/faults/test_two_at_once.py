@@ -36,13 +36,6 @@ def running_platform() -> Iterator[Platform]:
         yield platform
 
 
-@pytest.fixture
-def job(running_platform: Platform, tmp_path: Path) -> Job:
-    """One database on a platform that was just reset."""
-    running_platform.reset()
-    return Job(running_platform, tmp_path / "work")
-
-
 @pytest.fixture(scope="module")
 def plone_server() -> Iterator[PloneServer]:
     """One server for all tests of the module."""
