@@ -68,14 +68,14 @@ def destination(params: t.Mapping[str, t.Any]) -> str:
     return dest
 
 
-def permissions(text: str) -> int:
-    """The permission bits in octal digits.
+def permissions(value: t.Any) -> int:
+    """The permission bits, of octal digits or of the number that YAML makes of such digits without quotes.
 
     :raises OptionError: it is anything else.
     """
     try:
-        mode = int(text, 8)
-    except ValueError:
+        mode = value if isinstance(value, int) and not isinstance(value, bool) else int(value, 8)
+    except (ValueError, TypeError):
         mode = -1
     if not 0 <= mode <= 0o777:
         raise OptionError("mode", 'must be octal digits in quotes, such as "0600".')

@@ -61,8 +61,9 @@ options:
     default: archive
   mode:
     description:
-      - The permissions of the file in octal digits. While it is being fetched only its owner has access.
-    type: str
+      - The permissions of the file as octal digits in quotes, such as V("0640"). Without quotes they need the leading
+        zero, as for M(ansible.builtin.file). While the file is being fetched, only its owner has access.
+    type: raw
     default: "0600"
   force:
     description:
@@ -217,7 +218,7 @@ def main() -> None:
             **progress_arguments(),
             "dest": {"type": "path", "required": True},
             "content": {"type": "str", "choices": ["archive", "sql"], "default": "archive"},
-            "mode": {"type": "str", "default": "0600"},
+            "mode": {"type": "raw", "default": "0600"},
             "force": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -267,6 +267,7 @@ def test_a_request_without_a_file(shop: Shop) -> None:
         ({"dest": "/nonexistent/x"}, ("dest", "does not exist")),
         ({"dest": "/tmp"}, ("dest", "is a folder")),
         ({"mode": "999"}, ("mode", "octal")),
+        ({"mode": 644}, ("mode", "octal")),
         ({"retries": -1}, ("retries",)),
         ({"sftp_threshold": "much"}, ("sftp_threshold",)),
     ),

@@ -104,15 +104,16 @@ def test_destinations(tmp_path: Path) -> None:
             destination({"dest": str(bad)})
 
 
-@pytest.mark.parametrize(("text", "mode"), (("0600", 0o600), ("640", 0o640), ("0o600", 0o600)))
-def test_permissions(text: str, mode: int) -> None:
-    assert permissions(text) == mode
+@pytest.mark.parametrize(("value", "mode"), (("0600", 0o600), ("640", 0o640), ("0o600", 0o600), (0o644, 0o644)))
+def test_permissions(value: str | int, mode: int) -> None:
+    """YAML makes a number of 0644 without quotes."""
+    assert permissions(value) == mode
 
 
-@pytest.mark.parametrize("text", ("", "rw", "0800", "1777", "-1", "384 "))
-def test_bad_permissions(text: str) -> None:
+@pytest.mark.parametrize("value", ("", "rw", "0800", "1777", "-1", "384 ", 644, -1, True, ["0600"], None))
+def test_bad_permissions(value: object) -> None:
     with pytest.raises(OptionError, match="'mode'"):
-        permissions(text)
+        permissions(value)
 
 
 def test_progress_gives_new_tries(monkeypatch: pytest.MonkeyPatch) -> None:
