@@ -6,31 +6,34 @@
 
 The report is the text that @upgrade returns and the only trace of a failure that the server hid behind HTTP 200. Its
 sentences are the same in Plone 5.2 to 6.2 (measured). It is captured by log handlers of the whole process, so lines of
-other requests can stand among ours: verdicts rest on lines that are there, never on how many.
+other requests can stand among ours, and titles and log lines of steps can hold any words: verdicts rest on whole lines,
+and on which of the closing sentences comes last, never on how many there are.
 
 Private to the collection: may change without notice.
 """
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
 SUCCESS = "Your Plone instance is now up-to-date."
-FAILURES = (
-    "Upgrade aborted. Error:",
-    "The upgrade path did NOT reach current version",
-    "Migration has failed",
-)
+ABORTED = "Upgrade aborted. Error:"
+CLOSING_FAILURES = ("The upgrade path did NOT reach current version", "Migration has failed")
 WARNINGS = (
     "Exception was thrown while cataloging",
     "Exception was thrown while updating role mappings",
     "Cannot import module",
 )
 STEP_DONE = "Ran upgrade step: "
+END_OF_STEPS = "End of upgrade path, main migration has finished."
 TRACEBACK = "Traceback (most recent call last):"
 CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
 """Between the tracebacks of a chain of exceptions; the last one is that which was not caught."""
+
+EXCEPTION_GROUP = re.compile("^  [|+] ")
+"""What stands before the lines of the traceback of an exception group."""
 
 TRACEBACK_LINES_KEPT = 4
 
@@ -40,7 +43,8 @@ class Verdict:
     """What a report proves.
 
     ``failures`` and ``warnings`` are its telling lines; ``error`` is the exception that stopped it, such as
-    ``ValueError: boom``, or empty; ``steps_run`` the titles of the steps that ran, in order.
+    ``ValueError: boom``, with all lines of its message, or empty; ``steps_run`` the titles of the steps that ran, in
+    order. ``reached_the_end`` is whether the sentence of success is there and none of failure behind it.
     """
 
     reached_the_end: bool
@@ -51,19 +55,25 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether everything ran: the closing sentence is there and no line of failure is."""
+        """Whether everything ran: it closes with the sentence of success, and nothing was aborted before.
+
+        Plone closes so after a step that was aborted, too, where one before it has committed the last version.
+        """
         return self.reached_the_end and not self.failures
 
 
 def judge(report: str) -> Verdict:
     """Judge the text of a report."""
     lines = [line.strip() for line in report.splitlines()]
+    aborted = tuple(line for line in lines if line == ABORTED)
+    success = max((number for number, line in enumerate(lines) if line == SUCCESS), default=-1)
+    closing = tuple(line for line in lines[success + 1 :] if line.startswith(CLOSING_FAILURES))
     return Verdict(
-        reached_the_end=any(SUCCESS in line for line in lines),
-        failures=_lines_with(lines, FAILURES),
-        warnings=_lines_with(lines, WARNINGS),
-        error=_error_after(report.splitlines(), FAILURES[0]),
-        steps_run=tuple(line.partition(STEP_DONE)[2] for line in lines if STEP_DONE in line),
+        reached_the_end=success >= 0 and not closing,
+        failures=aborted + closing,
+        warnings=tuple(line for line in lines if line.startswith(WARNINGS)),
+        error=_error_of_abort(report.splitlines()),
+        steps_run=tuple(line[len(STEP_DONE) :] for line in lines if line.startswith(STEP_DONE)),
     )
 
 
@@ -83,22 +93,25 @@ def readable(report: str) -> list[str]:
     return kept + _shortened(traceback or [])
 
 
-def _lines_with(lines: t.Iterable[str], markers: t.Iterable[str]) -> tuple[str, ...]:
-    return tuple(line for line in lines if any(marker in line for marker in markers))
+def _error_of_abort(lines: t.Sequence[str]) -> str:
+    """The exception that aborted the upgrade, with its message; empty where there is none."""
+    behind = _behind(lines, lambda line: line.strip() == ABORTED)
+    until = _position(behind, lambda line: line.strip().startswith((END_OF_STEPS, *CLOSING_FAILURES)))
+    told: t.Sequence[str] = [EXCEPTION_GROUP.sub("", line) for line in behind[:until]]
+    while any(line.startswith(CHAIN) for line in told):
+        told = _behind(told, lambda line: line.startswith(CHAIN))
+    frames = _behind(told, lambda line: TRACEBACK in line)
+    return "\n".join(frames[_position(frames, _ends_traceback) :]).strip()
 
 
-def _error_after(lines: t.Sequence[str], marker: str) -> str:
-    """The line of the exception that closes the tracebacks behind a marker; empty where there is none."""
-    start = next((number for number, line in enumerate(lines) if marker in line), len(lines))
-    in_traceback, error = False, ""
-    for line in lines[start:]:
-        if TRACEBACK in line:
-            in_traceback = True
-        elif in_traceback and _ends_traceback(line):
-            in_traceback, error = False, line.strip()
-        elif error and not in_traceback and line.strip() and not any(words in line for words in CHAIN):
-            break
-    return error
+def _position(lines: t.Sequence[str], is_mark: t.Callable[[str], bool]) -> int:
+    """Where the first line is that is a mark; behind the last line where none is."""
+    return next((number for number, line in enumerate(lines) if is_mark(line)), len(lines))
+
+
+def _behind(lines: t.Sequence[str], is_mark: t.Callable[[str], bool]) -> t.Sequence[str]:
+    """The lines behind the first one that is a mark; none where there is no mark."""
+    return lines[_position(lines, is_mark) + 1 :]
 
 
 def _ends_traceback(line: str) -> bool:

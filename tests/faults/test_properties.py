@@ -47,7 +47,13 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone_api import
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_credentials import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_journal import SiteJournal
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_report import FAILURES, SUCCESS, judge, readable
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone_report import (
+    ABORTED,
+    CLOSING_FAILURES,
+    SUCCESS,
+    judge,
+    readable,
+)
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_transactions import Transactions, plan_undo
 from ansible_collections.siteops.upgrades.plugins.module_utils._ranges import Segment
 from ansible_collections.siteops.upgrades.plugins.module_utils._ssh_keys import problem_of_public_key, read_public_keys
@@ -127,17 +133,18 @@ def reads_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_odoo_client, "READ_AGAIN_AFTER", ())
 
 
-TELLING = (SUCCESS, *FAILURES, "Traceback (most recent call last):", "  File", "Ran upgrade step: x")
+TELLING = (SUCCESS, ABORTED, *CLOSING_FAILURES, "Traceback (most recent call last):", "  File", "Ran upgrade step: x")
 LINES = st.lists(st.sampled_from(TELLING) | TEXT)
 
 
 @given(LINES)
-def test_a_report_is_good_only_with_its_closing_sentence_and_no_failure(lines: list[str]) -> None:
+def test_a_report_is_good_only_where_it_closes_with_success_and_nothing_was_aborted(lines: list[str]) -> None:
     report = "\n".join(lines)
     verdict = judge(report)
     shown = report.splitlines()
-    failed = any(sentence in line for sentence in FAILURES for line in shown)
-    assert verdict.good == (any(SUCCESS in line for line in shown) and not failed)
+    whole = [line.strip() for line in shown]
+    closing = [line for line in whole if line == SUCCESS or line.startswith(CLOSING_FAILURES)]
+    assert verdict.good == (closing[-1:] == [SUCCESS] and ABORTED not in whole)
     assert len(readable(report)) <= len(shown) + 1
     assert len(verdict.steps_run) <= len(shown)
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_report import judge, readable
 
 GOOD = """\
@@ -69,7 +71,32 @@ def test_a_failing_step_is_named_by_its_exception() -> None:
 
 def test_an_exception_without_a_message_and_one_of_several_lines() -> None:
     assert judge(BAD.replace("ValueError: boom", "NotImplementedError")).error == "NotImplementedError"
-    assert judge(BAD.replace(": boom", ": boom\n  and more\nand the end")).error == "ValueError: boom"
+    words = "ValueError: boom\n  and more\n\nand the end"
+    assert judge(BAD.replace("ValueError: boom", words)).error == words
+    assert judge(BAD.replace("ValueError: boom", "ValueError: \nbegins late")).error == "ValueError: \nbegins late"
+
+
+def test_the_parts_of_an_exception_group_are_told() -> None:
+    group = """\
+  + Exception Group Traceback (most recent call last):
+  |   File "/srv/plone/steps.py", line 12, in fail
+  |     raise ExceptionGroup("two", [ValueError("a"), KeyError("b")])
+  | ExceptionGroup: two (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | ValueError: a
+    +---------------- 2 ----------------
+    | KeyError: 'b'
+    +------------------------------------
+"""
+    error = judge(BAD.replace(TRACEBACK, group)).error
+    assert error.startswith("ExceptionGroup: two (2 sub-exceptions)\n")
+    assert "ValueError: a" in error
+    assert "KeyError: 'b'" in error
+
+
+def test_a_traceback_within_a_message_is_part_of_it() -> None:
+    words = f"RemoteError: the other side says\n{TRACEBACK}".strip()
+    assert judge(BAD.replace("ValueError: boom\n", f"{words}\n")).error == words
 
 
 def test_of_a_chain_of_exceptions_the_one_that_stopped_the_upgrade_is_named() -> None:
@@ -81,6 +108,41 @@ def test_of_a_chain_of_exceptions_the_one_that_stopped_the_upgrade_is_named() ->
         assert judge(BAD.replace(TRACEBACK, f"{TRACEBACK}\n{words}\n\n{second}")).error == (
             "RuntimeError: the step is broken"
         )
+
+
+@pytest.mark.parametrize("words", ("Upgrade aborted. Error:", "Migration has failed", "The upgrade path did NOT reach"))
+def test_a_title_that_speaks_of_failure_is_none(words: str) -> None:
+    for title in (words, f"{words} current version", f"Mend sites where it says: {words}", f"Mend this: {words}."):
+        verdict = judge(GOOD.replace("Miscellaneous", title))
+        assert (verdict.good, verdict.failures, verdict.steps_run[-1]) == (True, (), title)
+
+
+@pytest.mark.parametrize("words", ("Migration has failed", "Migration has failed for 3 members, who are left as they are"))
+def test_what_a_step_logs_before_the_closing_sentence_is_no_verdict(words: str) -> None:
+    verdict = judge(GOOD.replace("Ran upgrade step: Misc", f"{words}\nRan upgrade step: Misc"))
+    assert (verdict.good, verdict.failures) == (True, ())
+
+
+@pytest.mark.parametrize(
+    "report",
+    (
+        BAD.replace("Upgrade aborted", "Your Plone instance is now up-to-date.\nUpgrade aborted"),
+        BAD.replace("ValueError: boom", "ValueError: no\nYour Plone instance is now up-to-date."),
+        BAD.replace("Run to6019 upgrade profile.", "Your Plone instance is now up-to-date."),
+        NO_PATH.replace("End of", "Your Plone instance is now up-to-date.\nEnd of"),
+        NO_PATH.replace("The upgrade path did NOT reach current version.\nMigration has failed", "")
+        + "The log said: Your Plone instance is now up-to-date.",
+    ),
+)
+def test_success_that_somebody_else_speaks_of_is_none(report: str) -> None:
+    assert not judge(report).good
+
+
+def test_an_abort_is_one_although_plone_closes_with_success() -> None:
+    """A step that commits has brought the last version into the database, and the next one failed."""
+    closing = "The upgrade path did NOT reach current version.\nMigration has failed"
+    verdict = judge(BAD.replace(closing, "Your Plone instance is now up-to-date."))
+    assert (verdict.good, verdict.error) == (False, "ValueError: boom")
 
 
 def test_an_upgrade_without_a_path_has_no_exception() -> None:
