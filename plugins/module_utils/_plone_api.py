@@ -23,6 +23,9 @@ SYSTEM = "/@system"
 SERVICE_SINCE = {"@upgrade": "8.32.0", "@transactions": "8.29.0"}
 """The release of plone.restapi that brought a service (its change log)."""
 
+GATEWAY_STATUSES = (502, 503, 504)
+"""With what a gateway answers that cannot reach the server, or does not wait any longer."""
+
 TRACEBACK_LINES_KEPT = 6
 
 LOOK_BEHIND = "Check what answers there, and whether Plone runs."
@@ -67,7 +70,7 @@ class PloneApi:
         """
         answer = self._http.send(method, path, timeout=timeout, json=payload)
         strange = answer.status < 300 and bool(answer.body) and not answer.is_json
-        if strange or (answer.status >= 500 and not error_type(answer)):
+        if strange or (answer.status >= 500 and not _is_plones_failure(answer)):
             raise AnswerLostError(answer.call, _by_another(answer), status=answer.status)
         return self.expect_success(answer)
 
@@ -156,6 +159,17 @@ def error_type(answer: Answer) -> str:
     """
     name = str(_error_document(answer).get("type") or "")
     return name if name.isidentifier() else ""
+
+
+def _is_plones_failure(answer: Answer) -> bool:
+    """Whether a status of 500 and above is Plone's own, so that nothing was committed.
+
+    A gateway that gave up waiting may use the same words. What Zope answers 502 to 504 to is an exception that was
+    raised, and plone.restapi shows its traceback to managers (measured).
+    """
+    return bool(error_type(answer)) and (
+        answer.status not in GATEWAY_STATUSES or "traceback" in _error_document(answer)
+    )
 
 
 def _by_another(answer: Answer) -> str:

@@ -30,6 +30,11 @@ from ._text import one_line
 MOST_WARNINGS = 20
 """Lines of a report that become warnings; there is one for each object that could not be cataloged."""
 
+LOOK_AT_WHO_ANSWERS = (
+    "Servers with other code, another site or a cache may answer at this address. See that all servers behind it run "
+    "the same code and that nothing keeps the answers of @upgrade, or give the URL of one server; then run this again."
+)
+
 
 @dataclass
 class Outcome:
@@ -53,6 +58,15 @@ class Outcome:
     def latest(self) -> SiteState:
         """The state after, or before where the one after could not be read."""
         return self.after or self.before
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the database was read at the version of the code that was to be reached: the proof of an upgrade.
+
+        A server with older code on the same database calls itself up to date before the upgrade as well.
+        """
+        target = self.before.versions.fs
+        return self.after is not None and self.after.versions == Versions(instance=target, fs=target)
 
     @property
     def moved(self) -> bool:
@@ -188,6 +202,12 @@ class UpgradeRun:
     def _perform_alone(self, journal: SiteJournal, first_seen: SiteState) -> Outcome:
         state = self._client.site_state()
         outcome = Outcome(state, self._dry_run, after=state)
+        if state.versions.fs != first_seen.versions.fs:
+            raise UpgradeFailed(
+                f"Nothing was posted: {self._client.url} told {first_seen.versions.fs} as the version of the code, and "
+                f"then {state.versions.fs}. {LOOK_AT_WHO_ANSWERS}",
+                outcome,
+            )
         if not journal.remembers:
             outcome.warnings.append(
                 "There is no folder to remember a posted upgrade in (~/.local/state or XDG_STATE_HOME): "
@@ -196,7 +216,7 @@ class UpgradeRun:
         earlier = journal.posted(_what(state))
         if earlier and state.name == PENDING:
             self._wait_for_earlier_run(journal, earlier, outcome)
-        if outcome.latest.name == UP_TO_DATE:
+        if outcome.arrived:
             journal.clear()
             if not self._dry_run:
                 outcome.before = first_seen
@@ -215,7 +235,7 @@ class UpgradeRun:
         )
 
         def decided() -> bool:
-            return outcome.latest.name == UP_TO_DATE or not earlier.may_be_running
+            return outcome.arrived or not earlier.may_be_running
 
         self._tell("upgrading in an earlier run")
         self._read_until(decided, outcome, self._deadline)
@@ -263,12 +283,13 @@ class UpgradeRun:
             journal.clear()
             return
         journal.clear()
-        self._read_back(answer.versions, outcome)
+        trouble = self._read_back(answer.versions, outcome)
         self._must_be_good("The upgrade", outcome)
-        if outcome.latest.name != UP_TO_DATE:
+        if not outcome.arrived:
+            reads = f"still reads {_versions(outcome)}." if outcome.after else f"cannot be read.{trouble}"
             raise UpgradeFailed(
-                f"The report says that the upgrade is complete, but the site reads {_versions(outcome)}. Run this "
-                "again; if it stays like that, look at the server's log.",
+                f"The report says that the upgrade is complete, but {self._client.url} {reads} "
+                f"{outcome.what_stands} {LOOK_AT_WHO_ANSWERS}",
                 outcome,
             )
 
@@ -318,8 +339,8 @@ class UpgradeRun:
     def _decide_by_reading(self, journal: SiteJournal, entry: Posted, lost: AnswerLostError, outcome: Outcome) -> None:
         """After a lost answer: read the state until the upgrade is proven or the deadline has passed."""
         self._tell("upgrading without an answer")
-        trouble = self._read_until(lambda: outcome.latest.name == UP_TO_DATE, outcome, self._deadline)
-        if outcome.latest.name == UP_TO_DATE:
+        trouble = self._read_until(lambda: outcome.arrived, outcome, self._deadline)
+        if outcome.arrived:
             proof = "The state read afterwards proves the upgrade. Its report is lost: look at the server's log."
             outcome.warnings.append(f"{lost} {proof}")
             return
@@ -333,10 +354,13 @@ class UpgradeRun:
     def _tell(self, what: str) -> None:
         self._progress.state(what, at_most=self._deadline.remaining)
 
-    def _read_back(self, claimed: Versions, outcome: Outcome) -> None:
-        """Prove an answer by reading the state; where that is not yet what it said, read again for a moment."""
-        self._read_until(
-            lambda: outcome.after is not None and outcome.after.versions == claimed,
+    def _read_back(self, claimed: Versions, outcome: Outcome) -> str:
+        """Prove an answer by reading the state; where that is not yet what it said, read again for a moment.
+
+        Returns what hindered the last read.
+        """
+        return self._read_until(
+            lambda: outcome.arrived or (outcome.after is not None and outcome.after.versions == claimed),
             outcome,
             Deadline(READ_BACK_SECONDS),
         )

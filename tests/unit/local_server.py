@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import itertools
 import json
 import socket
 import ssl
@@ -196,6 +197,16 @@ def routed(**replies: Reply | t.Mapping[str, Reply]) -> Reply:
         for_method = replies.get(handler.command, nothing)
         chosen = for_method if callable(for_method) else for_method.get(handler.path, nothing)
         chosen(handler)
+
+    return reply
+
+
+def in_turn(*replies: Reply) -> Reply:
+    """One reply after the other, the last one for ever; for a route of its own."""
+    following = itertools.chain(replies, itertools.repeat(replies[-1]))
+
+    def reply(handler: Handler) -> None:
+        next(following)(handler)
 
     return reply
 

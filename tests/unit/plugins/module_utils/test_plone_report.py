@@ -117,7 +117,9 @@ def test_a_title_that_speaks_of_failure_is_none(words: str) -> None:
         assert (verdict.good, verdict.failures, verdict.steps_run[-1]) == (True, (), title)
 
 
-@pytest.mark.parametrize("words", ("Migration has failed", "Migration has failed for 3 members, who are left as they are"))
+@pytest.mark.parametrize(
+    "words", ("Migration has failed", "Migration has failed for 3 members, who are left as they are")
+)
 def test_what_a_step_logs_before_the_closing_sentence_is_no_verdict(words: str) -> None:
     verdict = judge(GOOD.replace("Ran upgrade step: Misc", f"{words}\nRan upgrade step: Misc"))
     assert (verdict.good, verdict.failures) == (True, ())
