@@ -13,8 +13,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ._deadline import Deadline
-from ._errors import AnswerLostError, CallError, UpgradeError
-from ._plone_addons import INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Addons
+from ._errors import AnswerLostError, CallError, UnexpectedAnswerError, UpgradeError
+from ._http import call_name
+from ._plone_addons import ADDONS, INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Addons
 from ._plone_client import READ_BACK_SECONDS, PloneClient
 from ._plone_journal import CORE_UPGRADE, Posted, SiteJournal, open_journal, settle
 from ._plone_state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE
@@ -115,7 +116,7 @@ class AddonRun:
         self._deadline = Deadline(wait_timeout)
         self._interval = wait_interval
 
-    def foresee(self, names: t.Sequence[str]) -> Outcome:
+    def foresee(self, names: t.Sequence[str] | None) -> Outcome:
         """What :meth:`perform` would do once the core is up to date, from reading alone."""
         outcome = self._begin(names)
         changes = [self._needed(outcome, name) for name in outcome.names]
@@ -124,10 +125,10 @@ class AddonRun:
             forget_if_done(self._client.url, outcome.addons)
         return outcome
 
-    def perform(self, names: t.Sequence[str]) -> Outcome:
+    def perform(self, names: t.Sequence[str] | None) -> Outcome:
         """Change what needs it, at most one POST for each add-on; nothing is posted where nothing is to do.
 
-        :param names: the add-ons in order; none stands for all that are behind.
+        :param names: the add-ons in order; None stands for all that are behind.
         :raises OptionError: an add-on is unknown to the site.
         :raises AddonsFailed: one of them did not get there.
         """
@@ -146,7 +147,10 @@ class AddonRun:
             self._refuse_during_upgrade(journal, outcome)
             for name in outcome.names:
                 # Read anew each time: an add-on brings those along that it depends on.
-                outcome.addons = self._addons.read(must_hold=outcome.names)
+                try:
+                    self._read_again(outcome)
+                except CallError as error:
+                    raise AddonsFailed(str(error), outcome, error) from error
                 change = self._needed(outcome, name)
                 if change:
                     self._apply(change, journal, outcome)
@@ -160,13 +164,30 @@ class AddonRun:
                 f"An earlier run posted {earlier.what} and did not see its end. {journal.advice(earlier)}", outcome
             )
 
-    def _begin(self, names: t.Sequence[str]) -> Outcome:
+    def _begin(self, names: t.Sequence[str] | None) -> Outcome:
         """The add-ons as they are, and the state of the core where it matters."""
-        addons = self._addons.read(must_hold=names)
-        outcome = Outcome(addons, names or [name for name, addon in addons.items() if addon.state == PENDING])
+        addons = self._addons.read(must_hold=names or ())
+        if names is None:
+            names = [name for name, addon in addons.items() if addon.state == PENDING]
+        outcome = Outcome(addons, names)
         if self._state != ABSENT and any(self._needed(outcome, name) for name in outcome.names):
             outcome.core_state = self._client.site_state().name
         return outcome
+
+    def _read_again(self, outcome: Outcome) -> None:
+        """Read the add-ons anew into the outcome.
+
+        :raises CallError: they cannot be read, or one is not listed any more; the outcome stays as it is.
+        """
+        addons = self._addons.read()
+        gone = [name for name in outcome.names if name not in addons]
+        if gone:
+            raise UnexpectedAnswerError(
+                call_name("GET", f"{self._client.url}{ADDONS}"),
+                f"lists no {', '.join(gone)} any more",
+                hint="Another site may have answered, or other code. Look at what stands in front of Plone.",
+            )
+        outcome.addons = addons
 
     def _needed(self, outcome: Outcome, name: str) -> Change | None:
         """The change that an add-on needs, if any.
@@ -228,7 +249,8 @@ class AddonRun:
             return
         except CallError as error:
             journal.clear()
-            raise AddonsFailed(f"{change.addon.id}: {error} Nothing of it was committed.", outcome, error) from error
+            stands = self._what_stands(change, outcome)
+            raise AddonsFailed(f"{change.addon.id}: {error} {stands}", outcome, error) from error
         journal.clear()
         done, trouble = self._read_until_done(change, outcome, Deadline(READ_BACK_SECONDS))
         if not done:
@@ -238,6 +260,19 @@ class AddonRun:
                 f"{addon.installed_version or 'no version'}.{trouble} The server's log may tell why.",
                 outcome,
             )
+
+    def _what_stands(self, change: Change, outcome: Outcome) -> str:
+        """What a change that failed left of the add-on, as a sentence; what was committed goes into the outcome."""
+        try:
+            self._read_again(outcome)
+        except CallError as error:
+            return f"Whether anything was committed is unknown: the add-ons could not be read afterwards. {error}"
+        addon = outcome.addons[change.addon.id]
+        reads = f"{addon.state} at {addon.installed_version or 'no version'}"
+        if (addon.installed, addon.installed_version) == (change.addon.installed, change.addon.installed_version):
+            return f"It is as it was: {reads}."
+        outcome.changes.append(change.as_result(addon))
+        return f"It is no longer as it was: now it is {reads}."
 
     def _wait_until_done(
         self, change: Change, journal: SiteJournal, entry: Posted, outcome: Outcome, lost: str
@@ -256,7 +291,7 @@ class AddonRun:
         while True:
             trouble = ""
             try:
-                outcome.addons = self._addons.read()
+                self._read_again(outcome)
             except CallError as error:
                 trouble = f" The last read failed: {error}"
             else:

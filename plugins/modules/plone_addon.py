@@ -41,7 +41,7 @@ options:
     description:
       - The ids of the add-ons, in the order in which they are to be changed.
       - Required unless O(state=latest). Without it, all installed add-ons that are behind are upgraded, in the order in
-        which the server lists them.
+        which the server lists them. An empty list names no add-on.
       - The server does not report which add-on depends on which. List those first that others depend on. What an add-on
         installs or upgrades by itself is not changed a second time.
     type: list
@@ -164,7 +164,7 @@ def change(module: AnsibleModule) -> dict[str, t.Any]:
     require_positive(params, "wait_timeout", "wait_interval")
     waiting = {option: params[option] for option in ("wait_timeout", "wait_interval")}
     addons = AddonRun(plone_client(module), state=params["state"], progress=Progress(module), **waiting)
-    names = list(dict.fromkeys(params["name"] or ()))
+    names = None if params["name"] is None else list(dict.fromkeys(params["name"]))
     try:
         outcome = addons.foresee(names) if module.check_mode else addons.perform(names)
     except AddonsFailed as failed:
