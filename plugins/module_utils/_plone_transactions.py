@@ -13,13 +13,16 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ._errors import UpgradeError
+from ._errors import CallError, UpgradeError
 from ._plone_api import PloneApi
 
 TRANSACTIONS = "/@transactions"
 CORE_UPGRADE = "POST_application_json_@upgrade"
 ADDON_CHANGE = "POST_application_json_@addons"
 UNDO = "PATCH_application_json_@transactions"
+
+OWN_ENTRY = "/@search?metadata_fields=getPath&path.depth=0"
+"""Finds the entry that a site has in its own catalog, with its path in the database (from Plone 6.0 on; measured)."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,11 @@ class Transaction:
         return self.call == UNDO
 
     @property
+    def root(self) -> str:
+        """The first part of the path that was called; empty where it is not known."""
+        return self.site.split("/")[1] if self.site else ""
+
+    @property
     def undoes_upgrade(self) -> bool:
         """Whether it took an upgrade back; Plone writes what was undone into its description."""
         return self.is_undo and (CORE_UPGRADE in self.description or ADDON_CHANGE in self.description)
@@ -99,6 +107,13 @@ class Transactions:
         """
         return self._api.read(TRANSACTIONS, _transactions)
 
+    def site_path(self) -> str:
+        """The path of the site in the database, which its URL need not show; empty where the site does not tell it."""
+        try:
+            return self._api.read(OWN_ENTRY, _own_path)
+        except CallError:
+            return ""
+
     def undo(self, transactions: t.Sequence[Transaction]) -> None:
         """Undo these together, newest first, or none of them.
 
@@ -109,31 +124,55 @@ class Transactions:
 
 @dataclass(frozen=True)
 class UndoPlan:
-    """What an undo would take back, newest first; ``lost`` are those of them that are not upgrades."""
+    """What an undo would take back of a site, newest first; ``lost`` are those that are not its upgrades."""
 
+    site: str
     transactions: tuple[Transaction, ...]
 
     @property
     def lost(self) -> tuple[Transaction, ...]:
         """What would be thrown away besides the upgrade."""
-        return tuple(transaction for transaction in self.transactions if not transaction.is_upgrade)
+        return tuple(one for one in self.transactions if not one.is_upgrade or one.site != self.site)
 
 
-def plan_undo(transactions: t.Sequence[Transaction], *, back_to: str = "", include_later: bool = False) -> UndoPlan:
-    """What to undo so that the newest upgrade, or everything after ``back_to``, is taken back.
+def which_site(transactions: t.Sequence[Transaction], url_path: str) -> str:
+    """The path in the database of a site that does not tell it: that of its URL, or the only one there is.
+
+    :raises UpgradeError: the transactions are of several sites, and none has the path of the URL.
+    """
+    upgraded = {transaction.site for transaction in transactions if transaction.is_upgrade}
+    roots = {transaction.root for transaction in transactions if transaction.root}
+    if url_path in upgraded or not upgraded:
+        return url_path
+    if len(upgraded) == 1 and len(roots) == 1:
+        return upgraded.pop()
+    raise UpgradeError(
+        "Not undone: the site does not tell its path in the database, which has transactions of several "
+        f"({', '.join(f'/{root}' for root in sorted(roots))}). "
+        "Give the URL by which Zope itself knows the site, such as http://localhost:8080/Plone."
+    )
+
+
+def plan_undo(
+    transactions: t.Sequence[Transaction], *, site: str, back_to: str = "", include_later: bool = False
+) -> UndoPlan:
+    """What to undo so that the newest upgrade of a site, or everything after ``back_to``, is taken back.
 
     Transactions of other sites in the database are left alone. The plan is empty where nothing is to be undone.
 
+    :param site: the path of the site in the database.
     :raises UpgradeError: it would throw away more than upgrades and ``include_later`` does not say so, or ``back_to``
         is not among the transactions.
     """
-    candidates = _after(transactions, back_to) if back_to else _newest_upgrade_and_later(transactions)
-    undone = any(transaction.undoes_upgrade for transaction in candidates)
+    later_ones = _after(transactions, back_to) if back_to else transactions
+    candidates = [transaction for transaction in later_ones if transaction.belongs_to(site)]
+    if not back_to:
+        candidates = _newest_upgrade_and_later(candidates, site)
+    undone = any(transaction.undoes_upgrade and transaction.site == site for transaction in candidates)
     if undone or not any(transaction.may_be_upgrade for transaction in candidates):
-        return UndoPlan(())
-    site = next((transaction.site for transaction in candidates if transaction.is_upgrade), "")
-    plan = UndoPlan(tuple(transaction for transaction in candidates if transaction.belongs_to(site)))
-    later = plan.lost if back_to else plan.transactions[:-1]
+        return UndoPlan(site, ())
+    plan = UndoPlan(site, tuple(candidates))
+    later = plan.lost if back_to else tuple(candidates[:-1])
     if later and not include_later:
         told = "; ".join(f"{one.time} {one.user.strip()} {one.description or 'no description'}" for one in later[:5])
         more = f" and {len(later) - 5} more" if len(later) > 5 else ""
@@ -154,9 +193,18 @@ def _after(transactions: t.Sequence[Transaction], back_to: str) -> list[Transact
     return list(transactions[: ids.index(back_to)])
 
 
-def _newest_upgrade_and_later(transactions: t.Sequence[Transaction]) -> list[Transaction]:
-    calls = [transaction.call for transaction in transactions]
-    return list(transactions[: calls.index(CORE_UPGRADE) + 1]) if CORE_UPGRADE in calls else []
+def _newest_upgrade_and_later(transactions: t.Sequence[Transaction], site: str) -> list[Transaction]:
+    for number, transaction in enumerate(transactions):
+        if transaction.call == CORE_UPGRADE and transaction.site == site:
+            return list(transactions[: number + 1])
+    return []
+
+
+def _own_path(document: dict[str, t.Any]) -> str:
+    paths = [item["getPath"] for item in document["items"]]
+    if len(paths) > 1 or not all(isinstance(path, str) and path.startswith("/") for path in paths):
+        raise ValueError("a site has one path")
+    return paths[0].rstrip("/") if paths else ""
 
 
 def _whole(number: t.Any) -> int:

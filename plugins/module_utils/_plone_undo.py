@@ -12,15 +12,16 @@ from __future__ import annotations
 import itertools
 import typing as t
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ._deadline import Deadline
 from ._errors import AnswerLostError, CallError, UpgradeError
 from ._plone_addon_change import is_over
 from ._plone_addons import Addons
 from ._plone_client import READ_BACK_SECONDS, PloneClient
-from ._plone_journal import CORE_UPGRADE, Posted, SiteJournal, open_journal
+from ._plone_journal import API_PREFIX, CORE_UPGRADE, Posted, SiteJournal, open_journal
 from ._plone_state import UP_TO_DATE, SiteState
-from ._plone_transactions import Transaction, Transactions, UndoPlan, plan_undo
+from ._plone_transactions import Transaction, Transactions, UndoPlan, plan_undo, which_site
 
 BAD_REQUEST = 400
 
@@ -82,7 +83,8 @@ def _undo_alone(
     before = client.site_state()
     service = Transactions(client)
     transactions = service.read()
-    plan = plan_undo(transactions, back_to=back_to, include_later=include_later)
+    site = service.site_path() or which_site(transactions, urlsplit(client.url.removesuffix(API_PREFIX)).path)
+    plan = plan_undo(transactions, site=site, back_to=back_to, include_later=include_later)
     if foresee or not plan.transactions:
         return Outcome(before, before, plan, foreseen=foresee)
     if journal and journal.entry:
@@ -100,7 +102,7 @@ def _undo_alone(
             f"still at {before.versions.instance}. With 'include_later' all later transactions are undone together.",
             **error.result,
         ) from error
-    _require_undone(service, transactions[0], said)
+    _require_undone(service, site, transactions[0], said)
     return Outcome(before, client.site_state(), plan)
 
 
@@ -118,7 +120,7 @@ def _require_ended(client: PloneClient, before: SiteState, journal: SiteJournal,
     )
 
 
-def _require_undone(service: Transactions, newest_before: Transaction, said: str) -> None:
+def _require_undone(service: Transactions, site: str, newest_before: Transaction, said: str) -> None:
     """Read the transactions until the undo is among those that came later; whatever answered the call is no proof.
 
     :raises UpgradeError: it does not come to be there.
@@ -128,7 +130,7 @@ def _require_undone(service: Transactions, newest_before: Transaction, said: str
         trouble = ""
         try:
             later = itertools.takewhile(lambda one: one.id != newest_before.id, service.read())
-            if any(transaction.is_undo for transaction in later):
+            if any(transaction.is_undo and transaction.site == site for transaction in later):
                 return
         except CallError as error:
             trouble = f" The last read failed: {error}"

@@ -302,8 +302,8 @@ def test_a_list_of_public_keys_holds_nothing_else(folder: Path, lines: list[byte
 def test_transactions_are_read_or_refused(document: Any) -> None:
     found = in_words(lambda: Transactions(plone(document)).read())
     if found:
-        in_words(lambda: plan_undo(found))
-        in_words(lambda: plan_undo(found, back_to=found[-1].id, include_later=True))
+        in_words(lambda: plan_undo(found, site="/Plone"))
+        in_words(lambda: plan_undo(found, site="/Plone", back_to=found[-1].id, include_later=True))
 
 
 ADDON = some("id", "title", "is_installed", "upgrade_info", "version", "uninstall_profile_id")
