@@ -18,6 +18,9 @@ import typing as t
 SHORTEST_PAUSE = 1.0
 """Seconds between two looks at first."""
 
+LEAST_TIME_TO_LOOK = 10.0
+"""Seconds for the last look, which comes when the deadline has passed; a server at work may be slow."""
+
 PART_OF_WAIT = 0.1
 """A pause as a part of the time that was waited until it begins."""
 
@@ -80,6 +83,11 @@ class Deadline:
     def passed(self) -> bool:
         """Whether no time is left."""
         return self.remaining <= 0
+
+    @property
+    def time_to_look(self) -> float:
+        """Seconds for one look at what is waited for: what is left, and enough for an answer where that is little."""
+        return round(max(self.remaining, LEAST_TIME_TO_LOOK), 1)
 
     @property
     def too_close(self) -> bool:

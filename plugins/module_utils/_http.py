@@ -174,6 +174,7 @@ class HttpClient:
         self.base_url = base_url
         self.timeout = timeout
         self._verify = verify
+        self._read_again_after: tuple[float, ...] = READ_AGAIN_AFTER
         self._session = requests.Session()
         # Without an auth of its own requests takes one from ~/.netrc, in place of ours.
         self._session.auth = auth or (lambda request: request)
@@ -193,13 +194,20 @@ class HttpClient:
         other.base_url = base_url
         return other
 
+    def look(self, seconds: float) -> HttpClient:
+        """The same for somebody who looks again and again: reads are tried once, in no more than ``seconds``."""
+        other = copy.copy(self)
+        other.timeout = min(self.timeout, seconds)
+        other._read_again_after = ()
+        return other
+
     def get(self, path: str, *, params: t.Mapping[str, str] | None = None) -> Answer:
         """Read a document; a passing fault is read again twice, and not before the server asked for it.
 
         :raises NotSentError: the server cannot be reached.
         :raises AnswerLostError: no whole answer within the timeout.
         """
-        for pause in (*READ_AGAIN_AFTER, None):
+        for pause in (*self._read_again_after, None):
             try:
                 answer = self._exchange("GET", path, self.timeout, params=params)
             except (NotSentError, AnswerLostError):

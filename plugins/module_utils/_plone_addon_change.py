@@ -174,12 +174,14 @@ class AddonRun:
             outcome.core_state = self._client.site_state().name
         return outcome
 
-    def _read_again(self, outcome: Outcome) -> None:
+    def _read_again(self, outcome: Outcome, deadline: Deadline | None = None) -> None:
         """Read the add-ons anew into the outcome.
 
+        :param deadline: that of a caller who reads again.
         :raises CallError: they cannot be read, or one is not listed any more; the outcome stays as it is.
         """
-        addons = self._addons.read()
+        client = self._client.look(deadline.time_to_look) if deadline is self._deadline else self._client
+        addons = Addons(client).read()
         gone = [name for name in outcome.names if name not in addons]
         if gone:
             raise UnexpectedAnswerError(
@@ -291,7 +293,7 @@ class AddonRun:
         while True:
             trouble = ""
             try:
-                self._read_again(outcome)
+                self._read_again(outcome, deadline)
             except CallError as error:
                 trouble = f" The last read failed: {error}"
             else:

@@ -31,6 +31,7 @@ TRACEBACK_LINES_KEPT = 6
 LOOK_BEHIND = "Check what answers there, and whether Plone runs."
 LET_THROUGH = "Have what stands in front of Plone, such as a login page or a firewall, let this call through."
 
+S = t.TypeVar("S", bound="PloneApi")
 T = t.TypeVar("T")
 
 
@@ -45,6 +46,10 @@ class PloneApi:
     def url(self) -> str:
         """The URL of the site."""
         return self._http.base_url
+
+    def look(self: S, seconds: float) -> S:
+        """The same site for one look of many: see :meth:`HttpClient.look`."""
+        return type(self)(self._http.look(seconds), self._credentials)
 
     def get(self, path: str) -> Answer:
         """The answer of a service, whatever its status.

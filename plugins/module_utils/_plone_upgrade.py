@@ -366,17 +366,24 @@ class UpgradeRun:
         )
 
     def _read_until(self, decided: t.Callable[[], bool], outcome: Outcome, deadline: Deadline) -> str:
-        """Read the state until it is decided or the deadline has passed; returns what hindered the last read."""
-        trouble = self._read(outcome)
+        """Read the state until it is decided or the deadline has passed; returns what hindered the last read.
+
+        Towards the end of ``wait_timeout`` a server that hangs must not hold a read up for longer than that.
+        """
+        trouble = self._read(outcome, deadline)
         pauses = deadline.pauses(self._interval)
         while not decided() and next(pauses, None) is not None:
-            trouble = self._read(outcome)
+            trouble = self._read(outcome, deadline)
         return trouble
 
-    def _read(self, outcome: Outcome) -> str:
-        """Read the state into the outcome; what hinders it is returned in words and not raised."""
+    def _read(self, outcome: Outcome, deadline: Deadline | None = None) -> str:
+        """Read the state into the outcome; what hinders it is returned in words and not raised.
+
+        :param deadline: that of a caller who reads again.
+        """
+        client = self._client.look(deadline.time_to_look) if deadline is self._deadline else self._client
         try:
-            outcome.after = self._client.site_state()
+            outcome.after = client.site_state()
         except CallError as error:
             outcome.after = None
             return f" The last read failed: {error}"

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing as t
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils import _plone_addon_change
+from ansible_collections.siteops.upgrades.plugins.module_utils import _deadline, _plone_addon_change
 from ansible_collections.siteops.upgrades.plugins.module_utils._http import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_addon_change import AddonRun, AddonsFailed
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_client import PloneClient
@@ -24,6 +25,7 @@ from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     in_turn,
     page,
     routed,
+    silence,
 )
 
 if t.TYPE_CHECKING:
@@ -92,6 +94,13 @@ def test_what_was_done_is_told_when_the_list_goes_away_in_between() -> None:
     assert str(error).startswith("GET /@addons was answered 403 with an HTML page")
     assert error.outcome.as_result()["changed"]
     assert error.outcome.as_result()["changes"] == [{"id": "a", "action": "upgrade", "from": "1", "to": "2"}]
+
+
+def test_a_server_that_hangs_does_not_hold_the_last_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look would take the 20 seconds of a quick call, three times."""
+    monkeypatch.setattr(_deadline, "LEAST_TIME_TO_LOOK", 0.5)
+    error = failure(OLD, OLD, silence, a=page(504))
+    assert re.search(r"The last read failed: GET /@addons got no whole answer within (0\.\d|1) seconds\.", str(error))
 
 
 def test_what_a_failed_change_left_is_read() -> None:

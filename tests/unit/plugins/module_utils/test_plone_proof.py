@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing as t
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils import _plone_upgrade
+from ansible_collections.siteops.upgrades.plugins.module_utils import _deadline, _plone_upgrade
 from ansible_collections.siteops.upgrades.plugins.module_utils._http import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone_credentials import Credentials
@@ -23,6 +24,7 @@ from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     in_turn,
     page,
     routed,
+    silence,
 )
 
 if t.TYPE_CHECKING:
@@ -101,6 +103,13 @@ def test_a_proof_that_cannot_be_read_is_missed() -> None:
 
 def test_the_proof_counts_whatever_the_answer_claims() -> None:
     assert upgrade(done("6205", "6018"), PENDING, PENDING, NEW_CODE).as_result()["changed"]
+
+
+def test_a_server_that_hangs_does_not_hold_the_last_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look would take the 20 seconds of a quick call, three times."""
+    monkeypatch.setattr(_deadline, "LEAST_TIME_TO_LOOK", 0.5)
+    error = failure(page(504), PENDING, PENDING, silence)
+    assert re.search(r"The last read failed: GET /@upgrade got no whole answer within (0\.\d|1) seconds\.", str(error))
 
 
 def test_nothing_is_posted_to_servers_with_different_code() -> None:

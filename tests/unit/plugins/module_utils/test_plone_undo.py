@@ -81,7 +81,7 @@ def test_an_undo_before_the_call_proves_nothing() -> None:
 
 def test_the_undo_of_another_site_is_not_believed() -> None:
     with pytest.raises(UpgradeError, match="show no undo"):
-        run(document({}), document([{**UNDO, "description": UNDO["description"].replace("Plone", "Other")}, UPGRADE]))
+        run(document({}), document([{**UNDO, "description": "/Other/PATCH_application_json_@transactions"}, UPGRADE]))
 
 
 # Several sites in one database
