@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 import typing as t
 from dataclasses import dataclass
 
 from ._errors import OptionError
+
+SURROGATES = re.compile("[\ud800-\udfff]")
+"""What Python makes of bytes of the environment that are no UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ class Credentials:
             raise OptionError("username", "is missing; a password needs one.")
         if ":" in username:
             raise OptionError("username", "must not hold a colon: HTTP Basic authentication cannot carry it.")
+        for option, value in (("username", username), ("password", password)):
+            if SURROGATES.search(value):
+                raise OptionError(option, "holds bytes that are no UTF-8; look at where it is read from.")
         if not token.isprintable() or not token.isascii() or " " in token:
             raise OptionError("token", "holds a space, a line end or another character that no token has.")
         return cls(username, password, token)

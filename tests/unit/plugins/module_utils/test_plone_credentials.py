@@ -39,6 +39,8 @@ def credentials(username: str | None = None, password: str | None = None, token:
         ({"username": "admin", "token": "aaaa.bbbb.cccc"}, "token", "not both"),
         ({"password": PASSWORD, "token": "aaaa.bbbb.cccc"}, "token", "not both"),
         ({"username": "ad:min", "password": PASSWORD}, "username", "must not hold a colon"),
+        ({"username": "ad\udcffmin", "password": PASSWORD}, "username", "no UTF-8"),
+        ({"username": "admin", "password": f"{PASSWORD}\udcff"}, "password", "no UTF-8"),
         ({"token": "aaaa.bbbb.cccc\n"}, "token", "a line end"),
         ({"token": "aaaa.bbbb.cccc\r\nX-Injected: yes"}, "token", "a line end"),
         ({"token": "Bearer aaaa.bbbb.cccc"}, "token", "holds a space"),
