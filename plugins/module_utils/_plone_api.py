@@ -86,7 +86,7 @@ class PloneApi:
         """
         if answer.status < 300:
             return answer
-        if answer.status == 401:
+        if answer.status == 401 and error_type(answer):
             raise CallError(answer.call, "was refused (401 Unauthorized)", status=401, hint=self._why_unauthorized())
         if answer.status == 404:
             raise CallError(answer.call, "found nothing (404)", status=404, hint=self._why_not_found(answer))

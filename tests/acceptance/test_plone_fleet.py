@@ -292,3 +292,39 @@ def test_one_command_upgrades_core_and_add_on_of_every_site(fleet: PloneServer, 
     assert upgrade() == [0, 0]
     assert {request.method for request in fleet.requests()} == {"GET"}
     assert [row["state"] for row in status(inventory.path)[1]] == ["up_to_date", "up_to_date"]
+
+
+def core_versions(fleet: PloneServer) -> list[str]:
+    return [fleet.call("GET", f"{url}/@upgrade")[1]["versions"]["instance"] for url in fleet.urls]
+
+
+@pytest.mark.parametrize("front", ("", "/VirtualHostBase/https/www.example.org:443"), ids=("direct", "virtual host"))
+def test_the_undo_of_one_site_leaves_the_other_as_it_is(fleet: PloneServer, front: str) -> None:
+    first, second = (
+        {**options(fleet), "url": f"{fleet.root_url}{front}/{site_id}{'/VirtualHostRoot' if front else ''}"}
+        for site_id in fleet.site_ids
+    )
+    assert run_module("plone_upgrade", second).result["changed"]
+    nothing = run_module("plone_upgrade_undo", first)
+    assert (nothing.failed, nothing.result["changed"]) == (False, False), nothing.output
+    assert run_module("plone_upgrade", first).result["changed"]
+    undone = run_module("plone_upgrade_undo", second)
+    assert (undone.failed, undone.result["changed"]) == (False, True), undone.output
+    assert core_versions(fleet) == [NEWEST, "6018"]
+    again = run_module("plone_upgrade_undo", second)
+    assert (again.failed, again.result["changed"]) == (False, False), again.output
+    assert core_versions(fleet) == [NEWEST, "6018"]
+
+
+def test_a_site_that_goes_back_takes_no_other_with_it(fleet: PloneServer, tmp_path: Path) -> None:
+    fleet.fault(addon_error="ValueError")
+    hosts = {
+        "bad": {"plone_upgrade_url": fleet.urls[0], "plone_upgrade_addons": ["siteops.testaddon"]},
+        "good": {"plone_upgrade_url": fleet.urls[1]},
+    }
+    plain = tmp_path / "hosts.yml"
+    plain.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+    undo = json.dumps({"plone_upgrade_undo_on_failure": True, "plone_upgrade_rehearsal": "skip"})
+    run = run_playbook("siteops.upgrades.plone_upgrade", "-i", str(plain), "-e", undo, env=CREDENTIALS)
+    assert (run.recap["bad"]["failed"], run.recap["good"]["failed"]) == (1, 0), run.output
+    assert core_versions(fleet) == ["6018", NEWEST]

@@ -179,6 +179,7 @@ def test_other_failures_are_told_in_the_servers_words(reply: Reply, says: str) -
         ),
         (page(503), "503 with an HTML page"),
         (answer(b"", 500), "500 with an empty body"),
+        (page(401), "401 with an HTML page"),
         (page(403), "403 with an HTML page"),
         (answer(b"", 304), "304 with an empty body"),
         (page(502), "502 with an HTML page"),
