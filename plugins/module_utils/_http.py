@@ -47,6 +47,9 @@ MOST_REDIRECTS = 5
 READ_AGAIN_AFTER = (0.5, 2.0)
 """Seconds before the second and the third try of a GET."""
 
+FROM_THE_SERVER = {"Cache-Control": "no-cache"}
+"""Has a cache on the way ask the server (RFC 9111): a state that is read is a proof."""
+
 PASSING_STATUSES = frozenset((429, 502, 504))
 """503 only without JSON: Zope answers it, with JSON, for a KeyError in Python code, which stays (measured)."""
 
@@ -209,7 +212,7 @@ class HttpClient:
         """
         for pause in (*self._read_again_after, None):
             try:
-                answer = self._exchange("GET", path, self.timeout, params=params)
+                answer = self._exchange("GET", path, self.timeout, params=params, headers=FROM_THE_SERVER)
             except (NotSentError, AnswerLostError):
                 if pause is None:
                     raise

@@ -80,6 +80,8 @@ def test_what_a_read_sends() -> None:
     # Plone answers 404 to more than one media type (measured).
     assert seen.headers["accept"] == "application/json"
     assert seen.headers["authorization"] == BASIC
+    # What a cache kept would be no proof of anything.
+    assert seen.headers["cache-control"] == "no-cache"
 
 
 def test_what_a_call_that_writes_sends() -> None:
