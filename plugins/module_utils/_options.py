@@ -20,6 +20,9 @@ from ansible.module_utils.basic import env_fallback
 
 from ._errors import OptionError
 
+GREATEST = 1_000_000_000
+"""Thirty years in seconds; the system's timers refuse ten times as many."""
+
 
 def from_environment(variable: str, **option: t.Any) -> dict[str, t.Any]:
     """An option of an argument spec that falls back to an environment variable."""
@@ -66,13 +69,15 @@ def verification(params: t.Mapping[str, t.Any]) -> bool | str:
 
 
 def require_positive(params: t.Mapping[str, t.Any], *options: str) -> None:
-    """Refuse numbers of seconds (or of anything) that are not above zero.
+    """Refuse numbers of seconds (or of anything) that are not above zero, or more than a clock can count.
 
     :raises OptionError: names the option.
     """
     for option in options:
         if params[option] <= 0:
             raise OptionError(option, f"must be greater than 0, not {params[option]}.")
+        if params[option] > GREATEST:
+            raise OptionError(option, f"must be no greater than {GREATEST}, as {params[option]} is.")
 
 
 def require_not_negative(params: t.Mapping[str, t.Any], option: str) -> None:

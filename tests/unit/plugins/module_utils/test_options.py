@@ -115,6 +115,8 @@ def test_a_client_is_not_made_of_bad_options(given: dict[str, t.Any], option: st
 def test_numbers_that_are_not_above_zero() -> None:
     with pytest.raises(OptionError, match="^Option 'wait_interval': must be greater than 0, not -1.$"):
         require_positive({"wait_timeout": 1, "wait_interval": -1}, "wait_timeout", "wait_interval")
+    with pytest.raises(OptionError, match="^Option 'wait_timeout': must be no greater than 1000000000, as 9"):
+        require_positive({"wait_timeout": 99999999999}, "wait_timeout")
     require_positive({"wait_timeout": 1}, "wait_timeout")
 
 
