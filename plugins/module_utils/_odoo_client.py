@@ -390,11 +390,11 @@ def _failures(value: t.Any) -> list[dict[str, t.Any]]:
 def _sftp_access(access: t.Any) -> SftpAccess:
     hostname, user = str(access["hostname"]), str(access["sftp_user"])
     # The sample of the document shows the file with and without the slash of the server's first folder.
-    name = str(access.get("shared_file") or "").removeprefix("/")
+    told = access.get("shared_file")
+    name = None if told is None else str(told).removeprefix("/")
     port = whole_number(str(access["sftp_port"])) or 0
-    usable = (
-        hostname and user and all(text.isprintable() and not text.startswith("-") for text in (hostname, user, name))
-    )
-    if not usable or "/" in name or name in (".", "..") or not 0 < port < 65536:
+    texts = [text for text in (hostname, user, name) if text is not None]
+    usable = all(text and text.isprintable() and not text.startswith("-") for text in texts)
+    if not usable or "/" in (name or "") or name in (".", "..") or not 0 < port < 65536:
         raise ValueError("not an SFTP server")
-    return SftpAccess(hostname, port, user, name, str(access.get("sample_command") or ""))
+    return SftpAccess(hostname, port, user, name or "", str(access.get("sample_command") or ""))

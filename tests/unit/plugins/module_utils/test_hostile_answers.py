@@ -74,7 +74,9 @@ def test_a_key_that_could_not_be_kept_is_no_key(key: str) -> None:
         OdooClient(HttpClient(server.url)).create({"contract": "M1"})
 
 
-@pytest.mark.parametrize("url", ("https://[::1", "http://]/", "ftp://h/x", "file:///etc/passwd", "javascript:1", "//h/x"))
+@pytest.mark.parametrize(
+    "url", ("https://[::1", "http://]/", "ftp://h/x", "file:///etc/passwd", "javascript:1", "//h/x")
+)
 def test_a_result_url_that_is_none(url: str) -> None:
     with LocalServer(document({"request": {"state": "done", "upgraded_dump_url": url}})) as server:
         client = OdooClient(HttpClient(server.url, timeout=5), "1", KEY)
