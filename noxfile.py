@@ -254,7 +254,7 @@ def docs(session: nox.Session) -> None:
     checks.install("docs", extra=("ansible-core",))
     everything = ("--plugin-docs", "--check-extra-docs-refs", "--validate-collection-refs=all")
     checks.run_each(
-        partial(checks.run, "antsibull-docs", "lint-collection-docs", *everything, "."),
+        partial(checks.run, "python", str(HELPERS / "docs_lint.py"), "lint-collection-docs", *everything, "."),
         partial(checks.run, "antsibull-changelog", "lint"),
         partial(checks.pytest, "tests/docs/test_guides.py"),
         partial(build_site, checks),

@@ -1,16 +1,17 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules and playbooks started as a user starts them: with Ansible's own commands, in processes of their own."""
+"""Modules and playbooks run as a user runs them: by Ansible's own commands, in processes of their own."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from support import ansible_forks
 
 COLLECTION = "siteops.upgrades"
 SECONDS = 300
@@ -63,7 +64,7 @@ def run_module(name: str, options: Mapping[str, Any], *flags: str, env: Mapping[
     command = ["ansible", "localhost", "-m", f"{COLLECTION}.{name}", *flags]
     if options:
         command += ["-a", json.dumps(dict(options))]
-    ended = subprocess.run(command, env=environment(env), capture_output=True, text=True, timeout=SECONDS, check=False)
+    ended = ansible_forks.run(command, env=environment(env), seconds=SECONDS)
     output = ended.stdout + ended.stderr
     start = re.search(r"^localhost \| \w+!? => ", ended.stdout, re.MULTILINE)
     if not start:
@@ -81,7 +82,7 @@ def playbook_command(playbook: str, *arguments: str) -> list[str]:
 def run_playbook(playbook: str, *arguments: str, env: Mapping[str, str] | None = None) -> PlaybookRun:
     """Run a playbook to its end."""
     command = playbook_command(playbook, *arguments)
-    ended = subprocess.run(command, env=environment(env), capture_output=True, text=True, timeout=SECONDS, check=False)
+    ended = ansible_forks.run(command, env=environment(env), seconds=SECONDS)
     return PlaybookRun(ended.returncode, _recap(ended.stdout), ended.stdout + ended.stderr)
 
 
