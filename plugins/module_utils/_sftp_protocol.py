@@ -309,7 +309,7 @@ class SftpSession:
             while message:
                 sent = self._channel.send(message)
                 if not sent:
-                    raise SftpBrokenError("The SFTP server ended the connection.")
+                    raise _broken()
                 unsent = message[sent:]
                 message, rest = unsent + bytes(rest[: PACKET - len(unsent)]), rest[max(0, PACKET - len(unsent)) :]
         except (OSError, EOFError) as error:
@@ -343,14 +343,15 @@ class SftpSession:
             except (OSError, EOFError) as error:
                 raise _broken(error) from error
             if not come:
-                raise SftpBrokenError("The SFTP server ended the connection.")
+                raise _broken()
             parts.append(come[:missing])
             self._come = come[missing:]
             missing -= len(parts[-1])
         return parts[-1] if len(parts[-1]) == count else memoryview(b"".join(parts))
 
 
-def _broken(error: BaseException) -> SftpBrokenError:
+def _broken(error: BaseException | None = None) -> SftpBrokenError:
+    """What to raise at the end of a connection; whether that is an error for this machine depends on chance."""
     if isinstance(error, TimeoutError) or type(error).__name__ == "timeout":
         return SftpBrokenError("The SFTP server fell silent.")
     reason = getattr(error, "strerror", None)

@@ -418,7 +418,7 @@ WHILE_CONNECTING = "This happens while connecting, which is a call of its own he
 WHILE_CONNECTED = "This happens to a connection that stands."
 ANY_SIZE = "A result may have any size."
 
-ENDED = "The SFTP server ended the connection. | The connection to the SFTP server was lost"
+ENDED = "The connection to the SFTP server was lost"
 SILENT = "said nothing for … seconds"
 ALL_WENT_WELL = "The server answered as if all went well. The transactions read afterwards show no undo."
 NOT_SO = "The server answered that the install of … went well, but … reads not_installed"
