@@ -289,7 +289,7 @@ class UpgradeRun:
             reads = f"still reads {_versions(outcome)}." if outcome.after else f"cannot be read.{trouble}"
             raise UpgradeFailed(
                 f"The report says that the upgrade is complete, but {self._client.url} {reads} "
-                f"{outcome.what_stands} {LOOK_AT_WHO_ANSWERS}",
+                f"What was committed is not proven. {LOOK_AT_WHO_ANSWERS}",
                 outcome,
             )
 

@@ -91,14 +91,14 @@ def test_what_another_server_reads_is_no_proof(answered: Reply, read: Reply) -> 
 
 def test_what_may_answer_instead_is_told() -> None:
     error = failure(done("6205", "6205"), PENDING, PENDING, OLD_CODE)
-    assert "still reads 6018 in the database and 6018 in the code. Nothing was committed" in str(error)
+    assert "still reads 6018 in the database and 6018 in the code. What was committed is not proven." in str(error)
     assert "Servers with other code, another site or a cache may answer at this address." in str(error)
 
 
 def test_a_proof_that_cannot_be_read_is_missed() -> None:
     error = failure(done("6205", "6205"), PENDING, PENDING, page(403))
     assert "GET /@upgrade was answered 403 with an HTML page" in str(error)
-    assert "Whether anything was committed is unknown" in str(error)
+    assert "What was committed is not proven." in str(error)
 
 
 def test_the_proof_counts_whatever_the_answer_claims() -> None:
