@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import struct
 import typing as t
@@ -83,8 +82,7 @@ def test_a_session_goes_on_after_a_transfer_was_given_up() -> None:
         list(session.write(handle, blocks(session)))
     session.close(handle)
     assert session.stat("f").size == len(CONTENT)
-    with contextlib.closing(session.read(session.open("f", TO_READ), [(0, len(CONTENT))])) as given_up:
-        next(given_up)
+    next(iter(session.read(session.open("f", TO_READ), [(0, len(CONTENT))])))
     assert read(session, (0, len(CONTENT))) == CONTENT
 
 
