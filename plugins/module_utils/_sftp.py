@@ -14,6 +14,7 @@ import socket
 import threading
 import typing as t
 
+from ._bundled_socket import BundledChannel, BundledSocket
 from ._sftp_protocol import SftpBrokenError, SftpDeniedError, SftpError, SftpSession
 from ._ssh_host_keys import HostKeys, place_of
 from ._ssh_keys import Identity, paramiko_module, public_line
@@ -110,8 +111,9 @@ class SftpServer:
             raise SftpBrokenError(f"The SFTP server {where} cannot be reached: {reason}.") from error
         stack.callback(connection.close)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bundled = BundledSocket(connection, self._timeout)
         try:
-            transport = paramiko.Transport(connection)
+            transport = paramiko.Transport(bundled)
             stack.callback(transport.close)
             self._agree(transport, access)
             transport.start_client(timeout=self._timeout)
@@ -160,7 +162,7 @@ class SftpServer:
             if transport.is_active():
                 raise SftpError(f"The SSH server offers no SFTP: {_reason(error)}.") from error
             raise SftpBrokenError(f"The SSH connection was lost: {_reason(error)}.") from error
-        return SftpSession(channel, sessions)
+        return SftpSession(BundledChannel(channel, transport.sock), sessions)
 
 
 def _key_type(algorithm: str) -> str:

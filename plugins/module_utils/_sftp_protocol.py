@@ -19,6 +19,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
+from ._bundled_socket import SilentPeerError
 from ._errors import UpgradeError
 from ._text import one_line
 
@@ -67,10 +68,13 @@ class SftpBrokenError(SftpError):
 
 
 class Channel(t.Protocol):
-    """What carries the bytes: paramiko's channel, or anything with these methods."""
+    """What carries the bytes."""
 
     def send(self, data: bytes) -> int:
         """Send what fits into one packet, and tell how much that was; raises OSError where that is not possible."""
+
+    def flush(self) -> None:
+        """Have all that was sent go out now; raises OSError."""
 
     def recv(self, size: int) -> bytes:
         """Some bytes, none at the end; raises OSError."""
@@ -312,6 +316,7 @@ class SftpSession:
                     raise _broken()
                 unsent = message[sent:]
                 message, rest = unsent + bytes(rest[: PACKET - len(unsent)]), rest[max(0, PACKET - len(unsent)) :]
+            self._channel.flush()
         except (OSError, EOFError) as error:
             raise _broken(error) from error
 
@@ -352,7 +357,7 @@ class SftpSession:
 
 def _broken(error: BaseException | None = None) -> SftpBrokenError:
     """What to raise at the end of a connection; whether that is an error for this machine depends on chance."""
-    if isinstance(error, TimeoutError) or type(error).__name__ == "timeout":
+    if isinstance(error, (TimeoutError, SilentPeerError)) or type(error).__name__ == "timeout":
         return SftpBrokenError("The SFTP server fell silent.")
     reason = getattr(error, "strerror", None)
     return SftpBrokenError(f"The connection to the SFTP server was lost{f' ({reason})' if reason else ''}.")
