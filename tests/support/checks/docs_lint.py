@@ -23,5 +23,5 @@ def make_plain_folder(suffix: str | None = None, prefix: str | None = None, dir:
 
 
 if __name__ == "__main__":
-    tempfile.mkdtemp = make_plain_folder
+    tempfile.mkdtemp = make_plain_folder  # type: ignore[assignment]  # it is overloaded there
     sys.exit(main())
