@@ -22,7 +22,7 @@ INDEX = $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-u
 
 help:
 	@echo "make demo         upgrade a real Plone, and an Odoo dump on the rehearsal platform, step by step"
-	@echo "make test         every check, on the newest ansible-core that this machine's Pythons run"
+	@echo "make test         the checks, on the newest ansible-core that this machine's Pythons run"
 	@echo "make test-matrix  sanity and integration tests on every ansible-core from 2.16 to the newest"
 	@echo "make test-faults  every fault of servers and networks at every call; takes minutes"
 	@echo "make bench        every benchmark, beside curl, sftp and playbooks by hand; takes an hour or more"
