@@ -62,7 +62,7 @@ options:
   mode:
     description:
       - The permissions of the file as octal digits in quotes, such as V("0640"). Without quotes they need the leading
-        zero, as for M(ansible.builtin.file). While the file is being fetched, only its owner has access.
+        zero, as for C(ansible.builtin.file). While the file is being fetched, only its owner has access.
     type: raw
     default: "0600"
   force:
