@@ -43,7 +43,7 @@ test: $(TOOLS)/done pythons
 
 test-matrix: $(TOOLS)/done pythons
 	@rm -f $(BUILD)/results/matrix.json
-	@$(NOX) --parallel $(JOBS) --tags matrix --report $(BUILD)/results/matrix.json; status=$$?; \
+	@$(NOX) --tags matrix --report $(BUILD)/results/matrix.json; status=$$?; \
 	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/matrix.json && exit $$status
 
 test-faults: $(TOOLS)/done pythons

@@ -12,7 +12,6 @@ Run it with the Python of the environment that holds ansible-core and pip.
 
 from __future__ import annotations
 
-import os
 import pathlib
 import subprocess
 import sys
@@ -65,10 +64,7 @@ def provide(version: str) -> None:
     """Put the wheel of pip ``version`` and an installer for it into ansible-test's cache."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(CACHE), f"pip=={version}"]
     subprocess.run(command, check=True)
-    # Written beside its place first: another row of the matrix may be reading it.
-    unfinished = CACHE / f"{installer(version).name}.{os.getpid()}"
-    unfinished.write_text(INSTALLER.format(version=version), encoding="utf-8")
-    unfinished.replace(installer(version))
+    installer(version).write_text(INSTALLER.format(version=version), encoding="utf-8")
     print(f"{HOST} cannot be reached: pip {version} for ansible-test comes from the package index")
 
 
