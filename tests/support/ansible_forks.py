@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible's own commands, without the second that each of them takes to import itself.
+"""Ansible's own commands, without the second that each of them takes to import itself, or one of its modules.
 
 Run as a program, this is a process that has the commands imported and forks for each run. The fork has the arguments,
 the environment and the streams that a new process would have. Ansible reads its settings while it is imported, so there
@@ -24,6 +24,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
+
+from support import module_forks
 
 COMMANDS = {"ansible": "ansible.cli.adhoc", "ansible-playbook": "ansible.cli.playbook"}
 USUALLY_NEEDED = (
@@ -98,13 +100,14 @@ def serve(orders: IO[str], answers: IO[str]) -> None:
     """Fork for each order, and answer with the exit status, or null where the time was over."""
     for module in (*COMMANDS.values(), *USUALLY_NEEDED):
         importlib.import_module(module)
-    for line in orders:
-        order = json.loads(line)
-        child = os.fork()
-        if not child:
-            _be_command(order)
-        answers.write(json.dumps(_end_of(child, order["seconds"])) + "\n")
-        answers.flush()
+    with module_forks.interpreter() as interpreter:
+        for line in orders:
+            order = json.loads(line)
+            child = os.fork()
+            if not child:
+                _be_command(order, interpreter)
+            answers.write(json.dumps(_end_of(child, order["seconds"])) + "\n")
+            answers.flush()
 
 
 def _end_of(child: int, seconds: float) -> int | None:
@@ -119,7 +122,7 @@ def _end_of(child: int, seconds: float) -> int | None:
         os.close(descriptor)
 
 
-def _be_command(order: Mapping[str, Any]) -> NoReturn:
+def _be_command(order: Mapping[str, Any], interpreter: str) -> NoReturn:
     """Be the process that runs the command, and end."""
     status: Any = 1
     try:
@@ -129,6 +132,8 @@ def _be_command(order: Mapping[str, Any]) -> NoReturn:
         os.environ.clear()
         os.environ.update(order["env"])
         sys.argv = order["command"]
+        # Where nothing else is set, Ansible has its modules run by the Python that it runs with itself.
+        sys.executable = interpreter
         importlib.import_module(COMMANDS[sys.argv[0]]).main()
         status = 0
     except SystemExit as end:

@@ -148,7 +148,7 @@ def test_a_compressed_answer_is_whole() -> None:
 @pytest.mark.parametrize(("header", "seconds"), (("7", 7.0), ("", None), ("soon", None), ("-1", None), (" 5 ", 5.0)))
 def test_retry_after(header: str, seconds: float | None) -> None:
     with LocalServer(answer(status=503, Retry_After=header)) as server:
-        assert client(server.url).get("/").retry_after == seconds
+        assert client(server.url).send("POST", "/", json={}).retry_after == seconds
 
 
 @pytest.mark.parametrize(("until", "seconds"), (("08:49:57", 20.0), ("08:49:37", 0.0), ("08:00:00", 0.0)))

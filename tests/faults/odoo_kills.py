@@ -1,23 +1,20 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role odoo_upgrade killed at any moment and run again: the request is made once, and the result is whole."""
+"""A play of the role odoo_upgrade that is killed and run again: the request is made once, and the result is whole."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-import pytest
-
 from faults.figures import Figure
-from faults.kills import ATTEMPTS, EARLIER, FRACTIONS, killed_after, seconds_of
+from faults.kills import ATTEMPTS, EARLIER, killed_after, seconds_of
 from support.ansible_cli import PlaybookRun
 from support.odoo_job import Job
 from support.platform import SAMPLE_CONTRACT, Platform
@@ -31,16 +28,10 @@ WIDENED = ("create", "upload", "request_sftp_access", "process")
 CREATION = {"contract": SAMPLE_CONTRACT, "email": "john.doe@example.com", "target": "18.0"}
 
 
-@pytest.fixture(scope="module")
-def running_platform() -> Iterator[Platform]:
-    """One platform for all tests of a worker."""
-    with Platform(stage_seconds=0.4) as platform:
-        yield platform
-
-
 def ready(platform: Platform, folder: Path, way: str) -> Job:
     """A job on a platform that acts at once and answers late, and breaks transfers off: so a kill can come between."""
     platform.reset()
+    platform.settings.update({"stage_seconds": 0.4})
     for call in WIDENED:
         platform.fault("delay", call, seconds=0.6)
     platform.fault("cut_download", "upgraded/*", after=2 * MEBIBYTE)
@@ -83,20 +74,16 @@ def continue_after_create(job: Job, ended: PlaybookRun) -> None:
     assert run.result["changed"], run.output
 
 
-@pytest.mark.parametrize("fraction", FRACTIONS, ids=lambda fraction: f"{fraction:.2f}")
-@pytest.mark.parametrize("way", SIZES)
-def test_a_killed_play_is_finished_by_the_next(
-    running_platform: Platform, tmp_path: Path, figure: Figure, way: str, fraction: float
-) -> None:
-    platform = running_platform
+def finished_by_the_next(platform: Platform, folder: Path, figure: Figure, way: str, fraction: float) -> None:
+    """Kill a play after a part of its time, run it again, and look at what became of it."""
     seconds = undisturbed_seconds(platform, way)
     former = os.umask(0)
     try:
         for attempt in range(ATTEMPTS):
-            job = ready(platform, tmp_path / f"work{attempt}", way)
+            job = ready(platform, folder / f"work{attempt}", way)
             kept = {path.name for path in job.folder.iterdir()}
             after = seconds * fraction * EARLIER**attempt
-            killed = killed_after(job.command(), {}, after, tmp_path / "killed.log")
+            killed = killed_after(job.command(), {}, after, folder / "killed.log")
             if killed:
                 break
         left_behind = {path.name for path in job.folder.iterdir()}

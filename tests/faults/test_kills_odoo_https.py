@@ -1,0 +1,22 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role odoo_upgrade killed at any moment while its dump goes by HTTPS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from faults.figures import Figure
+from faults.kills import FRACTIONS
+from faults.odoo_kills import finished_by_the_next
+from support.platform import Platform
+
+
+@pytest.mark.parametrize("fraction", FRACTIONS, ids=lambda fraction: f"{fraction:.2f}")
+def test_a_killed_play_is_finished_by_the_next(
+    running_platform: Platform, tmp_path: Path, figure: Figure, fraction: float
+) -> None:
+    finished_by_the_next(running_platform, tmp_path, figure, "https", fraction)
