@@ -21,7 +21,10 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -37,6 +40,9 @@ USUALLY_NEEDED = (
 )
 """What the commands import when they run."""
 
+MOST_PARENTS = 4
+"""Some tests have settings of their own, and every parent takes memory."""
+
 Ended = subprocess.CompletedProcess[str]
 
 
@@ -45,16 +51,23 @@ class _Parent:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.making_a_run = threading.Lock()
+        self._interpreter = _interpreter()
         command = [sys.executable, "-m", "support.ansible_forks"]
         self._process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        atexit.register(self._end)
+        atexit.register(self.end)
 
     def run(self, command: Sequence[str], env: Mapping[str, str], seconds: float) -> Ended:
         assert self._process.stdin
         assert self._process.stdout
         with tempfile.TemporaryDirectory() as folder:
             streams = [Path(folder) / name for name in ("stdout", "stderr")]
-            order = {"command": command, "env": dict(env), "streams": list(map(str, streams)), "seconds": seconds}
+            order = {
+                "command": command,
+                "env": dict(env),
+                "interpreter": self._interpreter,
+                "streams": list(map(str, streams)),
+                "seconds": seconds,
+            }
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             status = json.loads(self._process.stdout.readline())
@@ -63,13 +76,17 @@ class _Parent:
             raise subprocess.TimeoutExpired(command, seconds, *written)
         return Ended(command, status, *written)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the process, which makes no run."""
+        atexit.unregister(self.end)
         assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait()
+        self._process.stdout.close()
 
 
-_parents: dict[object, _Parent] = {}
+_parents: OrderedDict[object, _Parent] = OrderedDict()
 _finding = threading.Lock()
 
 
@@ -78,8 +95,8 @@ def run(command: Sequence[str], *, env: Mapping[str, str], seconds: float) -> En
 
     :raises subprocess.TimeoutExpired: it took longer; it was killed.
     """
-    parent = _parent_for(env)
-    if not parent.making_a_run.acquire(blocking=False):
+    parent = _taken(env)
+    if not parent:
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=seconds, check=False)
     try:
         return parent.run(command, env, seconds)
@@ -87,27 +104,40 @@ def run(command: Sequence[str], *, env: Mapping[str, str], seconds: float) -> En
         parent.making_a_run.release()
 
 
-def _parent_for(env: Mapping[str, str]) -> _Parent:
+def _taken(env: Mapping[str, str]) -> _Parent | None:
+    """The process for this environment, to be released after the run; none where it is making another run."""
     # A file of settings may lie in the present folder, or at home.
     settings = (os.getcwd(), *sorted(item for item in env.items() if item[0].startswith(("ANSIBLE_", "HOME", "PY"))))
     with _finding:
         if settings not in _parents:
+            idle = [key for key, parent in _parents.items() if not parent.making_a_run.locked()]
+            for key in idle[: max(0, len(_parents) + 1 - MOST_PARENTS)]:
+                _parents.pop(key).end()
             _parents[settings] = _Parent(env)
-        return _parents[settings]
+        _parents.move_to_end(settings)
+        parent = _parents[settings]
+        return parent if parent.making_a_run.acquire(blocking=False) else None
+
+
+@cache
+def _interpreter() -> str:
+    """The stand-in that runs the modules of all runs of this process."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(module_forks.interpreter())
 
 
 def serve(orders: IO[str], answers: IO[str]) -> None:
     """Fork for each order, and answer with the exit status, or null where the time was over."""
     for module in (*COMMANDS.values(), *USUALLY_NEEDED):
         importlib.import_module(module)
-    with module_forks.interpreter() as interpreter:
-        for line in orders:
-            order = json.loads(line)
-            child = os.fork()
-            if not child:
-                _be_command(order, interpreter)
-            answers.write(json.dumps(_end_of(child, order["seconds"])) + "\n")
-            answers.flush()
+    for line in orders:
+        order = json.loads(line)
+        child = os.fork()
+        if not child:
+            _be_command(order)
+        answers.write(json.dumps(_end_of(child, order["seconds"])) + "\n")
+        answers.flush()
 
 
 def _end_of(child: int, seconds: float) -> int | None:
@@ -122,7 +152,7 @@ def _end_of(child: int, seconds: float) -> int | None:
         os.close(descriptor)
 
 
-def _be_command(order: Mapping[str, Any], interpreter: str) -> NoReturn:
+def _be_command(order: Mapping[str, Any]) -> NoReturn:
     """Be the process that runs the command, and end."""
     status: Any = 1
     try:
@@ -133,7 +163,7 @@ def _be_command(order: Mapping[str, Any], interpreter: str) -> NoReturn:
         os.environ.update(order["env"])
         sys.argv = order["command"]
         # Where nothing else is set, Ansible has its modules run by the Python that it runs with itself.
-        sys.executable = interpreter
+        sys.executable = order["interpreter"]
         importlib.import_module(COMMANDS[sys.argv[0]]).main()
         status = 0
     except SystemExit as end:
