@@ -48,9 +48,22 @@ def exclusive(path: str, seconds: float, busy: str) -> t.Iterator[t.IO[str]]:
         time.sleep(LOOK_AGAIN_AFTER)
 
 
-def _lock(file: t.IO[str]) -> bool:
+def is_held(path: str) -> bool:
+    """Whether a process holds the file of :func:`exclusive`; nothing is made where there is none.
+
+    :raises OSError: the file cannot be opened.
+    """
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    with os.fdopen(descriptor, encoding="utf-8") as file:
+        return not _lock(file, fcntl.LOCK_SH)
+
+
+def _lock(file: t.IO[str], kind: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

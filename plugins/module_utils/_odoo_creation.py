@@ -55,7 +55,9 @@ def create_once(module: AnsibleModule) -> dict[str, t.Any]:
     given = given_request(module)
     path = module.params["request_file"]
     opened = (
-        contextlib.nullcontext(RequestFile.read(path)) if module.check_mode else hold(path, module.params["timeout"])
+        contextlib.nullcontext(RequestFile.read(path, module.params["timeout"]))
+        if module.check_mode
+        else hold(path, module.params["timeout"])
     )
     with opened as file:
         check_platform(file, client.api_url)

@@ -151,7 +151,7 @@ def opened_request(module: AnsibleModule, *, writes: bool) -> t.Iterator[OdooReq
         if path and writes and not module.check_mode:
             file = stack.enter_context(hold(path, module.params["timeout"]))
         elif path:
-            file = RequestFile.read(path)
+            file = RequestFile.read(path, module.params["timeout"])
         elif given:
             file = RequestFile.in_memory(Record(api_url=client.api_url, id=given[0], key=given[1]))
         else:

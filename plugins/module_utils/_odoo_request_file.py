@@ -26,7 +26,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ._errors import OptionError, UpgradeError
-from ._lock import exclusive
+from ._lock import LOOK_AGAIN_AFTER, BusyError, exclusive, is_held
 from ._ranges import Segment
 
 FORMAT = "siteops.upgrades odoo request"
@@ -176,14 +176,16 @@ class RequestFile:
     held: bool = False
 
     @classmethod
-    def read(cls, path: str) -> RequestFile:
+    def read(cls, path: str, seconds: float = 0) -> RequestFile:
         """The file as it is, for looking only; an empty record where there is none.
 
+        :param seconds: how long to wait for another run that is making the request right now.
+        :raises BusyError: that run still is.
         :raises OptionError: the path cannot be used.
         :raises RequestFileError: the content cannot be.
         """
         check_path(path)
-        record = _load(path)
+        record = _load_settled(path, seconds)
         return cls(path, record or Record(), exists=record is not None)
 
     @classmethod
@@ -234,13 +236,9 @@ def hold(path: str, seconds: float) -> t.Iterator[RequestFile]:
     :raises RequestFileError: the content cannot be.
     """
     check_path(path)
-    busy = (
-        f"Another run is using the request file {path}, and did not end in the {seconds:g} seconds that this one "
-        "waited. Run this again once it has ended."
-    )
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(exclusive(lock_path(path), seconds, busy))
+            stack.enter_context(exclusive(lock_path(path), seconds, _busy(path, seconds)))
         except OSError as error:
             raise OptionError("request_file", f"{lock_path(path)} cannot be made: {error.strerror}.") from error
         stack.callback(_remove, lock_path(path))
@@ -332,6 +330,38 @@ def _sync_folder(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _busy(path: str, seconds: float) -> str:
+    return (
+        f"Another run is using the request file {path}, and did not end in the {seconds:g} seconds that this one "
+        "waited. Run this again once it has ended."
+    )
+
+
+def _load_settled(path: str, seconds: float) -> Record | None:
+    """The record, of which no run that lives is yet to write down the request that it makes."""
+    give_up = time.monotonic() + seconds
+    record = _load(path)
+    while record and record.intention and not record.id:
+        if not _in_use(path):
+            # The run may have written and ended between the two looks.
+            before, record = record, _load(path)
+            if record == before:
+                break
+        elif time.monotonic() < give_up:
+            time.sleep(LOOK_AGAIN_AFTER)
+            record = _load(path)
+        else:
+            raise BusyError(_busy(path, seconds))
+    return record
+
+
+def _in_use(path: str) -> bool:
+    try:
+        return is_held(lock_path(path))
+    except OSError as error:
+        raise OptionError("request_file", f"{lock_path(path)} cannot be read: {error.strerror}.") from error
 
 
 def _load(path: str) -> Record | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import typing as t
 from pathlib import Path
 
@@ -210,6 +211,51 @@ def test_two_runs_exclude_each_other(written: str) -> None:
         pass
     with hold(written, 0) as file:
         assert file.record == FULL
+
+
+@pytest.fixture
+def intended(path: str) -> Record:
+    """The record of a file whose request is being made, or was when its run ended."""
+    with hold(path, 0) as file:
+        file.record = Record(api_url=FULL.api_url, intention=FULL.intention)
+        file.save()
+        return file.record
+
+
+def test_who_only_looks_waits_for_the_run_that_is_making_the_request(path: str, intended: Record) -> None:
+    with hold(path, 0) as file:
+
+        def make_it() -> None:
+            file.record.id, file.record.key = "10534", "k"
+            file.save()
+
+        made = threading.Timer(0.3, make_it)
+        made.start()
+        assert RequestFile.read(path, 60).record.id == "10534"
+        made.join()
+
+
+def test_who_only_looks_does_not_wait_for_ever(path: str, intended: Record) -> None:
+    with hold(path, 0), pytest.raises(BusyError, match="Another run is using the request file"):
+        RequestFile.read(path, 0.1)
+
+
+def test_what_a_run_that_is_gone_intended_is_read_at_once(path: str, intended: Record) -> None:
+    assert RequestFile.read(path, 60).record == intended
+    assert names_beside(path) == ["shop.json"]
+
+
+def test_a_run_that_ends_while_another_looks_was_not_killed(
+    path: str, intended: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends_just_now(_path: str) -> bool:
+        with hold(path, 0) as file:
+            file.record.id, file.record.key = "10534", "k"
+            file.save()
+        return False
+
+    monkeypatch.setattr(request_file, "is_held", ends_just_now)
+    assert RequestFile.read(path, 0).record.id == "10534"
 
 
 def test_a_file_that_is_only_read_is_not_written(written: str) -> None:
