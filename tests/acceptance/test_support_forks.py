@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,14 +18,14 @@ from typing import Any
 import pytest
 
 from support import module_forks
+from support.ansible_cli import run_playbook
 
 SEEN = """
-import atexit, json, os, sys
+import atexit, json, os, resource, sys
 atexit.register(print, "at the end")
 sys.stderr.write("aside")
 print(json.dumps([__name__, sys.argv, sys.path[0], os.getcwd(), os.environ.get("OF_THE_CALLER"), sys.stdin.read()]))
-umask = os.umask(0)
-print(oct(umask))
+print(oct(os.umask(0)), resource.getrlimit(resource.RLIMIT_FSIZE))
 """
 
 
@@ -38,6 +41,11 @@ def run(program: str, *arguments: str, **options: Any) -> tuple[int, str, str]:
     return ended.returncode, ended.stdout, ended.stderr
 
 
+def limited() -> None:
+    os.umask(0o027)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 8192))
+
+
 def test_a_file_runs_with_the_callers_arguments_environment_folder_and_streams(stand_in: str, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SEEN, encoding="utf-8")
@@ -46,13 +54,13 @@ def test_a_file_runs_with_the_callers_arguments_environment_folder_and_streams(s
         "cwd": tmp_path / "folder",
         "env": {"OF_THE_CALLER": "seen"},
         "input": "typed",
-        "preexec_fn": lambda: os.umask(0o027),
+        "preexec_fn": limited,
     }
     seen = [run(program, str(script), "one", "two words", **options) for program in (stand_in, sys.executable)]
     assert seen[0] == seen[1]
     assert seen[0][0] == 0
     assert '"seen", "typed"]' in seen[0][1]
-    assert "0o27" in seen[0][1]
+    assert "0o27 (4096, 8192)" in seen[0][1]
 
 
 @pytest.mark.parametrize(
@@ -93,3 +101,26 @@ def test_an_archive_is_compiled_anew_when_its_text_changes(stand_in: str, tmp_pa
         assert made[0] == 0
         script = f"import sys; sys.path.insert(0, {str(zipped)!r}); import a; print(a.N, a.__file__)"
         assert run(stand_in, input=script)[1] == f"{number} {zipped}/a.py\n"
+
+
+def test_a_play_inherits_what_the_test_has(tmp_path: Path) -> None:
+    """Also where the process that forks for it was started before."""
+    task = {"ansible.builtin.copy": {"content": "x" * 5000, "dest": "{{ file }}"}}
+    play = tmp_path / "play.yml"
+    play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
+
+    def write(name: str) -> int:
+        return run_playbook(str(play), "-e", f"file={tmp_path / name}").status
+
+    former, limits = os.umask(0o022), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        assert write("first") == 0
+        assert stat.S_IMODE((tmp_path / "first").stat().st_mode) == 0o644
+        os.umask(0o077)
+        assert write("second") == 0
+        assert stat.S_IMODE((tmp_path / "second").stat().st_mode) == 0o600
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+        assert write("third") != 0
+    finally:
+        os.umask(former)
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -4,7 +4,7 @@
 """Ansible's own commands, without the second that each of them takes to import itself, or one of its modules.
 
 Run as a program, this is a process that has the commands imported and forks for each run. The fork has the arguments,
-the environment and the streams that a new process would have. Ansible reads its settings while it is imported, so there
+the streams and all else that a new process would have. Ansible reads its settings while it is imported, so there
 is one such process for each set of them. It has a single thread, so that a fork is safe, and makes one run at a time.
 """
 
@@ -28,7 +28,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from support import module_forks
+from support import inherited, module_forks
 
 COMMANDS = {"ansible": "ansible.cli.adhoc", "ansible-playbook": "ansible.cli.playbook"}
 USUALLY_NEEDED = (
@@ -63,7 +63,7 @@ class _Parent:
             streams = [Path(folder) / name for name in ("stdout", "stderr")]
             order = {
                 "command": command,
-                "env": dict(env),
+                "inherited": {**inherited.described(), "environment": dict(env)},
                 "interpreter": self._interpreter,
                 "streams": list(map(str, streams)),
                 "seconds": seconds,
@@ -159,8 +159,7 @@ def _be_command(order: Mapping[str, Any]) -> NoReturn:
         os.setsid()
         for descriptor, path in enumerate((os.devnull, *order["streams"])):
             os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), descriptor)
-        os.environ.clear()
-        os.environ.update(order["env"])
+        inherited.take(**order["inherited"])
         sys.argv = order["command"]
         # Where nothing else is set, Ansible has its modules run by the Python that it runs with itself.
         sys.executable = order["interpreter"]

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for the Python that runs Ansible's modules, without the time that Python takes to start and to import.
 
-Nine tenths of a play's time go there. The stand-in hands its arguments, environment, folder and streams to a process
-that has imported what modules import, and that forks a process to run what Python would have run. This process also
+Nine tenths of a play's time go there. The stand-in hands its arguments and all that it inherited to a process that has
+imported what modules import, and that forks a process to run what Python would have run. This process also
 keeps what Python compiled, which it otherwise does again for every module, because modules come in archives. It has a
 single thread, so that a fork is safe.
 """
@@ -31,6 +31,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from support import inherited
+
 IMPORTED = (
     *("argparse", "ast", "base64", "calendar", "csv", "ctypes", "dataclasses", "datetime", "decimal", "email.message"),
     *("fcntl", "grp", "http.client", "http.cookiejar", "inspect", "ipaddress", "locale", "logging", "mimetypes"),
@@ -50,8 +52,8 @@ def interpreter() -> Iterator[str]:
     """The path of the stand-in while the process behind it runs."""
     with tempfile.TemporaryDirectory(prefix="module-forks-") as folder:
         program, address = Path(folder, "python"), Path(folder, "socket")
-        values = f"PYTHON, ADDRESS = {sys.executable!r}, {str(address)!r}"
-        text = STAND_IN.read_text(encoding="utf-8").replace('PYTHON = ADDRESS = ""', values)
+        values = f"PYTHON, ADDRESS, TESTS = {sys.executable!r}, {str(address)!r}, {str(STAND_IN.parents[1])!r}"
+        text = STAND_IN.read_text(encoding="utf-8").replace('PYTHON = ADDRESS = TESTS = ""', values)
         program.write_text(f"#!{sys.executable} -IS\n{text}", encoding="utf-8")
         program.chmod(0o755)
         command = [sys.executable, "-m", "support.module_forks", folder]
@@ -140,10 +142,7 @@ def _run(stand_in: socket.socket) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    os.chdir(order["folder"])
-    os.umask(order["umask"])
-    os.environ.clear()
-    os.environ.update(order["environment"])
+    inherited.take(**order["inherited"])
     tempfile.tempdir = None
     arguments = order["arguments"]
     script = arguments[0] if arguments else "<stdin>"

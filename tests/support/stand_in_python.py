@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 
-PYTHON = ADDRESS = ""
+PYTHON = ADDRESS = TESTS = ""
 
 
 def main() -> int:
@@ -16,12 +16,12 @@ def main() -> int:
     arguments = sys.argv[1:]
     if arguments and not os.path.isfile(arguments[0]):
         os.execv(PYTHON, [PYTHON, *arguments])
-    umask = os.umask(0o077)
-    os.umask(umask)
-    order = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd(), "umask": umask}
+    sys.path.insert(0, TESTS)
+    from support import inherited  # noqa: PLC0415 - TESTS is on no path that this program gets
+
+    text = json.dumps({"arguments": arguments, "inherited": inherited.described()}).encode()
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(ADDRESS)
-        text = json.dumps(order).encode()
         sent = socket.send_fds(server, [text], [0, 1, 2])
         server.sendall(text[sent:])
         server.shutdown(socket.SHUT_WR)
