@@ -28,6 +28,6 @@ def take(folder: str, environment: dict[str, str], umask: int, limits: dict[str,
     os.umask(umask)
     os.environ.clear()
     os.environ.update(environment)
-    for name, values in limits.items():
-        if resource.getrlimit(LIMITS[name]) != tuple(values):
-            resource.setrlimit(LIMITS[name], tuple(values))
+    for name, (soft, hard) in limits.items():
+        if resource.getrlimit(LIMITS[name]) != (soft, hard):
+            resource.setrlimit(LIMITS[name], (soft, hard))

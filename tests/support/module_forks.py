@@ -61,8 +61,10 @@ def interpreter() -> Iterator[str]:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdout
             assert process.stdout.readline()
-            yield str(program)
-            process.terminate()
+            try:
+                yield str(program)
+            finally:
+                process.terminate()
 
 
 def serve(folder: Path) -> None:
