@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from support.ansible_cli import run_module
-from support.odoo_shop import MEBIBYTE, Shop, failed, make_key, sha256, sql_dump, succeeded
+from support.odoo_shop import MEBIBYTE, SMALL, Shop, failed, make_key, sha256, sql_dump, succeeded
 from support.platform import Platform
 
 TRANSPORTS = ("https", "sftp")
@@ -34,7 +34,7 @@ def platform_server() -> Iterator[Platform]:
 @pytest.fixture
 def shop(platform_server: Platform, tmp_path: Path) -> Shop:
     platform_server.reset()
-    made = Shop(platform_server, tmp_path)
+    made = Shop(platform_server, tmp_path, SMALL)
     made.forget_calls()
     return made
 
@@ -92,24 +92,24 @@ def test_a_touched_dump_is_not_sent_again(shop: Shop) -> None:
 
 def test_a_changed_dump_is_sent_again_while_that_is_possible(shop: Shop) -> None:
     succeeded(shop.upload("https"), changed=True)
-    sql_dump(shop.dump, seed=2)
+    sql_dump(shop.dump, SMALL, seed=2)
     succeeded(shop.upload("sftp"), changed=True)
     assert sha256(shop.received) == sha256(shop.dump)
 
     shop.platform.force_state(shop.number, "processing")
     shop.forget_calls()
     succeeded(shop.upload("sftp"), changed=False)
-    sql_dump(shop.dump, seed=3)
+    sql_dump(shop.dump, SMALL, seed=3)
     for flags in ((), ("--check",)):
         failed(shop.upload("sftp", *flags), "state processing", "takes no dump any more")
     assert shop.writes() == []
 
 
 def test_auto_takes_sftp_for_large_dumps_where_there_is_a_key(shop: Shop) -> None:
-    options = {"transport": "auto", "sftp_threshold": "20M"}
+    options = {"transport": "auto", "sftp_threshold": "1M"}
     assert shop.upload("sftp", "--check", **options).result["sent"]["transport"] == "sftp"
     assert shop.upload("https", "--check", **options).result["sent"]["transport"] == "https"
-    options["sftp_threshold"] = "30M"
+    options["sftp_threshold"] = "3M"
     assert shop.upload("sftp", "--check", **options).result["sent"]["transport"] == "https"
 
 
@@ -154,6 +154,7 @@ def test_a_private_key_among_the_public_ones_stays_here(shop: Shop) -> None:
 
 
 def test_the_first_host_key_is_kept_and_a_change_refused(shop: Shop) -> None:
+    sql_dump(shop.dump)
     shop.platform.fault("sftp_cut", after=20 * MEBIBYTE)
     run = shop.upload("sftp", sftp_host_key=None, retries=0)
     failed(run)
@@ -256,7 +257,7 @@ def test_a_request_without_a_file(shop: Shop) -> None:
     failed(shop.download("https", **bare), "another file")
 
     shop.dest.unlink()
-    shop.platform.fault("cut_download", "upgraded/archive", after=20 * MEBIBYTE)
+    shop.platform.fault("cut_download", "upgraded/archive", after=MEBIBYTE)
     failed(shop.download("https", **bare, retries=0))
     assert not Path(f"{shop.dest}.part").exists()
 

@@ -21,6 +21,9 @@ from support.processes import kill_tree
 
 MEBIBYTE = 1024 * 1024
 SIZE = 24 * MEBIBYTE
+"""Bytes of a dump that is more than what is on its way when a connection breaks."""
+
+SMALL = 2 * MEBIBYTE
 HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n"
 READS = {"status"}
 
@@ -46,10 +49,11 @@ class Shop:
 
     platform: Platform
     folder: Path
+    size: int = SIZE
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.dump = sql_dump(self.folder / "shop.sql")
+        self.dump = sql_dump(self.folder / "shop.sql", self.size)
         self.dest = self.folder / "upgraded.sql"
         self.request_file = self.folder / "shop.json"
         self.private_key = make_key(self.folder / "key")
