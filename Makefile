@@ -11,6 +11,9 @@ SUPPORT := PYTHONPATH=tests $(PYTHON) -m support
 NOX = $(if $(INDEX),UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}") PATH="$$PWD/$(TOOLS)/bin:$$PATH" $(TOOLS)/bin/nox --no-error-on-external-run
 JOBS ?= 2
 
+# Where it is set, every Python compiles anew all that it imports: Ansible, Plone, and what each module needs.
+unexport PYTHONDONTWRITEBYTECODE
+
 # uv asks neither the system for the certificates to trust, nor pip's settings for the package index; pip does both.
 ifneq ($(wildcard /etc/ssl/certs/*),)
 export UV_SYSTEM_CERTS ?= true
