@@ -131,6 +131,7 @@ def serve(orders: IO[str], answers: IO[str]) -> None:
     """Fork for each order, and answer with the exit status, or null where the time was over."""
     for module in (*COMMANDS.values(), *USUALLY_NEEDED):
         importlib.import_module(module)
+    _load_plugins()
     for line in orders:
         order = json.loads(line)
         child = os.fork()
@@ -138,6 +139,18 @@ def serve(orders: IO[str], answers: IO[str]) -> None:
             _be_command(order)
         answers.write(json.dumps(_end_of(child, order["seconds"])) + "\n")
         answers.flush()
+
+
+def _load_plugins() -> None:
+    """Have what every run reads first: the table of what was moved where, and the plugins that Ansible itself needs."""
+    plugins = importlib.import_module("ansible.plugins.loader")
+    plugins.init_plugin_loader()
+    # Only ansible-galaxy can be told of further places of collections; Ansible warns where it looks for them twice.
+    vars(importlib.import_module("ansible.cli"))["init_plugin_loader"] = lambda _paths: None
+    for name in importlib.import_module("ansible.constants").INVENTORY_ENABLED:
+        plugins.inventory_loader.get(name, class_only=True)
+    for loader in (plugins.callback_loader, plugins.filter_loader, plugins.test_loader):
+        list(loader.all(class_only=True))
 
 
 def _end_of(child: int, seconds: float) -> int | None:

@@ -36,11 +36,17 @@ from support import inherited
 IMPORTED = (
     *("argparse", "ast", "base64", "calendar", "csv", "ctypes", "dataclasses", "datetime", "decimal", "email.message"),
     *("fcntl", "grp", "http.client", "http.cookiejar", "inspect", "ipaddress", "locale", "logging", "mimetypes"),
-    *("pathlib", "platform", "pwd", "queue", "requests", "runpy", "secrets", "select", "shlex", "shutil", "ssl"),
-    *("stat", "string", "subprocess", "syslog", "tempfile", "textwrap", "threading", "traceback", "typing", "uuid"),
-    *("urllib.request", "zipfile"),
+    *("pathlib", "pkgutil", "platform", "pwd", "queue", "requests", "runpy", "secrets", "select", "shlex", "shutil"),
+    *("ssl", "stat", "string", "subprocess", "syslog", "tempfile", "textwrap", "threading", "traceback", "typing"),
+    *("urllib.request", "uuid", "zipfile"),
 )
 """What modules import of Python's own library, and the one package that all of the collection's modules need."""
+
+IMPORTED_WHERE_INSTALLED = (
+    *("ansible.module_utils._internal._ansiballz._loader", "ansible.module_utils.basic", "ansible.module_utils.urls"),
+    *("distro", "paramiko", "typing_extensions"),
+)
+"""Ansible's part of a module, which comes with each one anew, what it takes from the system where it can, and SSH."""
 
 STAND_IN = Path(__file__).with_name("stand_in_python.py")
 LENGTH = 4096
@@ -71,6 +77,9 @@ def serve(folder: Path) -> None:
     """Fork for each stand-in that calls, until the end of the standard input."""
     for module in IMPORTED:
         importlib.import_module(module)
+    for module in IMPORTED_WHERE_INSTALLED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
     # Private, but its two arguments are the same in every Python from 3.8 to 3.14.
     zipimport._compile_source = kept_in(folder, zipimport._compile_source)  # type: ignore[attr-defined]
     gc.freeze()
