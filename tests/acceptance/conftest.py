@@ -6,54 +6,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.ansible_cli import ModuleRun, run_module  # noqa: E402
 from support.platform import Platform  # noqa: E402
-from support.plone import PloneServer  # noqa: E402
-from support.plone.accounts import ADMIN  # noqa: E402
+from support.platform.fixtures import job, platform  # noqa: E402
+from support.plone.fixtures import as_admin, own_state_folder, plone, plone_server, upgrade  # noqa: E402
+
+# Imported for pytest, which looks for fixtures here.
+__all__ = ["as_admin", "job", "own_state_folder", "platform", "plone", "plone_server", "upgrade"]
 
 
 @pytest.fixture(autouse=True)
-def own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a killed run leaves behind stays within its test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
-@pytest.fixture(scope="session")
-def plone_server() -> Iterator[PloneServer]:
-    """One server for the whole session; tests take it as ``plone``."""
-    with PloneServer() as server:
-        yield server
-
-
-@pytest.fixture
-def plone(plone_server: PloneServer) -> PloneServer:
-    """The server as it was when it started, whatever the test before did to it: data, faults and access log."""
-    plone_server.restore()
-    return plone_server
-
-
-@pytest.fixture
-def as_admin(plone: PloneServer) -> dict[str, Any]:
-    """The options that every Plone module takes, for the administrator of the site."""
-    return {"url": plone.url, "username": ADMIN.name, "password": ADMIN.password}
-
-
-@pytest.fixture
-def upgrade(as_admin: dict[str, Any]) -> Callable[..., ModuleRun]:
-    """Run plone_upgrade as the administrator; flags are Ansible's, options the module's."""
-
-    def run(*flags: str, **options: Any) -> ModuleRun:
-        return run_module("plone_upgrade", {**as_admin, "wait_timeout": 60, "wait_interval": 1, **options}, *flags)
-
-    return run
+def never_the_state_of_a_user(own_state_folder: None) -> None:
+    """Every test has a state folder, also those that get their Plone from a playbook."""
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +31,3 @@ def running_platform() -> Iterator[Platform]:
     """One rehearsal platform for the whole session; tests take it as ``platform``."""
     with Platform(stage_seconds=0) as platform:
         yield platform
-
-
-@pytest.fixture
-def platform(running_platform: Platform) -> Platform:
-    """The platform without requests, faults and calls, that passes all states at once."""
-    running_platform.reset()
-    return running_platform

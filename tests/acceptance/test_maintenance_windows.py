@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 
 from support.ansible_cli import PlaybookRun, run_playbook
-from support.odoo_job import Job
+from support.odoo_job import READS, Job, calls, calls_since
 from support.platform import Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
 
 REFUSED = "Nothing is started before. Run this again then, or let it wait that long."
-READS = {"status"}
 
 Role = Callable[..., PlaybookRun]
 
@@ -51,42 +50,28 @@ def role(plone: PloneServer) -> Role:
     return run
 
 
-@pytest.fixture
-def job(platform: Platform, tmp_path: Path) -> Job:
-    """One database."""
-    return Job(platform, tmp_path / "work")
-
-
-def words(run: PlaybookRun) -> str:
-    return " ".join(run.output.replace('\\"', '"').split())
-
-
 def posted(plone: PloneServer) -> list[str]:
     return [request.path for request in plone.requests() if request.method != "GET"]
-
-
-def calls(platform: Platform) -> list[str]:
-    return [record.call for record in platform.calls()]
 
 
 def test_a_site_is_upgraded_in_the_window_and_refused_outside(plone: PloneServer, role: Role) -> None:
     for variables in ({}, {"rehearsal": "only"}, {"rehearsal": "skip"}):
         refused = role(window=CLOSED, **variables)
         assert refused.status != 0
-        assert REFUSED in words(refused)
-        assert f"from {CLOSED['from']} to {CLOSED['to']} (UTC), is closed" in words(refused)
+        assert REFUSED in refused.words
+        assert f"from {CLOSED['from']} to {CLOSED['to']} (UTC), is closed" in refused.words
         assert posted(plone) == []
     foreseen = role("--check", window=CLOSED)
     assert foreseen.status == 0, foreseen.output
-    assert "Check mode works at any time; a run outside of it would be refused." in words(foreseen)
+    assert "Check mode works at any time; a run outside of it would be refused." in foreseen.words
     assert posted(plone) == []
     upgraded = role(window=OPEN, wait_timeout=3600)
     assert upgraded.recap["site"]["changed"] == 1, upgraded.output
-    assert "What is started now may take" not in words(upgraded)
+    assert "What is started now may take" not in upgraded.words
     needs_nothing = role(window=CLOSED, addons="none")
     assert needs_nothing.recap["site"]["changed"] == 0, needs_nothing.output
     behind = role(window=CLOSED, addons="all")
-    assert REFUSED in words(behind)
+    assert REFUSED in behind.words
     assert role(window=CLOSED, addons="all", rehearsal="only").status == 0
     assert len(posted(plone)) == 2
 
@@ -94,17 +79,17 @@ def test_a_site_is_upgraded_in_the_window_and_refused_outside(plone: PloneServer
 def test_a_wait_that_reaches_past_the_window_is_warned_of(role: Role) -> None:
     run = role(window=SHORT, rehearsal="only")
     assert run.status == 0, run.output
-    assert "What is started now may take 2 h, and the maintenance window closes in" in words(run)
+    assert "What is started now may take 2 h, and the maintenance window closes in" in run.words
 
 
 def test_an_upgrade_whose_add_ons_may_reach_past_the_window_is_warned_of(role: Role) -> None:
     """Each may take four of the six hours that are left, so that neither alone reaches past the end."""
     core_alone = role("--check", window=OPEN, wait_timeout=4 * 3600)
     assert core_alone.status == 0, core_alone.output
-    assert "What is started now may take" not in words(core_alone)
+    assert "What is started now may take" not in core_alone.words
     with_addons = role("--check", window=OPEN, wait_timeout=4 * 3600, addons="all")
     assert with_addons.status == 0, with_addons.output
-    assert "What is started now may take 8 h, and the maintenance window closes in" in words(with_addons)
+    assert "What is started now may take 8 h, and the maintenance window closes in" in with_addons.words
 
 
 def test_a_hook_that_outlasts_the_window_leaves_the_site_alone(plone: PloneServer, role: Role, tmp_path: Path) -> None:
@@ -117,8 +102,8 @@ def test_a_hook_that_outlasts_the_window_leaves_the_site_alone(plone: PloneServe
     window = "{{ closing | default(" + json.dumps(OPEN) + ") }}"
     run = role(window=window, before=[str(before)], after=[str(after)], undo_on_failure=True, rehearsal="skip")
     assert run.status != 0
-    assert "Change nothing outside of the maintenance window: The maintenance window, every day from" in words(run)
-    assert '"msg": "after: True"' in words(run)
+    assert "Change nothing outside of the maintenance window: The maintenance window, every day from" in run.words
+    assert '"msg": "after: True"' in run.words
     assert posted(plone) == []
 
 
@@ -141,7 +126,7 @@ def test_bad_hours_are_named_before_the_first_request(
 ) -> None:
     run = role(window=window)
     assert run.status != 0
-    assert said in words(run)
+    assert said in run.words
     assert plone.requests() == []
 
 
@@ -149,20 +134,20 @@ def test_a_database_is_only_submitted_in_the_window_and_collected_at_any_time(pl
     platform.settings.update({"stage_seconds": None})
     refused = job.run(window=CLOSED)
     assert refused.status != 0
-    assert REFUSED in words(refused)
+    assert REFUSED in refused.words
     assert calls(platform) == []
     assert job.files == set()
     foreseen = job.run("--check", window=CLOSED)
     assert job.counters(foreseen)["changed"] == 4
-    assert "Check mode works at any time" in words(foreseen)
+    assert "Check mode works at any time" in foreseen.words
 
     submitted = job.run(window=OPEN, wait=False)
     assert job.counters(submitted)["changed"] == 3
-    assert "What is started now may take" not in words(submitted)
+    assert "What is started now may take" not in submitted.words
 
     count = len(calls(platform))
     assert job.counters(job.run(window=CLOSED, wait=False))["changed"] == 0
-    assert set(calls(platform)[count:]) == READS
+    assert calls_since(platform, count) == READS
     platform.force_state(job.request_id, "done")
     assert job.counters(job.run(window=CLOSED))["changed"] == 1
     job.assert_whole()
@@ -173,8 +158,8 @@ def test_a_request_that_was_made_and_not_submitted_waits_for_the_window(platform
     platform.fault("http_error", "upload", status=502, times=10)
     assert job.run(window=OPEN).status != 0
     count = len(calls(platform))
-    assert REFUSED in words(job.run(window=CLOSED))
-    assert set(calls(platform)[count:]) == READS
+    assert REFUSED in job.run(window=CLOSED).words
+    assert calls_since(platform, count) == READS
 
 
 def test_tests_are_skipped_in_the_window_or_by_the_run_that_began_there(platform: Platform, job: Job) -> None:
@@ -183,7 +168,7 @@ def test_tests_are_skipped_in_the_window_or_by_the_run_that_began_there(platform
     platform.force_state(job.request_id, "testing")
     refused = job.run(window=CLOSED, skip_test=True)
     assert refused.status != 0
-    assert REFUSED in words(refused)
+    assert REFUSED in refused.words
     assert "skip_test" not in calls(platform)
     assert job.counters(job.run(window=OPEN, skip_test=True))["changed"] == 2
     job.assert_whole()
@@ -192,7 +177,7 @@ def test_tests_are_skipped_in_the_window_or_by_the_run_that_began_there(platform
 def test_a_wait_for_the_platform_past_the_window_is_warned_of(job: Job) -> None:
     warned = job.run(window=SHORT, wait_timeout=86400)
     assert job.counters(warned)["changed"] == 4
-    assert "What is started now may take 1 d, and the maintenance window closes in" in words(warned)
+    assert "What is started now may take 1 d, and the maintenance window closes in" in warned.words
 
 
 def test_a_run_waits_for_the_window_where_it_opens_soon_enough(job: Job) -> None:
@@ -200,7 +185,7 @@ def test_a_run_waits_for_the_window_where_it_opens_soon_enough(job: Job) -> None
     now = datetime.now(UTC)
     soon = hours((61 - now.second) / 3600, 5)
     refused = job.run(window=CLOSED, window_wait=3600)
-    assert REFUSED in words(refused)
+    assert REFUSED in refused.words
     waited = job.run(window=soon, window_wait=120)
     assert job.counters(waited)["changed"] == 4
 

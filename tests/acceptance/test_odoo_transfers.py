@@ -153,23 +153,6 @@ def test_a_private_key_among_the_public_ones_stays_here(shop: Shop) -> None:
     assert shop.platform.calls() == []
 
 
-def test_the_first_host_key_is_kept_and_a_change_refused(shop: Shop) -> None:
-    sql_dump(shop.dump)
-    shop.platform.fault("sftp_cut", after=20 * MEBIBYTE)
-    run = shop.upload("sftp", sftp_host_key=None, retries=0)
-    failed(run)
-    assert "seen for the first time" in run.output
-    assert shop.record["host_key"] == shop.platform.known_hosts_line
-
-    shop.platform.fault("sftp_other_host_key")
-    failed(shop.upload("sftp", sftp_host_key=None), "the first time", "SHA256:")
-    assert shop.platform.calls("sftp")[-1].received == 0
-
-    run = shop.upload("sftp", sftp_host_key=None)
-    assert "seen for the first time" not in run.output
-    assert succeeded(run, changed=True)["sent"]["resumed_from"] > 0
-
-
 def test_a_server_that_is_not_the_given_one(shop: Shop) -> None:
     known = shop.folder / "known_hosts"
     known.write_text("example.org " + shop.private_key.with_suffix(".pub").read_text())

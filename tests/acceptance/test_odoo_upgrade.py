@@ -5,52 +5,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from support.ansible_cli import PlaybookRun, environment, run_playbook  # noqa: E402
-from support.odoo_job import PLAYBOOK, Job  # noqa: E402
-from support.platform import SAMPLE_CONTRACT, Platform  # noqa: E402
-from support.processes import kill_tree  # noqa: E402
-
-ONCE = ("create", "upload", "process")
-READS = {"status"}
-KILLED_WITHIN = 60
-
-
-@pytest.fixture
-def job(platform: Platform, tmp_path: Path) -> Iterator[Job]:
-    """One database; every file that its runs make is made under umask 000."""
-    former = os.umask(0)
-    try:
-        yield Job(platform, tmp_path / "work")
-    finally:
-        os.umask(former)
-
-
-def calls(platform: Platform) -> list[str]:
-    return [record.call for record in platform.calls()]
-
-
-def calls_since(platform: Platform, count: int) -> set[str]:
-    return set(calls(platform)[count:])
-
-
-def made_once(platform: Platform) -> bool:
-    return all(len([record for record in platform.calls(call) if record.acted]) == 1 for call in ONCE)
+from support.ansible_cli import run_playbook
+from support.odoo_job import ONCE, PLAYBOOK, READS, Job, calls, calls_since, made_once
+from support.platform import SAMPLE_CONTRACT, Platform
 
 
 def test_a_round_trip_and_a_second_run(platform: Platform, job: Job) -> None:
@@ -73,7 +37,7 @@ def test_a_round_trip_and_a_second_run(platform: Platform, job: Job) -> None:
     job.dump.unlink()
     assert job.counters(job.run())["changed"] == 0
 
-    assert_nothing_secret(job)
+    job.assert_nothing_secret()
 
 
 def test_a_zip_archive_makes_the_round_trip(platform: Platform, job: Job) -> None:
@@ -141,120 +105,6 @@ def test_the_tests_of_the_platform_can_be_skipped(platform: Platform, job: Job) 
     assert calls_since(platform, before) == READS
 
 
-def test_a_lost_answer_of_process_is_decided_by_the_state(platform: Platform, job: Job) -> None:
-    platform.fault("reset_after", "process")
-    job.counters(job.run())
-    job.assert_whole()
-    assert made_once(platform)
-    assert calls(platform).count("process") == 1
-
-
-def test_a_process_that_never_arrived_is_repeated_by_the_next_run(platform: Platform, job: Job) -> None:
-    platform.fault("http_error", "process", status=502)
-    failed = job.run()
-    assert failed.status != 0
-    assert "stayed in the state 'draft'" in words(failed)
-    assert calls(platform).count("process") == 1
-    job.counters(job.run())
-    assert made_once(platform)
-
-
-@pytest.mark.parametrize("fault", ["reset_after", "empty_body", "truncated_body"])
-def test_a_lost_answer_of_create_is_found_by_the_next_run_and_not_repeated(
-    fault: str, platform: Platform, job: Job
-) -> None:
-    platform.fault(fault, "create")
-    first = job.run("-vvvv")
-    assert first.status != 0
-    assert job.request_file.stat().st_mode & 0o777 == 0o600
-    second = job.run("-vvvv")
-    checked = job.run("--check")
-    for ended in (first, second, checked):
-        assert ended.status != 0
-        assert "renew: true" in words(ended)
-    assert calls(platform) == ["create"]
-    assert_nothing_secret(job)
-
-
-def test_a_request_whose_answer_was_lost_can_be_taken_up(platform: Platform, job: Job) -> None:
-    platform.fault("reset_after", "create")
-    assert job.run().status != 0
-    [made] = platform.store.all()
-    options = {
-        "contract": SAMPLE_CONTRACT,
-        "email": "john.doe@example.com",
-        "target": "18.0",
-        "filename": job.dump.name,
-    }
-    taken = job.module("odoo_upgrade_request", request_id=str(made.id), request_key=made.key, **options)
-    assert taken.result["changed"], taken.output
-    assert made.key not in taken.output
-    job.counters(job.run())
-    job.assert_whole()
-    assert made_once(platform)
-
-
-def test_a_request_whose_answer_was_lost_can_be_made_again_on_demand(platform: Platform, job: Job) -> None:
-    platform.fault("reset_after", "create")
-    assert job.run().status != 0
-    options = {
-        "contract": SAMPLE_CONTRACT,
-        "email": "john.doe@example.com",
-        "target": "18.0",
-        "filename": job.dump.name,
-    }
-    renewed = job.module("odoo_upgrade_request", renew=True, **options)
-    assert renewed.result["changed"], renewed.output
-    job.counters(job.run())
-    job.assert_whole()
-    assert calls(platform).count("create") == 2
-
-
-def test_a_run_that_is_killed_in_create_leaves_an_intention(platform: Platform, job: Job) -> None:
-    platform.fault("hang", "create", seconds=600)
-    kill_when(job, lambda: platform.calls("create"))
-    platform.faults.clear()
-    ended = job.run()
-    assert ended.status != 0
-    assert "did not live to see the answer" in words(ended)
-    assert calls(platform) == ["create"]
-
-
-def test_a_run_that_is_killed_later_is_continued(platform: Platform, job: Job) -> None:
-    platform.settings.update({"stage_seconds": None})
-    kill_when(job, lambda: job.request_file.exists() and '"pending"' in job.request_file.read_text(encoding="utf-8"))
-    platform.settings.update({"stage_seconds": 0})
-    job.counters(job.run())
-    job.assert_whole()
-    assert made_once(platform)
-    assert job.files == {job.request_file.name, job.dest.name}
-
-
-def kill_when(job: Job, due: Callable[[], object]) -> None:
-    """Start the role and kill it, with everything that it started, as soon as something is the case."""
-    log = job.folder.parent / "killed.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(job.command(), env=environment(), stdout=output, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + KILLED_WITHIN
-        while not due():
-            assert process.poll() is None, log.read_text(encoding="utf-8")
-            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
-            time.sleep(0.05)
-        kill_tree(process)
-
-
-def test_passing_faults_while_polling_are_waited_out(platform: Platform, job: Job) -> None:
-    platform.settings.update({"stage_seconds": None})
-    job.counters(job.run(wait=False))
-    platform.settings.update({"stage_seconds": 0.5})
-    platform.fault("failure", "status", times=2, skip=3)
-    platform.fault("http_error", "status", status=503, retry_after=1, skip=3)
-    platform.fault("reset_before", "status", times=2, skip=3)
-    job.counters(job.run())
-    job.assert_whole()
-    assert made_once(platform)
-
-
 def failures_of_hosts(job: Job, hosts: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Run the role for several hosts at once, each with variables of its own; what each of them failed with."""
     inventory = {
@@ -264,7 +114,7 @@ def failures_of_hosts(job: Job, hosts: dict[str, dict[str, Any]]) -> dict[str, s
     job.inventory.write_text(json.dumps({"all": {"hosts": inventory}}), encoding="utf-8")
     ended = run_playbook(PLAYBOOK, "-i", str(job.inventory))
     assert {host: ended.recap[host]["failed"] for host in hosts} == dict.fromkeys(hosts, 1), ended.output
-    return dict(re.findall(r"^fatal: \[(\w+)\]: FAILED! => (.*)", words(ended), re.MULTILINE))
+    return dict(re.findall(r"^fatal: \[(\w+)\]: FAILED! => (.*)", ended.output, re.MULTILINE))
 
 
 def test_production_is_refused_before_anything_is_sent(platform: Platform, job: Job) -> None:
@@ -324,8 +174,8 @@ def test_what_a_later_step_could_not_use_is_refused_before_anything_is_sent(plat
 def test_all_failures_of_one_answer_are_told_at_once_and_nothing_stays_behind(platform: Platform, job: Job) -> None:
     ended = job.run("-vvvv", target="5.0", contract="M999999-zyxwvu")
     assert ended.status != 0
-    assert 'TARGET:INVALID: Invalid value "5.0" (expected: 16.0, 17.0, 18.0, 19.0)' in words(ended)
-    assert "CONTRACT:NOT_FOUND: Can not find contract" in words(ended)
+    assert 'TARGET:INVALID: Invalid value "5.0" (expected: 16.0, 17.0, 18.0, 19.0)' in ended.words
+    assert "CONTRACT:NOT_FOUND: Can not find contract" in ended.words
     assert "M999999-zyxwvu" not in ended.output
     assert job.files == set()
     job.counters(job.run(wait=False))
@@ -337,7 +187,7 @@ def test_another_target_is_refused_for_the_same_request_file(platform: Platform,
     before = len(calls(platform))
     ended = job.run(target="17.0", wait=False)
     assert ended.status != 0
-    assert "target is '18.0', not '17.0'" in words(ended)
+    assert "target is '18.0', not '17.0'" in ended.words
     assert calls_since(platform, before) == set()
 
 
@@ -346,7 +196,7 @@ def test_the_key_is_sent_to_no_other_platform(platform: Platform, job: Job) -> N
     with Platform() as other:
         ended = job.run(wait=False, api_url=other.api_url, ca_path=str(other.ca_path))
         assert ended.status != 0
-        assert "is about a request to" in words(ended)
+        assert "is about a request to" in ended.words
         assert calls(other) == []
 
 
@@ -355,7 +205,7 @@ def test_an_upgrade_that_failed_is_told_in_the_words_of_the_platform(platform: P
     for wait in (True, False):
         ended = job.run(wait=wait)
         assert ended.status != 0
-        assert "ended in the state 'invalid'. The platform says: Module sale_shop is not known." in words(ended)
+        assert "ended in the state 'invalid'. The platform says: Module sale_shop is not known." in ended.words
     assert not job.dest.exists()
     assert made_once(platform)
 
@@ -383,26 +233,3 @@ def test_an_inventory_of_several_databases(platform: Platform, tmp_path: Path) -
         assert ended.recap[job.host]["changed"] == 4
         job.assert_whole()
     assert len({job.request_id for job in jobs}) == 2
-
-
-def words(ended: PlaybookRun) -> str:
-    """What a run wrote, with the quotes inside of strings as a reader sees them."""
-    return ended.output.replace('\\"', '"').replace("\\'", "'")
-
-
-def assert_nothing_secret(job: Job) -> None:
-    """No run of the job has written a key or the contract, in any form."""
-    secrets = [SAMPLE_CONTRACT, *(request.key for request in job.platform.store.all())]
-    forms = {
-        form
-        for secret in secrets
-        for form in (
-            secret,
-            quote(secret, safe=""),
-            quote_plus(secret),
-            base64.b64encode(secret.encode()).decode().rstrip("="),
-        )
-    }
-    assert len(secrets) > 1
-    for output in job.outputs:
-        assert [form for form in forms if form in output] == []

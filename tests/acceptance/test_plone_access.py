@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,8 +15,7 @@ from support.ansible_cli import ModuleRun, run_module, run_playbook
 from support.cutting_proxy import CuttingProxy
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN, EDITOR, MANAGER, MEMBER, SITE_ADMINISTRATOR, Account
-
-Upgrade = Callable[..., ModuleRun]
+from support.plone.fixtures import Upgrade
 
 
 def token_of(plone: PloneServer, account: Account) -> str:

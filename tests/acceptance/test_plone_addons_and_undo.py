@@ -17,10 +17,10 @@ from support.ansible_cli import ModuleRun, PlaybookRun, run_module, run_playbook
 from support.cutting_proxy import CuttingProxy
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
+from support.plone.fixtures import Upgrade
 
 ADDON, DEPENDENT = "siteops.testaddon", "siteops.testaddon.dependent"
 
-Upgrade = Callable[..., ModuleRun]
 Module = Callable[..., ModuleRun]
 Role = Callable[..., PlaybookRun]
 

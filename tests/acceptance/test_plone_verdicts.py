@@ -6,18 +6,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
 
-from support.ansible_cli import ModuleRun
 from support.plone import PloneServer
+from support.plone.fixtures import Upgrade
 
 OLD, NEW = "6018", "6205"
 STANDS = "Nothing was committed: the database is still at 6018."
-
-Upgrade = Callable[..., ModuleRun]
 
 
 class Case(NamedTuple):

@@ -144,7 +144,7 @@ def test_a_failing_step_is_the_failure_of_report_and_play(plone: PloneServer, ro
     assert (report["result"], report["state_after"]) == ("failed", "pending")
     assert phases(report) == [("check", "ok"), ("rehearsal", "failed")]
     assert "ValueError: the step is broken" in report["message"]
-    assert " ".join(report["message"].split()) in words(run)
+    assert " ".join(report["message"].split()) in run.words
     assert "Upgrade aborted" in report["server_report"]
 
 
@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_written_to_is_found_before_anything_else(
         place.write_text("", encoding="utf-8")
     run = role(report_dir=str(place))
     assert run.status != 0
-    assert f"there is no folder {place} on the controller" in words(run)
+    assert f"there is no folder {place} on the controller" in run.words
     assert plone.requests() == []
 
 
@@ -250,7 +250,7 @@ def test_a_report_that_cannot_be_written_at_the_end_is_a_warning(role: Role, fol
     )
     run = role(before=[str(hook)])
     assert run.status == 0, run.output
-    assert "cannot be written: No such file or directory" in words(run)
+    assert "cannot be written: No such file or directory" in run.words
     [left] = moved.iterdir()
     assert json.loads(left.read_text(encoding="utf-8"))["result"] == "unfinished"
 
@@ -333,11 +333,6 @@ def test_what_the_role_itself_refuses_is_reported(job: Job, folder: Folder) -> N
     assert "set odoo_upgrade_production_confirmed to true" in folder.latest["message"]
     assert folder.latest["request"]["aim"] == "production"
     assert folder.latest["phases"] == []
-
-
-def words(run: PlaybookRun) -> str:
-    """What was written, on one line: Ansible wraps warnings, and escapes what it prints as JSON."""
-    return " ".join(run.output.replace('\\"', '"').split())
 
 
 def assert_private(folder: Folder, secret: str, runs: list[PlaybookRun]) -> None:

@@ -13,12 +13,23 @@ import pytest
 from faults.elsewhere import Elsewhere, servers_elsewhere
 from faults.figures import figure, pytest_terminal_summary
 from faults.forked import ModuleRunner
-from support.odoo_job import Job
 from support.odoo_shop import Shop
 from support.platform import Platform
+from support.platform.fixtures import job, platform
+from support.plone.fixtures import as_admin, own_state_folder, plone, plone_server, upgrade
 
 # Imported for pytest, which looks for fixtures and hooks here.
-__all__ = ["elsewhere", "figure", "pytest_terminal_summary", "runner"]
+__all__ = [
+    "as_admin",
+    "figure",
+    "job",
+    "own_state_folder",
+    "platform",
+    "plone",
+    "plone_server",
+    "pytest_terminal_summary",
+    "upgrade",
+]
 
 
 @pytest.fixture(scope="session")
@@ -38,22 +49,15 @@ def runner() -> Iterator[ModuleRunner]:
 @pytest.fixture(scope="module")
 def running_platform() -> Iterator[Platform]:
     """One platform for all tests of a module, that passes all states at once."""
-    with Platform(stage_seconds=0) as platform:
-        yield platform
-
-
-@pytest.fixture
-def job(running_platform: Platform, tmp_path: Path) -> Job:
-    """One database on a platform that was just reset."""
-    running_platform.reset()
-    return Job(running_platform, tmp_path / "work")
+    with Platform(stage_seconds=0) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def platform_server() -> Iterator[Platform]:
     """One platform for all tests of a module, that stays in each state until it is told to advance."""
-    with Platform(stage_seconds=None) as platform:
-        yield platform
+    with Platform(stage_seconds=None) as started:
+        yield started
 
 
 @pytest.fixture

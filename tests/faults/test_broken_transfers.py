@@ -82,6 +82,22 @@ def test_an_access_that_ends_is_asked_for_again(shop: Shop) -> None:
     assert sha256(shop.received) == sha256(shop.dump)
 
 
+def test_the_first_host_key_is_kept_and_a_change_refused(shop: Shop) -> None:
+    shop.platform.fault("sftp_cut", after=20 * MEBIBYTE)
+    run = shop.upload("sftp", sftp_host_key=None, retries=0)
+    failed(run)
+    assert "seen for the first time" in run.output
+    assert shop.record["host_key"] == shop.platform.known_hosts_line
+
+    shop.platform.fault("sftp_other_host_key")
+    failed(shop.upload("sftp", sftp_host_key=None), "the first time", "SHA256:")
+    assert shop.platform.calls("sftp")[-1].received == 0
+
+    run = shop.upload("sftp", sftp_host_key=None)
+    assert "seen for the first time" not in run.output
+    assert succeeded(run, changed=True)["sent"]["resumed_from"] > 0
+
+
 def test_a_server_that_never_lets_us_in(shop: Shop) -> None:
     shop.platform.fault("sftp_refuse_authentication", times=9)
     failed(shop.upload("sftp"), "accepts none of the keys")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from support.odoo_job import Job
+from support.odoo_job import Job, calls
 from support.platform import SAMPLE_CONTRACT
 
 CREATION = {
@@ -81,17 +81,13 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def calls(job: Job) -> list[str]:
-    return [record.call for record in job.platform.calls()]
-
-
 def test_a_full_disk_under_the_request_file_is_found_before_create(job: Job, disk: Disk) -> None:
     on(disk, job)
     disk.fill()
     run = job.module("odoo_upgrade_request", **CREATION)
     assert run.failed
     assert f"The request file {job.request_file} cannot be written: No space left on device." in run.msg
-    assert calls(job) == []
+    assert calls(job.platform) == []
     assert names(disk.folder) == {"filling"}
     disk.make_room()
     job.counters(job.run())
@@ -115,7 +111,7 @@ def test_a_disk_that_is_full_when_the_answer_comes_does_not_lose_the_key(job: Jo
     disk.make_room()
     job.counters(job.run())
     job.assert_whole()
-    assert calls(job).count("create") == 1
+    assert calls(job.platform).count("create") == 1
 
 
 def test_the_state_can_be_read_with_a_full_disk(job: Job, disk: Disk) -> None:
@@ -140,7 +136,7 @@ def test_a_read_only_folder_is_found_before_create(job: Job, disk: Disk) -> None
     run = job.module("odoo_upgrade_request", **CREATION)
     assert run.failed
     assert "shop.json.lock cannot be made: Read-only file system" in run.msg
-    assert calls(job) == []
+    assert calls(job.platform) == []
     disk.make_read_only(read_only=False)
     assert not job.module("odoo_upgrade_request", **CREATION).failed
 
@@ -212,20 +208,20 @@ def test_a_quota_that_ends_the_download(job: Job) -> None:
 
 def test_a_read_only_folder_for_the_result_is_found_before_the_first_request(job: Job, disk: Disk) -> None:
     assert not job.module("odoo_upgrade_request", **CREATION).failed
-    before = len(calls(job))
+    before = len(calls(job.platform))
     disk.make_read_only()
     run = job.module("odoo_upgrade_download", dest=str(disk.folder / "upgraded.sql"))
     assert run.failed
     assert "Option 'dest'" in run.msg
     assert "cannot be written to" in run.msg
-    assert len(calls(job)) == before
+    assert len(calls(job.platform)) == before
 
 
 @pytest.mark.parametrize("kept", (0.0, 0.001, 0.5, 0.99))
 def test_a_truncated_request_file_is_refused_and_left_alone(job: Job, kept: float) -> None:
     assert not job.module("odoo_upgrade_request", **CREATION).failed
     whole = job.request_file.read_bytes()
-    before = len(calls(job))
+    before = len(calls(job.platform))
     damaged = whole[: int(len(whole) * kept)]
     job.request_file.write_bytes(damaged)
     for name, options in {
@@ -240,7 +236,7 @@ def test_a_truncated_request_file_is_refused_and_left_alone(job: Job, kept: floa
         assert "was damaged, and is left alone. Put a good copy in its place" in run.msg
     assert job.request_file.read_bytes() == damaged
     assert job.files == {job.request_file.name}
-    assert len(calls(job)) == before
+    assert len(calls(job.platform)) == before
 
 
 def transport(job: Job, way: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -23,13 +22,6 @@ from support.plone.accounts import ADMIN
 
 STEP_SECONDS = 1.5
 WAIT_TIMEOUT = 40
-
-
-@pytest.fixture(scope="module")
-def plone_server() -> Iterator[PloneServer]:
-    """One server for all tests of a worker."""
-    with PloneServer() as server:
-        yield server
 
 
 def fresh(plone: PloneServer) -> None:

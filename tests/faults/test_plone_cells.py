@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,10 @@ from support.plone import PloneServer
 
 
 @pytest.fixture(scope="module")
-def plone() -> Iterator[PloneServer]:
-    with PloneServer() as server:
-        yield server
+def plone(plone_server: PloneServer) -> PloneServer:
+    """The server as it was when it started; each cell prepares what it needs."""
+    plone_server.restore()
+    return plone_server
 
 
 @pytest.mark.parametrize("play", tuple(plays(PLONE)), ids=lambda play: play.name)

@@ -74,13 +74,6 @@ def running_platform() -> Iterator[Platform]:
         yield platform
 
 
-@pytest.fixture(scope="module")
-def plone_server() -> Iterator[PloneServer]:
-    """One server for all tests of the module."""
-    with PloneServer() as server:
-        yield server
-
-
 @pytest.fixture
 def hunt(figure: Figure) -> Iterator[Haystack]:
     """What the test gathers; searched at its end."""

@@ -36,21 +36,6 @@ def running_platform() -> Iterator[Platform]:
         yield platform
 
 
-@pytest.fixture(scope="module")
-def plone_server() -> Iterator[PloneServer]:
-    """One server for all tests of the module."""
-    with PloneServer() as server:
-        yield server
-
-
-@pytest.fixture
-def plone(plone_server: PloneServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PloneServer:
-    """The server as it was at first, with a state folder of the test's own."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    plone_server.restore()
-    return plone_server
-
-
 def at_once(run: Callable[[], Any]) -> list[Any]:
     with ThreadPoolExecutor(2) as runs:
         return [future.result() for future in [runs.submit(run), runs.submit(run)]]

@@ -52,6 +52,11 @@ class PlaybookRun(NamedTuple):
     recap: dict[str, dict[str, int]]
     output: str
 
+    @property
+    def words(self) -> str:
+        """The output on one line, as it is read: Ansible wraps warnings, and escapes what it prints as JSON."""
+        return " ".join(self.output.replace('\\"', '"').replace("\\'", "'").split())
+
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a run: this process's, without the modules' own variables, and ``variables``."""

@@ -5,17 +5,40 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-from collections.abc import Mapping
+import subprocess
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
-from support.ansible_cli import PlaybookRun, playbook_command, run_module, run_playbook
+from support.ansible_cli import PlaybookRun, environment, playbook_command, run_module, run_playbook
 from support.platform import SAMPLE_CONTRACT, Platform
+from support.processes import kill_tree
 
 PLAYBOOK = "siteops.upgrades.odoo_upgrade"
 HOST = "shop"
+KILLED_WITHIN = 60
+ONCE = ("create", "upload", "process")
+READS = {"status"}
+
+
+def calls(platform: Platform) -> list[str]:
+    """The names of the calls that the platform was asked for."""
+    return [record.call for record in platform.calls()]
+
+
+def calls_since(platform: Platform, count: int) -> set[str]:
+    """The calls after the first ``count``."""
+    return set(calls(platform)[count:])
+
+
+def made_once(platform: Platform) -> bool:
+    """Whether each call that may not be repeated was carried out exactly once."""
+    return all(len([record for record in platform.calls(call) if record.acted]) == 1 for call in ONCE)
 
 
 class Job:
@@ -94,3 +117,32 @@ class Job:
         fetched = self.dest.read_bytes()
         assert fetched.startswith(sent)
         assert hashlib.sha256(sent).hexdigest().encode() in fetched[len(sent) :]
+
+    def assert_nothing_secret(self) -> None:
+        """No run of the job has written a key or the contract, in any form."""
+        secrets = [SAMPLE_CONTRACT, *(request.key for request in self.platform.store.all())]
+        forms = {
+            form
+            for secret in secrets
+            for form in (
+                secret,
+                quote(secret, safe=""),
+                quote_plus(secret),
+                base64.b64encode(secret.encode()).decode().rstrip("="),
+            )
+        }
+        assert len(secrets) > 1
+        for output in self.outputs:
+            assert [form for form in forms if form in output] == []
+
+    def kill_when(self, due: Callable[[], object]) -> None:
+        """Start the role and kill it, with everything that it started, as soon as something is the case."""
+        log = self.folder.parent / "killed.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(self.command(), env=environment(), stdout=output, stderr=subprocess.STDOUT)
+            deadline = time.monotonic() + KILLED_WITHIN
+            while not due():
+                assert process.poll() is None, log.read_text(encoding="utf-8")
+                assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
+                time.sleep(0.05)
+            kill_tree(process)

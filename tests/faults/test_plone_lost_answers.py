@@ -8,7 +8,6 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from typing import Any
 import pytest
 
 from support import cutting_proxy
-from support.ansible_cli import ModuleRun, environment, playbook_command, run_module, run_playbook
+from support.ansible_cli import environment, playbook_command, run_module, run_playbook
 from support.cutting_proxy import CuttingProxy, Spoil
 from support.plone import PloneServer
+from support.plone.fixtures import Upgrade
 from support.processes import kill_tree
-
-Upgrade = Callable[..., ModuleRun]
 
 LOSSES: dict[str, Spoil] = {
     "502 page of a proxy": cutting_proxy.html(502),

@@ -1,0 +1,112 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role odoo_upgrade where an answer is lost on its way, where the platform is out of order, and after a kill."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.odoo_job import Job, calls, made_once
+from support.platform import SAMPLE_CONTRACT, Platform
+
+
+def test_a_lost_answer_of_process_is_decided_by_the_state(platform: Platform, job: Job) -> None:
+    platform.fault("reset_after", "process")
+    job.counters(job.run())
+    job.assert_whole()
+    assert made_once(platform)
+    assert calls(platform).count("process") == 1
+
+
+def test_a_process_that_never_arrived_is_repeated_by_the_next_run(platform: Platform, job: Job) -> None:
+    platform.fault("http_error", "process", status=502)
+    failed = job.run()
+    assert failed.status != 0
+    assert "stayed in the state 'draft'" in failed.words
+    assert calls(platform).count("process") == 1
+    job.counters(job.run())
+    assert made_once(platform)
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "empty_body", "truncated_body"])
+def test_a_lost_answer_of_create_is_found_by_the_next_run_and_not_repeated(
+    fault: str, platform: Platform, job: Job
+) -> None:
+    platform.fault(fault, "create")
+    first = job.run("-vvvv")
+    assert first.status != 0
+    assert job.request_file.stat().st_mode & 0o777 == 0o600
+    second = job.run("-vvvv")
+    checked = job.run("--check")
+    for ended in (first, second, checked):
+        assert ended.status != 0
+        assert "renew: true" in ended.words
+    assert calls(platform) == ["create"]
+    job.assert_nothing_secret()
+
+
+def test_a_request_whose_answer_was_lost_can_be_taken_up(platform: Platform, job: Job) -> None:
+    platform.fault("reset_after", "create")
+    assert job.run().status != 0
+    [made] = platform.store.all()
+    options = {
+        "contract": SAMPLE_CONTRACT,
+        "email": "john.doe@example.com",
+        "target": "18.0",
+        "filename": job.dump.name,
+    }
+    taken = job.module("odoo_upgrade_request", request_id=str(made.id), request_key=made.key, **options)
+    assert taken.result["changed"], taken.output
+    assert made.key not in taken.output
+    job.counters(job.run())
+    job.assert_whole()
+    assert made_once(platform)
+
+
+def test_a_request_whose_answer_was_lost_can_be_made_again_on_demand(platform: Platform, job: Job) -> None:
+    platform.fault("reset_after", "create")
+    assert job.run().status != 0
+    options = {
+        "contract": SAMPLE_CONTRACT,
+        "email": "john.doe@example.com",
+        "target": "18.0",
+        "filename": job.dump.name,
+    }
+    renewed = job.module("odoo_upgrade_request", renew=True, **options)
+    assert renewed.result["changed"], renewed.output
+    job.counters(job.run())
+    job.assert_whole()
+    assert calls(platform).count("create") == 2
+
+
+def test_a_run_that_is_killed_in_create_leaves_an_intention(platform: Platform, job: Job) -> None:
+    platform.fault("hang", "create", seconds=600)
+    job.kill_when(lambda: platform.calls("create"))
+    platform.faults.clear()
+    ended = job.run()
+    assert ended.status != 0
+    assert "did not live to see the answer" in ended.words
+    assert calls(platform) == ["create"]
+
+
+def test_a_run_that_is_killed_later_is_continued(platform: Platform, job: Job) -> None:
+    platform.settings.update({"stage_seconds": None})
+    job.kill_when(lambda: job.request_file.exists() and '"pending"' in job.request_file.read_text(encoding="utf-8"))
+    platform.settings.update({"stage_seconds": 0})
+    job.counters(job.run())
+    job.assert_whole()
+    assert made_once(platform)
+    assert job.files == {job.request_file.name, job.dest.name}
+
+
+def test_passing_faults_while_polling_are_waited_out(platform: Platform, job: Job) -> None:
+    platform.settings.update({"stage_seconds": None})
+    job.counters(job.run(wait=False))
+    platform.settings.update({"stage_seconds": 0.5})
+    platform.fault("failure", "status", times=2, skip=3)
+    platform.fault("http_error", "status", status=503, retry_after=1, skip=3)
+    platform.fault("reset_before", "status", times=2, skip=3)
+    job.counters(job.run())
+    job.assert_whole()
+    assert made_once(platform)
