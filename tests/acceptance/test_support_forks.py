@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from support import module_forks
+from support import ansible_forks, module_forks
 from support.ansible_cli import run_playbook
 
 SEEN = """
@@ -124,3 +124,11 @@ def test_a_play_inherits_what_the_test_has(tmp_path: Path) -> None:
     finally:
         os.umask(former)
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_only_other_settings_need_another_process() -> None:
+    env = {"HOME": "/root", "ANSIBLE_NOCOLOR": "true", "PYTEST_CURRENT_TEST": "one", "PLONE_URL": "http://one"}
+    alike = {**env, "PYTEST_CURRENT_TEST": "two", "PLONE_URL": "http://two", "XDG_STATE_HOME": "/elsewhere"}
+    assert ansible_forks.settings_of(alike) == ansible_forks.settings_of(env)
+    others = [{**env, name: "other"} for name in ("HOME", "ANSIBLE_NOCOLOR", "ANSIBLE_PIPELINING", "PYTHONPATH")]
+    assert len({ansible_forks.settings_of(other) for other in (env, *others)}) == 5

@@ -104,10 +104,19 @@ def run(command: Sequence[str], *, env: Mapping[str, str], seconds: float) -> En
         parent.making_a_run.release()
 
 
+def settings_of(env: Mapping[str, str]) -> tuple[object, ...]:
+    """What runs must have in common to be made by one process; no more than that, for a process is dear.
+
+    pytest changes PYTEST_CURRENT_TEST for every test, for one.
+    """
+    # A file of settings may lie in the present folder, or at home.
+    named = sorted(item for item in env.items() if item[0].startswith(("ANSIBLE_", "HOME", "PYTHON")))
+    return (os.getcwd(), *named)
+
+
 def _taken(env: Mapping[str, str]) -> _Parent | None:
     """The process for this environment, to be released after the run; none where it is making another run."""
-    # A file of settings may lie in the present folder, or at home.
-    settings = (os.getcwd(), *sorted(item for item in env.items() if item[0].startswith(("ANSIBLE_", "HOME", "PY"))))
+    settings = settings_of(env)
     with _finding:
         if settings not in _parents:
             idle = [key for key, parent in _parents.items() if not parent.making_a_run.locked()]
