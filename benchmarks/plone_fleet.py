@@ -120,7 +120,10 @@ def measure(results: Results, sites: int, runs: int, upgrade_runs: int, forks: i
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sites_help = "numbers of sites, with commas between; 50:2 is for at most 2 runs of 50 sites (default: 1,10,50)"
+    sites_help = (
+        "numbers of sites, with commas between; 50:2 is for at most 2 runs of 50 sites, 50:2:0 for at most 2 of their "
+        "status and no upgrade (default: 1,10,50)"
+    )
     parser.add_argument("--sites", default="1,10,50", help=sites_help)
     parser.add_argument(
         "--runs", type=int, default=5, help="of each status, after one that does not count (default: 5)"
@@ -131,8 +134,9 @@ def main() -> None:
     results = Results("plone_fleet")
     results.section(f"Sites of one instance, loopback, {arguments.forks} forks")
     for size in arguments.sites.split(","):
-        sites, _colon, most = size.partition(":")
-        runs, upgrade_runs = (min(wanted, int(most or wanted)) for wanted in (arguments.runs, arguments.upgrade_runs))
+        sites, *most = size.split(":")
+        runs = min([arguments.runs, *map(int, most[:1])])
+        upgrade_runs = min([arguments.upgrade_runs, *map(int, most[-1:])])
         results.note(f"{sites} sites: {runs} runs of the status, {upgrade_runs} of the upgrade, each after one more.")
         measure(results, int(sites), runs, upgrade_runs, arguments.forks)
     results.note(NOT_CHECKED)
