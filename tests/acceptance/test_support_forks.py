@@ -127,7 +127,7 @@ def test_a_play_inherits_what_the_test_has(tmp_path: Path) -> None:
 
 
 def test_only_other_settings_need_another_process() -> None:
-    env = {"HOME": "/root", "ANSIBLE_NOCOLOR": "true", "PYTEST_CURRENT_TEST": "one", "PLONE_URL": "http://one"}
+    env = {"HOME": "/home/one", "ANSIBLE_NOCOLOR": "true", "PYTEST_CURRENT_TEST": "one", "PLONE_URL": "http://one"}
     alike = {**env, "PYTEST_CURRENT_TEST": "two", "PLONE_URL": "http://two", "XDG_STATE_HOME": "/elsewhere"}
     assert ansible_forks.settings_of(alike) == ansible_forks.settings_of(env)
     others = [{**env, name: "other"} for name in ("HOME", "ANSIBLE_NOCOLOR", "ANSIBLE_PIPELINING", "PYTHONPATH")]

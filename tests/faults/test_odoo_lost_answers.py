@@ -11,6 +11,16 @@ from support.odoo_job import Job, calls, made_once
 from support.platform import SAMPLE_CONTRACT, Platform
 
 
+def creation(job: Job) -> dict[str, str]:
+    """What the role gives odoo_upgrade_request, for a person who takes the request in hand."""
+    return {
+        "contract": SAMPLE_CONTRACT,
+        "email": "john.doe@example.com",
+        "target": "18.0",
+        "filename": job.dump.name,
+    }
+
+
 def test_a_lost_answer_of_process_is_decided_by_the_state(platform: Platform, job: Job) -> None:
     platform.fault("reset_after", "process")
     job.counters(job.run())
@@ -50,13 +60,7 @@ def test_a_request_whose_answer_was_lost_can_be_taken_up(platform: Platform, job
     platform.fault("reset_after", "create")
     assert job.run().status != 0
     [made] = platform.store.all()
-    options = {
-        "contract": SAMPLE_CONTRACT,
-        "email": "john.doe@example.com",
-        "target": "18.0",
-        "filename": job.dump.name,
-    }
-    taken = job.module("odoo_upgrade_request", request_id=str(made.id), request_key=made.key, **options)
+    taken = job.module("odoo_upgrade_request", request_id=str(made.id), request_key=made.key, **creation(job))
     assert taken.result["changed"], taken.output
     assert made.key not in taken.output
     job.counters(job.run())
@@ -67,13 +71,7 @@ def test_a_request_whose_answer_was_lost_can_be_taken_up(platform: Platform, job
 def test_a_request_whose_answer_was_lost_can_be_made_again_on_demand(platform: Platform, job: Job) -> None:
     platform.fault("reset_after", "create")
     assert job.run().status != 0
-    options = {
-        "contract": SAMPLE_CONTRACT,
-        "email": "john.doe@example.com",
-        "target": "18.0",
-        "filename": job.dump.name,
-    }
-    renewed = job.module("odoo_upgrade_request", renew=True, **options)
+    renewed = job.module("odoo_upgrade_request", renew=True, **creation(job))
     assert renewed.result["changed"], renewed.output
     job.counters(job.run())
     job.assert_whole()

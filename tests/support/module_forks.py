@@ -46,7 +46,7 @@ IMPORTED_WHERE_INSTALLED = (
     *("ansible.module_utils._internal._ansiballz._loader", "ansible.module_utils.basic", "ansible.module_utils.urls"),
     *("distro", "paramiko", "typing_extensions"),
 )
-"""Ansible's part of a module, which comes with each one anew, what it takes from the system where it can, and SSH."""
+"""Ansible's part of a module, which is then not that of its archive, what it takes from the system, and paramiko."""
 
 STAND_IN = Path(__file__).with_name("stand_in_python.py")
 LENGTH = 4096

@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,10 @@ from urllib.parse import quote, quote_plus
 
 from support.ansible_cli import PlaybookRun, environment, playbook_command, run_module, run_playbook
 from support.platform import SAMPLE_CONTRACT, Platform
-from support.processes import kill_tree
+from support.processes import kill_when
 
 PLAYBOOK = "siteops.upgrades.odoo_upgrade"
 HOST = "shop"
-KILLED_WITHIN = 60
 ONCE = ("create", "upload", "process")
 READS = {"status"}
 
@@ -136,13 +133,5 @@ class Job:
             assert [form for form in forms if form in output] == []
 
     def kill_when(self, due: Callable[[], object]) -> None:
-        """Start the role and kill it, with everything that it started, as soon as something is the case."""
-        log = self.folder.parent / "killed.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(self.command(), env=environment(), stdout=output, stderr=subprocess.STDOUT)
-            deadline = time.monotonic() + KILLED_WITHIN
-            while not due():
-                assert process.poll() is None, log.read_text(encoding="utf-8")
-                assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
-                time.sleep(0.05)
-            kill_tree(process)
+        """Start the role and kill it as soon as something is the case."""
+        kill_when(due, self.command(), environment(), self.folder.parent / "killed.log")

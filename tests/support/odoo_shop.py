@@ -9,7 +9,6 @@ import hashlib
 import json
 import random
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from support.ansible_cli import ModuleRun, environment, run_module
 from support.platform import SAMPLE_CONTRACT, Platform
-from support.processes import kill_tree
+from support.processes import kill_when
 
 MEBIBYTE = 1024 * 1024
 SIZE = 24 * MEBIBYTE
@@ -114,21 +113,11 @@ class Shop:
     def forget_calls(self) -> None:
         self.platform.log.clear()
 
-    def kill_when(self, is_time: Callable[[], bool], module: str, options: dict[str, Any]) -> None:
-        """Start a module and kill it, with everything that it started, as soon as it is time."""
+    def kill_when(self, due: Callable[[], object], module: str, options: dict[str, Any]) -> None:
+        """Start a module and kill it as soon as something is the case."""
         given = json.dumps(_without_none({**self.options, **options}))
         command = ["ansible", "localhost", "-m", f"siteops.upgrades.{module}", "-a", given]
-        with subprocess.Popen(
-            command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        ) as run:
-            deadline = time.monotonic() + 60
-            try:
-                while not is_time():
-                    assert time.monotonic() < deadline, "it never came so far"
-                    assert run.poll() is None, "it had ended before"
-                    time.sleep(0.02)
-            finally:
-                kill_tree(run)
+        kill_when(due, command, environment(), self.folder.parent / "killed.log")
 
 
 def _without_none(options: dict[str, Any]) -> dict[str, Any]:

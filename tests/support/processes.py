@@ -9,7 +9,12 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+KILLED_WITHIN = 60
+"""Seconds until a moment has come, before a test gives up waiting for it."""
 
 
 def descendants(process: int) -> list[int]:
@@ -36,6 +41,22 @@ def kill_tree(started: subprocess.Popen[bytes]) -> None:
     for process in stopped:
         _send(process, signal.SIGKILL)
     started.wait()
+
+
+def kill_when(due: Callable[[], object], command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+    """Start a command and kill it, with everything that it started, as soon as something is the case.
+
+    :raises AssertionError: it ended before, or its moment did not come; with what it wrote to ``log``.
+    """
+    with log.open("wb") as output, subprocess.Popen(command, env=env, stdout=output, stderr=output) as started:
+        give_up = time.monotonic() + KILLED_WITHIN
+        try:
+            while not due():
+                assert started.poll() is None, log.read_text(encoding="utf-8")
+                assert time.monotonic() < give_up, log.read_text(encoding="utf-8")
+                time.sleep(0.02)
+        finally:
+            kill_tree(started)
 
 
 def _send(process: int, what: signal.Signals) -> None:
