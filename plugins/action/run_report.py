@@ -15,7 +15,7 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._times import utc_now, written
+from ..module_utils._core.times import utc_now, written
 from ..plugin_utils import _run_report_odoo, _run_report_plone
 from ..plugin_utils._run_report import Begun, Results, began_at, ending, text
 from ..plugin_utils._run_report_file import replace, reserve

@@ -200,10 +200,10 @@ from ansible import template
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
-from ..module_utils._errors import OptionError, UpgradeError
-from ..module_utils._http import REQUESTS_IMPORT_ERROR
-from ..module_utils._plone_sites import ADDONS, STATE, UNREADABLE, Instance, Reading, Site
-from ..module_utils._text import harmless, spellings
+from ..module_utils._core.errors import OptionError, UpgradeError
+from ..module_utils._core.http import REQUESTS_IMPORT_ERROR
+from ..module_utils._core.text import harmless, spellings
+from ..module_utils._plone.sites import ADDONS, STATE, UNREADABLE, Instance, Reading, Site
 
 if hasattr(template, "trust_as_template"):
     # ansible-core 2.19 and newer: only what was said to be trusted is a template.

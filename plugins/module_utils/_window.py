@@ -19,7 +19,7 @@ import typing as t
 import zoneinfo
 from dataclasses import dataclass
 
-from ._errors import OptionError
+from ._core.errors import OptionError
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MINUTES_OF_A_DAY = 24 * 60

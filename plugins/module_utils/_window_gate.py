@@ -12,9 +12,9 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ._errors import UpgradeError
-from ._options import require_not_negative, require_positive
-from ._times import utc_now, written
+from ._core.errors import UpgradeError
+from ._core.options import require_not_negative, require_positive
+from ._core.times import utc_now, written
 from ._window import Position, Window, how_long, readable
 
 if t.TYPE_CHECKING:

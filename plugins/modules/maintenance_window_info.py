@@ -168,7 +168,7 @@ finished_at:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
+from ..module_utils._core.module import run
 from ..module_utils._window_gate import pass_gate
 
 

@@ -202,11 +202,11 @@ finished_at:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
-from ..module_utils._odoo_download import download_once
-from ..module_utils._odoo_module import odoo_arguments
-from ..module_utils._odoo_sftp import transfer_arguments
-from ..module_utils._progress import progress_arguments
+from ..module_utils._core.module import run
+from ..module_utils._core.progress import progress_arguments
+from ..module_utils._odoo.database_api.sftp import transfer_arguments
+from ..module_utils._odoo.download import download_once
+from ..module_utils._odoo.request import odoo_arguments
 
 
 def main() -> None:

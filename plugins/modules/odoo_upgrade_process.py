@@ -103,11 +103,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
-from ..module_utils._odoo_module import OdooRequest, odoo_arguments, opened_request
-from ..module_utils._odoo_states import DRAFT, IN_WORK, SUCCESS, state_of
-from ..module_utils._odoo_wait import call_and_verify
-from ..module_utils._text import one_line
+from ..module_utils._core.module import run
+from ..module_utils._core.text import one_line
+from ..module_utils._odoo.request import OdooRequest, odoo_arguments, opened_request
+from ..module_utils._odoo.states import DRAFT, IN_WORK, SUCCESS, state_of
+from ..module_utils._odoo.wait import call_and_verify
 
 
 def process(module: AnsibleModule) -> dict[str, t.Any]:

@@ -201,9 +201,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
-from ..module_utils._odoo_creation import create_once
-from ..module_utils._odoo_module import odoo_arguments
+from ..module_utils._core.module import run
+from ..module_utils._odoo.create import create_once
+from ..module_utils._odoo.request import odoo_arguments
 
 
 def main() -> None:

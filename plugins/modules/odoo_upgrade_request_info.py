@@ -289,12 +289,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
-from ..module_utils._odoo_module import odoo_arguments, opened_request
-from ..module_utils._odoo_states import SUCCESS, TESTING, state_of
-from ..module_utils._odoo_wait import wait_until
-from ..module_utils._options import require_positive
-from ..module_utils._progress import Progress, progress_arguments
+from ..module_utils._core.module import run
+from ..module_utils._core.options import require_positive
+from ..module_utils._core.progress import Progress, progress_arguments
+from ..module_utils._odoo.request import odoo_arguments, opened_request
+from ..module_utils._odoo.states import SUCCESS, TESTING, state_of
+from ..module_utils._odoo.wait import wait_until
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:

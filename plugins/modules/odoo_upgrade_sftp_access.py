@@ -146,13 +146,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._errors import UpgradeError
-from ..module_utils._module import run
-from ..module_utils._odoo_module import odoo_arguments, opened_request
-from ..module_utils._odoo_sftp import identity_of, key_arguments
-from ..module_utils._odoo_states import DRAFT, SUCCESS, state_of
-from ..module_utils._ssh_host_keys import fingerprint
-from ..module_utils._text import one_line
+from ..module_utils._core.errors import UpgradeError
+from ..module_utils._core.module import run
+from ..module_utils._core.text import one_line
+from ..module_utils._odoo.database_api.sftp import identity_of, key_arguments
+from ..module_utils._odoo.request import odoo_arguments, opened_request
+from ..module_utils._odoo.states import DRAFT, SUCCESS, state_of
+from ..module_utils._transfer.ssh_host_keys import fingerprint
 
 
 def open_access(module: AnsibleModule) -> dict[str, t.Any]:

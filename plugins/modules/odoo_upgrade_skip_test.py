@@ -110,11 +110,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._errors import UpgradeError
-from ..module_utils._module import run
-from ..module_utils._odoo_module import odoo_arguments, opened_request
-from ..module_utils._odoo_states import DRAFT, IN_WORK, SUCCESS, TESTING, state_of
-from ..module_utils._odoo_wait import call_and_verify
+from ..module_utils._core.errors import UpgradeError
+from ..module_utils._core.module import run
+from ..module_utils._odoo.request import odoo_arguments, opened_request
+from ..module_utils._odoo.states import DRAFT, IN_WORK, SUCCESS, TESTING, state_of
+from ..module_utils._odoo.wait import call_and_verify
 
 WOULD_SKIP = "The tests would be skipped."
 

@@ -151,11 +151,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
-from ..module_utils._options import require_positive
-from ..module_utils._plone_addon_change import ABSENT, LATEST, PRESENT, AddonRun, AddonsFailed, Outcome
-from ..module_utils._plone_module import plone_arguments, plone_client, wait_arguments
-from ..module_utils._progress import Progress
+from ..module_utils._core.module import run
+from ..module_utils._core.options import require_positive
+from ..module_utils._core.progress import Progress
+from ..module_utils._plone.addon_change import ABSENT, LATEST, PRESENT, AddonRun, AddonsFailed, Outcome
+from ..module_utils._plone.connection import plone_arguments, plone_client, wait_arguments
 
 
 def change(module: AnsibleModule) -> dict[str, t.Any]:

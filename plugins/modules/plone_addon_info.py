@@ -107,9 +107,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
-from ..module_utils._plone_addons import Addons
-from ..module_utils._plone_module import plone_arguments, plone_client
+from ..module_utils._core.module import run
+from ..module_utils._plone.addons import Addons
+from ..module_utils._plone.connection import plone_arguments, plone_client
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:

@@ -178,10 +178,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import hide, run
-from ..module_utils._options import from_environment
-from ..module_utils._plone_module import plone_arguments
-from ..module_utils._plone_sites import ADDONS, STATE, Instance
+from ..module_utils._core.module import hide, run
+from ..module_utils._core.options import from_environment
+from ..module_utils._plone.connection import plone_arguments
+from ..module_utils._plone.sites import ADDONS, STATE, Instance
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:

@@ -90,10 +90,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
-from ..module_utils._options import require_positive
-from ..module_utils._plone_module import plone_arguments, plone_client
-from ..module_utils._plone_transactions import Transactions
+from ..module_utils._core.module import run
+from ..module_utils._core.options import require_positive
+from ..module_utils._plone.connection import plone_arguments, plone_client
+from ..module_utils._plone.transactions import Transactions
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:

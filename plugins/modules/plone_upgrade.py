@@ -193,13 +193,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
-from ..module_utils._options import require_positive
-from ..module_utils._plone_client import PloneClient
-from ..module_utils._plone_module import plone_arguments, plone_client, wait_arguments
-from ..module_utils._plone_state import SiteState
-from ..module_utils._plone_upgrade import Outcome, UpgradeFailed, UpgradeRun, must_be_able_to_upgrade
-from ..module_utils._progress import Progress
+from ..module_utils._core.module import run
+from ..module_utils._core.options import require_positive
+from ..module_utils._core.progress import Progress
+from ..module_utils._plone.client import PloneClient
+from ..module_utils._plone.connection import plone_arguments, plone_client, wait_arguments
+from ..module_utils._plone.state import SiteState
+from ..module_utils._plone.upgrade import Outcome, UpgradeFailed, UpgradeRun, must_be_able_to_upgrade
 
 
 def upgrade(module: AnsibleModule) -> dict[str, t.Any]:

@@ -122,9 +122,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
-from ..module_utils._plone_module import plone_arguments, plone_client
-from ..module_utils._plone_upgrade import forget_if_done
+from ..module_utils._core.module import run
+from ..module_utils._plone.connection import plone_arguments, plone_client
+from ..module_utils._plone.upgrade import forget_if_done
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:

@@ -127,9 +127,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run
-from ..module_utils._plone_module import plone_arguments, plone_client
-from ..module_utils._plone_undo import undo
+from ..module_utils._core.module import run
+from ..module_utils._plone.connection import plone_arguments, plone_client
+from ..module_utils._plone.undo import undo
 
 
 def undo_upgrade(module: AnsibleModule) -> dict[str, t.Any]:

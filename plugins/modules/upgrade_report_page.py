@@ -179,14 +179,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._errors import OptionError, UpgradeError
-from ..module_utils._options import require_not_negative
-from ..module_utils._report_fleet import Fleet, gather
-from ..module_utils._report_html import page
-from ..module_utils._report_markdown import document
-from ..module_utils._report_read import clean, read_folder
-from ..module_utils._report_words import counted
-from ..module_utils._text import harmless
+from ..module_utils._core.errors import OptionError, UpgradeError
+from ..module_utils._core.options import require_not_negative
+from ..module_utils._core.text import harmless
+from ..module_utils._report.fleet import Fleet, gather
+from ..module_utils._report.html import page
+from ..module_utils._report.markdown import document
+from ..module_utils._report.reader import clean, read_folder
+from ..module_utils._report.words import counted
 
 LARGEST_DIFF = 100_000
 MADE_BY = {"html": page, "markdown": document}

@@ -24,7 +24,7 @@ from ansible import constants as C
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
 
-from ..module_utils._progress import DEFAULT_INTERVAL, FILE_NAME
+from ..module_utils._core.progress import DEFAULT_INTERVAL, FILE_NAME
 from ._progress_lines import Story, parsed
 
 LOOK_SECONDS = 0.5

@@ -16,8 +16,8 @@ import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ..module_utils._text import harmless
-from ..module_utils._times import read
+from ..module_utils._core.text import harmless
+from ..module_utils._core.times import read
 
 SCHEMA = 1
 OK, CHANGED, FAILED, REFUSED, UNFINISHED = "ok", "changed", "failed", "refused", "unfinished"

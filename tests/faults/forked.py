@@ -46,11 +46,11 @@ def _few_pauses(deadline: Any, longest: float) -> Iterator[float]:
 
 
 IMPATIENCE: Mapping[str, object] = {
-    "_deadline.Deadline.pauses": _few_pauses,
-    "_http.READ_AGAIN_AFTER": (SHORT, SHORT),
-    "_http.SILENCE_AFTER_A_BODY": 3,
-    "_odoo_client.READ_AGAIN_AFTER": (SHORT, SHORT),
-    "_reconnect.FIRST_PAUSE": SHORT,
+    "_core.clock.Deadline.pauses": _few_pauses,
+    "_core.http.READ_AGAIN_AFTER": (SHORT, SHORT),
+    "_core.http.SILENCE_AFTER_A_BODY": 3,
+    "_odoo.database_api.client.READ_AGAIN_AFTER": (SHORT, SHORT),
+    "_transfer.reconnect.FIRST_PAUSE": SHORT,
 }
 """The pauses of the collection, cut short; in seconds."""
 

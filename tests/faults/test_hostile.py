@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._dump_check import check
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.verify import check
 from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, document, routed
 from faults.figures import Figure
 from support.ansible_cli import run_module, run_playbook

@@ -19,15 +19,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.siteops.upgrades.plugins.module_utils import _odoo_client, _plone_addons, _plone_client
-from ansible_collections.siteops.upgrades.plugins.module_utils._errors import OptionError, UpgradeError
-from ansible_collections.siteops.upgrades.plugins.module_utils._http import Answer
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_client import (
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError, UpgradeError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import Answer
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import (
+    CONTROL_CHARACTERS,
+    harmless,
+    one_line,
+    spellings,
+    whole_number,
+)
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api import client as database_api_client
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import (
     OdooClient,
     PlatformFailure,
     failure_in_words,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_request_file import (
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import (
     Fetching,
     Intention,
     Record,
@@ -38,31 +45,29 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_request_fil
     StateSeen,
     hold,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_states import (
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.states import (
     RequestFailed,
     public_document,
     state_of,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_api import read_document
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_credentials import Credentials
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_journal import SiteJournal
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_report import (
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone import addons
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone import client as plone_client
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.api import read_document
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.journal import SiteJournal
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.migration_log import (
     ABORTED,
     CLOSING_FAILURES,
     SUCCESS,
     judge,
     readable,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_transactions import Transactions, plan_undo
-from ansible_collections.siteops.upgrades.plugins.module_utils._ranges import Segment
-from ansible_collections.siteops.upgrades.plugins.module_utils._ssh_keys import problem_of_public_key, read_public_keys
-from ansible_collections.siteops.upgrades.plugins.module_utils._text import (
-    CONTROL_CHARACTERS,
-    harmless,
-    one_line,
-    spellings,
-    whole_number,
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transactions, plan_undo
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Segment
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ssh_keys import (
+    problem_of_public_key,
+    read_public_keys,
 )
 
 settings.register_profile(
@@ -130,7 +135,7 @@ def in_words(call: Callable[[], Any]) -> Any:
 
 @pytest.fixture(autouse=True)
 def reads_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_odoo_client, "READ_AGAIN_AFTER", ())
+    monkeypatch.setattr(database_api_client, "READ_AGAIN_AFTER", ())
 
 
 TELLING = (SUCCESS, ABORTED, *CLOSING_FAILURES, "Traceback (most recent call last):", "  File", "Ran upgrade step: x")
@@ -311,7 +316,7 @@ ADDON = some("id", "title", "is_installed", "upgrade_info", "version", "uninstal
 
 @given(st.fixed_dictionaries({"items": st.lists(ADDON)}) | some("items") | JSON)
 def test_addons_are_read_or_refused(document: Any) -> None:
-    for addon in (in_words(lambda: _plone_addons.Addons(plone(document)).read()) or {}).values():
+    for addon in (in_words(lambda: addons.Addons(plone(document)).read()) or {}).values():
         json.dumps(harmless(addon.as_result())).encode()
 
 
@@ -328,7 +333,7 @@ def test_the_state_of_a_site_is_read_or_refused(document: Any) -> None:
         assert state.name in ("up_to_date", "pending", "newer_than_code", "no_upgrade_path")
         json.dumps(harmless(state.steps_as_result())).encode()
     in_words(lambda: client.post_upgrade(dry_run=True, timeout=1))
-    in_words(lambda: read_document(client.get("/@system"), _plone_client._state_from_system))
+    in_words(lambda: read_document(client.get("/@system"), plone_client._state_from_system))
 
 
 @given(st.binary(max_size=200) | some("posted_at", "believed_until", "what").map(body_of))

@@ -13,10 +13,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._report_fleet import gather
-from ansible_collections.siteops.upgrades.plugins.module_utils._report_html import page
-from ansible_collections.siteops.upgrades.plugins.module_utils._report_markdown import document
-from ansible_collections.siteops.upgrades.plugins.module_utils._report_read import Run, Unreadable, clean, read_file
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.fleet import gather
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.html import page
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.markdown import document
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Run, Unreadable, clean, read_file
 from ansible_collections.siteops.upgrades.tests.unit.run_reports import FINISHED, STARTED, Page, report
 
 UNHURRIED = settings(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import pathlib
 import re
@@ -19,12 +20,16 @@ def test_the_page_about_failures_is_that_of_the_fault_matrix() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
-def test_every_part_is_in_the_drawing_of_the_architecture(root: pathlib.Path) -> None:
+def test_every_private_file_is_listed_with_what_it_says_of_itself(root: pathlib.Path) -> None:
     page_text = (root / "docs/docsite/rst/contributing.rst").read_text(encoding="utf-8")
-    drawing = "".join(re.findall(r"^\.\. code-block:: text\n\n((?:(?: .*)?\n)+)", page_text, re.MULTILINE))
-    drawn = set(re.findall(r"(?<!\w)_\w+", drawing))
-    parts = {path.stem for folder in ("module_utils", "plugin_utils") for path in root.glob(f"plugins/{folder}/_*.py")}
-    assert drawn == parts - {"__init__"}
+    listed = set(re.findall(r"^  (\w+\.py) +(.+)$", page_text, re.MULTILINE))
+    files = [path for folder in ("module_utils", "plugin_utils") for path in root.glob(f"plugins/{folder}/**/*.py")]
+    assert listed == {(path.name, first_line(path)) for path in files if path.name != "__init__.py"}
+
+
+def first_line(path: pathlib.Path) -> str:
+    """The first line of a file's docstring, without its full stop."""
+    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0].rstrip(".")
 
 
 def test_the_page_about_speed_is_that_of_the_newest_results() -> None:

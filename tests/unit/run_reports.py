@@ -10,7 +10,7 @@ import json
 import typing as t
 from html.parser import HTMLParser
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._report_read import Run, read_file
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Run, read_file
 
 if t.TYPE_CHECKING:
     from pathlib import Path

@@ -21,17 +21,19 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["ansible_collections.siteops.upgrades"]):
-    from ansible_collections.siteops.upgrades.plugins.module_utils import _dump_check, _odoo_client, _odoo_request_file
-    from ansible_collections.siteops.upgrades.plugins.module_utils._errors import UpgradeError
-    from ansible_collections.siteops.upgrades.plugins.module_utils._http import Answer
-    from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_states import public_document
-    from ansible_collections.siteops.upgrades.plugins.module_utils._plone_addons import Addons
-    from ansible_collections.siteops.upgrades.plugins.module_utils._plone_client import PloneClient
-    from ansible_collections.siteops.upgrades.plugins.module_utils._plone_credentials import Credentials
-    from ansible_collections.siteops.upgrades.plugins.module_utils._plone_report import judge, readable
-    from ansible_collections.siteops.upgrades.plugins.module_utils._plone_transactions import Transactions
-    from ansible_collections.siteops.upgrades.plugins.module_utils._ssh_keys import problem_of_public_key
-    from ansible_collections.siteops.upgrades.plugins.module_utils._text import harmless
+    from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
+    from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import Answer
+    from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import harmless
+    from ansible_collections.siteops.upgrades.plugins.module_utils._odoo import request_file
+    from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api import client
+    from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.states import public_document
+    from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addons import Addons
+    from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
+    from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
+    from ansible_collections.siteops.upgrades.plugins.module_utils._plone.migration_log import judge, readable
+    from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transactions
+    from ansible_collections.siteops.upgrades.plugins.module_utils._transfer import verify
+    from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ssh_keys import problem_of_public_key
 
 SCRATCH = tempfile.NamedTemporaryFile()  # noqa: SIM115 - for as long as the process runs
 
@@ -50,7 +52,7 @@ class _OneBody:
 
 
 def _odoo(data: bytes) -> Any:
-    return _odoo_client.OdooClient(_OneBody(data), "1", "key")  # type: ignore[arg-type]
+    return client.OdooClient(_OneBody(data), "1", "key")  # type: ignore[arg-type]
 
 
 def _plone(data: bytes) -> Any:
@@ -60,7 +62,7 @@ def _plone(data: bytes) -> Any:
 def _dump(data: bytes) -> None:
     with open(SCRATCH.name, "wb") as file:
         file.write(data)
-    _dump_check.check(SCRATCH.name, "archive", lambda _command: (0, "", ""), None)
+    verify.check(SCRATCH.name, "archive", lambda _command: (0, "", ""), None)
 
 
 def _report(data: bytes) -> None:
@@ -85,7 +87,7 @@ PARSERS: tuple[Callable[[bytes], Any], ...] = (
 
 def _request_file(data: bytes) -> None:
     with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
-        _odoo_request_file._from_text(data)
+        request_file._from_text(data)
 
 
 def one_input(data: bytes) -> None:

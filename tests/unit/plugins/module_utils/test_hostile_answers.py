@@ -12,17 +12,17 @@ import zlib
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._dump_check import DamagedError, check
-from ansible_collections.siteops.upgrades.plugins.module_utils._errors import UpgradeError
-from ansible_collections.siteops.upgrades.plugins.module_utils._http import HttpClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_client import OdooClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo_states import public_document
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_credentials import Credentials
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone_transactions import Transactions
-from ansible_collections.siteops.upgrades.plugins.module_utils._sftp import SftpServer
-from ansible_collections.siteops.upgrades.plugins.module_utils._sftp_protocol import SftpBrokenError
-from ansible_collections.siteops.upgrades.plugins.module_utils._text import harmless, spellings, whole_number
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import harmless, spellings, whole_number
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import OdooClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.states import public_document
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transactions
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp import SftpServer
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_protocol import SftpBrokenError
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.verify import DamagedError, check
 from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, Reply, answer, document, raw
 
 if t.TYPE_CHECKING:

@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ansible_collections.siteops.upgrades.plugins.module_utils import _progress
+from ansible_collections.siteops.upgrades.plugins.module_utils._core import progress
 
-PLUGINS = Path(_progress.__file__).parents[1]
+PLUGINS = Path(progress.__file__).parents[2]
 ROOT = PLUGINS.parents[3]
 COLLECTION = "ansible_collections.siteops.upgrades.plugins.modules"
 

@@ -13,7 +13,7 @@ import zoneinfo
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils import _window
-from ansible_collections.siteops.upgrades.plugins.module_utils._errors import OptionError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._window import Position, Window, how_long, readable
 
 ZURICH = "Europe/Zurich"

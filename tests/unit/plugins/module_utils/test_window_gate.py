@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils import _window_gate
-from ansible_collections.siteops.upgrades.plugins.module_utils._errors import OptionError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._window_gate import WindowClosed, pass_gate
 
 NIGHT = {"days": ["sat"], "from": "22:00", "to": "04:00", "timezone": "Europe/Zurich"}

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._errors import OptionError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.modules.upgrade_report_page import check_places, difference
 
 if t.TYPE_CHECKING:

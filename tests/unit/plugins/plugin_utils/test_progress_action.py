@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._progress import FILE_NAME
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import FILE_NAME
 from ansible_collections.siteops.upgrades.plugins.plugin_utils import _progress_action
 from ansible_collections.siteops.upgrades.plugins.plugin_utils._progress_action import (
     ProgressAction,

@@ -1,0 +1,400 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything that only the database API v1 of Odoo's upgrade platform knows: its calls, their wire forms, its failures.
+
+The rest of the collection speaks of requests, dumps and states. Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from ..._core.errors import AnswerLostError, CallError, NotSentError, NotTrustedError, UnexpectedAnswerError
+from ..._core.http import READ_AGAIN_AFTER, Answer, HttpClient, call_name, pause_asked
+from ..._core.text import one_line, spellings, whole_number
+
+if t.TYPE_CHECKING:
+    import requests
+
+API_URL = "https://upgrade.odoo.com/database/v1"
+
+SERVER_ERROR = "SERVER:ERROR"
+"""The one failure that passes by itself: an existing client of the platform's maker goes on polling after it."""
+
+HINTS = {
+    "TARGET:INVALID": "Give one of the expected versions as target.",
+    "CONTRACT:NOT_FOUND": "Check the reference of the enterprise contract.",
+    SERVER_ERROR: "The platform failed on its own side; try again later.",
+}
+
+USUAL_HINTS = {
+    "archive": "Read the state with odoo_upgrade_request_info, or set 'transport' to sftp.",
+    "create": "Nothing was made.",
+    "process": "A dump must have been uploaded before, with odoo_upgrade_upload.",
+    "request_sftp_access": "Access is given in the states draft and done.",
+    "skip_test": "Only later editions of the API know this call, and only in the state testing; wait for the result.",
+    "sql": "Read the state with odoo_upgrade_request_info, or set 'content' to archive.",
+    "status": "Check the id and the key of the request; it may no longer be there.",
+    "upload": "A dump is only taken in the state draft.",
+}
+"""What to do about a failure that is not among the hints, by the last part of the call."""
+
+NOT_THE_PLATFORM = "Check 'api_url', and what stands between here and the platform."
+REFUSED_IN_DETAIL = (":INVALID", ":NOT_FOUND")
+"""Ends of the documented reasons: what was asked for was looked at and is wrong, whatever the HTTP status is."""
+
+RESULT_URLS = {"archive": ("upgraded_dump_url",), "sql": ("upgraded_sql_url", "migrated_sql_url")}
+"""Keys of the status document; the last one was seen in place of the documented one."""
+
+WHOLE, PART, TOO_LARGE, NOT_SATISFIABLE = 200, 206, 413, 416
+
+
+class PlatformFailure(CallError):
+    """The platform refuses a call; ``failures`` is all that it says at once, each with ``reason`` and ``message``."""
+
+    def __init__(self, answer: Answer, failures: list[dict[str, t.Any]]) -> None:
+        self.failures = failures
+        known = [HINTS[failure["reason"]] for failure in failures if failure["reason"] in HINTS]
+        hints = known or [USUAL_HINTS.get(answer.call.rpartition("/")[2], "")]
+        super().__init__(
+            answer.call,
+            f"was refused by the platform ({answer.status}): {'; '.join(map(failure_in_words, failures))}",
+            status=answer.status,
+            hint=" ".join(dict.fromkeys(hints)),
+            retry_after=answer.retry_after,
+            failures=failures,
+        )
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether it is the platform's own fault, which may pass by itself."""
+        return any(failure["reason"] == SERVER_ERROR for failure in self.failures) or (self.status or 0) >= 500
+
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether the platform may have acted before it failed."""
+        in_detail = all(failure["reason"].endswith(REFUSED_IN_DETAIL) for failure in self.failures)
+        return self.is_server_error and not in_detail
+
+
+@dataclass(frozen=True)
+class SftpAccess:
+    """Where the SFTP server of a request listens, and the one file that is served there; empty where it is not told."""
+
+    hostname: str
+    port: int
+    user: str
+    shared_file: str
+    sample_command: str = ""
+
+
+class OdooClient:
+    """One request on the platform, or with no id and key the platform itself."""
+
+    def __init__(self, http: HttpClient, request_id: str = "", key: str = "") -> None:
+        self._http = http
+        self.request_id = request_id
+        self.key = key
+
+    @property
+    def api_url(self) -> str:
+        """The URL that the methods' names are appended to."""
+        return self._http.base_url
+
+    def for_request(self, request_id: str, key: str) -> OdooClient:
+        """The client for one request on the same platform."""
+        return OdooClient(self._http, request_id, key)
+
+    def create(self, fields: t.Mapping[str, str]) -> dict[str, t.Any]:
+        """Make a request; the status document of it, with ``id`` and ``key``. Each call makes another one.
+
+        :param fields: contract, email, target, aim (test, production), filename, and timezone where it is needed.
+        :raises PlatformFailure: refused.
+        :raises AnswerLostError: a request may have been made that nobody has the key of.
+        """
+        answer = self._http.send("POST", "/create", data=dict(fields))
+        document = _document(answer, writes=True).get("request")
+        if not isinstance(document, dict) or not all(_is_handle(document.get(name)) for name in ("id", "key")):
+            raise AnswerLostError(answer.call, "answered without the id and key of a request", status=answer.status)
+        return document
+
+    def status(self) -> dict[str, t.Any]:
+        """The status document, which carries the key in many places. A passing fault is read again twice.
+
+        :raises CallError: it could not be read.
+        """
+        for pause in READ_AGAIN_AFTER:
+            try:
+                return self.status_once()
+            except CallError as error:
+                if not passes_by_itself(error):
+                    raise
+                time.sleep(pause_asked(pause, error.retry_after))
+        return self.status_once()
+
+    def status_once(self) -> dict[str, t.Any]:
+        """As :meth:`status`, with a single try: for a caller with a patience of its own."""
+        answer = self._http.send("POST", "/status", data=self._identity)
+        document = _document(answer, writes=False).get("request")
+        if not isinstance(document, dict):
+            raise UnexpectedAnswerError(answer.call, "answered without a status document", status=answer.status)
+        return document
+
+    def process(self) -> None:
+        """Have the uploaded dump upgraded.
+
+        :raises PlatformFailure: refused.
+        :raises AnswerLostError: the work may have begun.
+        """
+        _document(self._http.send("POST", "/process", data=self._identity), writes=True)
+
+    def skip_test(self) -> None:
+        """Have the result delivered without the platform's tests; known to later editions of the API only.
+
+        :raises PlatformFailure: refused.
+        :raises AnswerLostError: the result may have been delivered.
+        """
+        _document(self._http.send("POST", "/skip_test", data=self._identity), writes=True)
+
+    def request_sftp_access(self, public_keys: str) -> SftpAccess:
+        """Have an SFTP server opened for the holders of these keys.
+
+        :param public_keys: the text of an authorized_keys-like list: public keys, blank lines and comments.
+        :raises PlatformFailure: refused.
+        :raises AnswerLostError: it may be open; asking again does no harm.
+        """
+        keys = {"ssh_keys": ("authorized_keys", public_keys, "text/plain")}
+        answer = self._http.send("POST", "/request_sftp_access", params=self._identity, files=keys)
+        access = _document(answer, writes=True).get("request")
+        try:
+            return _sftp_access(access)
+        except (KeyError, TypeError, ValueError) as error:
+            what = "answered without a usable host, port, user and file of an SFTP server"
+            raise UnexpectedAnswerError(answer.call, what, status=answer.status) from error
+
+    def upload(self, body: t.Any, size: int) -> None:
+        """Send a dump in one piece.
+
+        :param body: has ``read(size) -> bytes``; what it raises comes through, unless it is an OSError.
+        :param size: bytes in it, above zero; the platform is not known to take a body of unstated length.
+        :raises PlatformFailure: refused.
+        :raises AnswerLostError: the platform may or may not have it whole.
+        """
+        url = f"{self.api_url}/upload"
+        call = call_name("POST", url)
+        headers = {"Content-Type": "application/octet-stream"}
+        sized = _SizedBody(body, size)
+        with self._http.transfer(
+            "POST", url, call=call, params=self._identity, headers=headers, data=sized
+        ) as response:
+            _document(self._http.document(response, call), writes=True)
+
+    @contextlib.contextmanager
+    def open_result(
+        self,
+        kind: str,
+        *,
+        offset: int = 0,
+        end: int | None = None,
+        entity: str = "",
+        document: t.Mapping[str, t.Any] | None = None,
+    ) -> t.Iterator[requests.Response]:
+        """The response that carries an upgraded database, with its body unread and never compressed on the way.
+
+        Its status is 200 (the whole), 206 (from ``offset`` on) or 416 (there is nothing from ``offset`` on).
+
+        :param kind: ``archive`` or ``sql``.
+        :param offset: bytes that are here already.
+        :param end: where to end; at the last byte where it is None.
+        :param entity: strong ETag or Last-Modified of what they came from; if that is gone, the whole comes.
+        :param document: the status document where one was read just now; read anew otherwise.
+        :raises PlatformFailure: refused.
+        :raises CallError: anything else that is not such a response.
+        """
+        call = _result_call(kind)
+        url = self._result_url(kind, call, document or self.status())
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        if offset or end is not None:
+            headers["Range"] = f"bytes={offset}-{'' if end is None else end - 1}"
+            if entity:
+                headers["If-Range"] = entity
+        with self._http.transfer("GET", url, call=call, headers=headers, leave_to=self._may_leave_to) as response:
+            if response.status_code not in (WHOLE, PART, NOT_SATISFIABLE):
+                answer = self._http.document(response, call)
+                _document(answer, writes=False)
+                raise UnexpectedAnswerError(
+                    call, f"answered {answer.status} with {answer.describe_body()}", status=answer.status
+                )
+            yield response
+
+    def require_result(self, kind: str, response: requests.Response, start: bytes) -> None:
+        """Look whether the platform says no in place of a result, which it may do with status 200.
+
+        :param start: the first bytes of the body.
+        :raises PlatformFailure: it does.
+        """
+        answer = Answer(_result_call(kind), response.status_code, response.headers, start)
+        _require_no_failures(answer, _json(answer))
+
+    @property
+    def _identity(self) -> dict[str, str]:
+        return {"request": self.request_id, "key": self.key}
+
+    def _result_url(self, kind: str, call: str, document: t.Mapping[str, t.Any]) -> str:
+        named = next((str(document[name]) for name in RESULT_URLS[kind] if document.get(name)), "")
+        try:
+            url = urljoin(f"{self.api_url}/", named) if named else ""
+            scheme = urlsplit(url).scheme
+        except ValueError:
+            url = scheme = ""
+        if scheme not in ("http", "https"):
+            raise UnexpectedAnswerError(call, "cannot be made: the status names no URL of it")
+        if scheme == "http" and urlsplit(self.api_url).scheme == "https":
+            hint = "Whoever reads it on the way could fetch the database."
+            raise UnexpectedAnswerError(
+                call, "was not made: the URL in the status is not https, and it carries the key", hint=hint
+            )
+        return url
+
+    def _may_leave_to(self, url: str) -> bool:
+        """A storage host may serve the result, but must not learn the key, and nobody on the way may read along."""
+        here, there = urlsplit(self.api_url), urlsplit(url)
+        if "@" in there.netloc or there.scheme not in (here.scheme, "https"):
+            return False
+        return not any(form in url for form in spellings(self.key))
+
+
+def passes_by_itself(error: CallError) -> bool:
+    """Whether a failed read may succeed later with nothing changed here."""
+    if isinstance(error, NotTrustedError):
+        return False
+    if isinstance(error, (NotSentError, AnswerLostError)):
+        return True
+    if isinstance(error, PlatformFailure) and error.is_server_error:
+        return True
+    return error.status == 429 or (error.status or 0) >= 500
+
+
+def may_have_acted(error: CallError) -> bool:
+    """Whether a call that writes may have done its work, although it failed."""
+    return isinstance(error, AnswerLostError) or (isinstance(error, PlatformFailure) and error.may_have_acted)
+
+
+def failure_in_words(failure: t.Mapping[str, t.Any]) -> str:
+    """One failure for a reader, such as: TARGET:INVALID: Invalid value "5.0" (expected: 6.0, 6.1)."""
+    words = one_line(f"{failure['reason']}: {failure['message']}" if failure["message"] else failure["reason"])
+    details = []
+    for name in ("value", "code"):
+        value = failure.get(name)
+        if value is not None and one_line(value) not in words:
+            details.append(f"{name}: {one_line(value)}")
+    expected = failure.get("expected")
+    if expected:
+        listed = expected if isinstance(expected, list) else [expected]
+        details.append(f"expected: {one_line(', '.join(map(str, listed)))}")
+    return f"{words} ({'; '.join(details)})" if details else words
+
+
+def _result_call(kind: str) -> str:
+    """The name of the call that fetches a result, whose path holds the key."""
+    return f"GET upgraded/{kind}"
+
+
+def _is_handle(value: t.Any) -> bool:
+    """Whether a value can be the id or the key of a request, and be sent and kept as it came."""
+    text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+class _SizedBody:
+    """A body that requests sends with its length stated."""
+
+    def __init__(self, body: t.Any, size: int) -> None:
+        self._body = body
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> t.Iterator[bytes]:
+        raise NotImplementedError("it is read in blocks; being iterable is what tells requests that it is a stream")
+
+    def read(self, size: int = -1) -> bytes:
+        return self._body.read(size)
+
+
+def _document(answer: Answer, *, writes: bool) -> dict[str, t.Any]:
+    """The JSON object of a successful answer.
+
+    Failures are read from the body whatever the HTTP status is: it is not documented which one carries them.
+
+    :raises PlatformFailure: the platform names failures.
+    :raises AnswerLostError: the answer leaves open what a call that writes has done, or was cut short.
+    :raises CallError: something that is not this API answered.
+    """
+    document = _json(answer)
+    _require_no_failures(answer, document)
+    what = f"answered {answer.status} with {answer.describe_body()}"
+    if document is not None and answer.status < 300:
+        if "failures" in document or "request" in document:
+            return document
+        what = f"answered {answer.status} with JSON that is not this API's"
+    hint = answer.wait_asked or _hint_for_a_stranger(answer)
+    cut_short = document is None and answer.status < 300 and answer.body.lstrip()[:1] in (b"{", b"")
+    if (writes and (answer.status < 300 or answer.status >= 500)) or cut_short:
+        raise AnswerLostError(answer.call, what, status=answer.status, retry_after=answer.retry_after)
+    raise UnexpectedAnswerError(answer.call, what, status=answer.status, hint=hint, retry_after=answer.retry_after)
+
+
+def _require_no_failures(answer: Answer, document: dict[str, t.Any] | None) -> None:
+    failures = _failures(document.get("failures")) if document is not None else []
+    if failures:
+        raise PlatformFailure(answer, failures)
+
+
+def _hint_for_a_stranger(answer: Answer) -> str:
+    """What to do about an answer that is not of this API."""
+    name = answer.call.rpartition("/")[2]
+    if name == "upload" and answer.status == TOO_LARGE:
+        return "Something between here and the platform takes no body of that size; set 'transport' to sftp."
+    is_unknown = answer.status in (404, 405, 501)
+    helps = name in RESULT_URLS or (name == "skip_test" and is_unknown)
+    return f"{NOT_THE_PLATFORM} {USUAL_HINTS[name]}" if helps else NOT_THE_PLATFORM
+
+
+def _json(answer: Answer) -> dict[str, t.Any] | None:
+    try:
+        document = answer.document()
+    except UnexpectedAnswerError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _failures(value: t.Any) -> list[dict[str, t.Any]]:
+    """The failures of an answer, each with reason and message as text, which the platform may leave out."""
+    entries = value if isinstance(value, list) else [value] if value else []
+    return [
+        {**entry, "reason": str(entry.get("reason") or "no reason given"), "message": str(entry.get("message") or "")}
+        if isinstance(entry, dict)
+        else {"reason": str(entry), "message": ""}
+        for entry in entries
+    ]
+
+
+def _sftp_access(access: t.Any) -> SftpAccess:
+    hostname, user = str(access["hostname"]), str(access["sftp_user"])
+    # The sample of the document shows the file with and without the slash of the server's first folder.
+    told = access.get("shared_file")
+    name = None if told is None else str(told).removeprefix("/")
+    port = whole_number(str(access["sftp_port"])) or 0
+    texts = [text for text in (hostname, user, name) if text is not None]
+    usable = all(text and text.isprintable() and not text.startswith("-") for text in texts)
+    if not usable or "/" in (name or "") or name in (".", "..") or not 0 < port < 65536:
+        raise ValueError("not an SFTP server")
+    return SftpAccess(hostname, port, user, name or "", str(access.get("sample_command") or ""))

@@ -1,0 +1,116 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The add-ons of a Plone site, as the service @addons of plone.restapi lists and changes them.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from .._core.errors import OptionError
+from .api import PloneApi
+from .state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE, version_key
+
+ADDONS = "/@addons"
+NOT_INSTALLED = "not_installed"
+
+INSTALL = "install"
+UPGRADE = "upgrade"
+UNINSTALL = "uninstall"
+
+
+@dataclass(frozen=True)
+class Addon:
+    """One add-on; versions are those of its profile, empty where the server tells none.
+
+    ``upgrade_available`` says that steps are registered, which also holds for steps that are offered for ever (a step
+    from any version; measured); ``upgrade_required`` that the two versions differ.
+    """
+
+    id: str
+    title: str
+    version: str
+    installed: bool
+    can_be_uninstalled: bool
+    installed_version: str
+    available_version: str
+    upgrade_available: bool
+    upgrade_required: bool
+
+    @property
+    def state(self) -> str:
+        """``not_installed``, or one of the four states that a site has."""
+        if not self.installed:
+            return NOT_INSTALLED
+        if not self.upgrade_required:
+            return UP_TO_DATE
+        if self.upgrade_available:
+            return PENDING
+        newer = version_key(self.installed_version) > version_key(self.available_version)
+        return NEWER_THAN_CODE if newer else NO_UPGRADE_PATH
+
+    def as_result(self) -> dict[str, t.Any]:
+        """The add-on as a module returns it."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "version": self.version,
+            "state": self.state,
+            "installed": self.installed,
+            "installed_version": self.installed_version,
+            "available_version": self.available_version,
+            "upgradeable": self.state == PENDING,
+        }
+
+
+class Addons:
+    """The add-ons of one site by id, in the order in which the server lists them."""
+
+    def __init__(self, api: PloneApi) -> None:
+        self._api = api
+
+    def read(self, must_hold: t.Sequence[str] = ()) -> dict[str, Addon]:
+        """All add-ons that are not hidden.
+
+        :raises OptionError: one of those that it must hold is not among them.
+        :raises CallError: see :meth:`PloneApi.read`.
+        """
+        addons = self._api.read(ADDONS, _addons)
+        unknown = [name for name in must_hold if name not in addons]
+        if unknown:
+            raise OptionError("name", f"the site knows no add-on {', '.join(unknown)}. It knows {', '.join(addons)}.")
+        return addons
+
+    def change(self, addon_id: str, action: str, *, timeout: float) -> None:
+        """Install, upgrade or uninstall an add-on, once.
+
+        The server answers 204 whether it did anything or not, even for an unknown id (measured): only reading tells.
+
+        :raises CallError: see :meth:`PloneApi.send`.
+        """
+        self._api.send("POST", f"{ADDONS}/{quote(addon_id, safe='')}/{action}", {}, timeout=timeout)
+
+
+def _addons(document: dict[str, t.Any]) -> dict[str, Addon]:
+    return {addon.id: addon for addon in map(_addon, document["items"])}
+
+
+def _addon(item: dict[str, t.Any]) -> Addon:
+    info = item.get("upgrade_info") or {}
+    return Addon(
+        id=str(item["id"]),
+        title=str(item.get("title") or ""),
+        version=str(item.get("version") or ""),
+        installed=bool(item["is_installed"]),
+        can_be_uninstalled=bool(item.get("uninstall_profile_id")),
+        installed_version=str(info.get("installedVersion") or ""),
+        available_version=str(info.get("newVersion") or ""),
+        upgrade_available=bool(info.get("available")),
+        upgrade_required=bool(info.get("required")),
+    )

@@ -1,0 +1,174 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A login to an SFTP server over SSH: the server verified, a key accepted, and every fault in words.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import typing as t
+
+from .._core.text import one_line
+from .sftp_protocol import SftpBrokenError, SftpDeniedError, SftpError, SftpSession
+from .ssh_host_keys import HostKeys, place_of
+from .ssh_keys import Identity, paramiko_module, public_line
+from .ssh_socket import BundledChannel, BundledSocket
+
+WINDOW = 64 * 1024 * 1024
+"""Bytes that the server may send unasked for more; what is in flight stays far below (see IN_FLIGHT)."""
+
+PACKET = 256 * 1024
+KEEP_ALIVE_SECONDS = 30
+
+
+class Access(t.Protocol):
+    """Where an SFTP server listens and for whom."""
+
+    @property
+    def hostname(self) -> str:
+        """Name or address of the host."""
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+
+    @property
+    def user(self) -> str:
+        """Who logs in."""
+
+    @property
+    def shared_file(self) -> str:
+        """The one file that is served there, as the server says."""
+
+
+class SftpServer:
+    """A temporary SFTP server: its address has to be asked for, and asked for again when it is gone.
+
+    :param ask: asks for the access; what it raises comes through.
+    :param timeout: seconds that the server may be silent.
+    """
+
+    def __init__(self, ask: t.Callable[[], Access], identity: Identity, host_keys: HostKeys, timeout: float) -> None:
+        self._ask = ask
+        self._identity = identity
+        self._host_keys = host_keys
+        self._timeout = timeout
+        self._access: Access | None = None
+        self._was_in = False
+        # An SSH agent answers one question at a time.
+        self._authenticating = threading.Lock()
+
+    @property
+    def access(self) -> Access:
+        """The access; asked for at the first use."""
+        if self._access is None:
+            self._access = self._ask()
+        return self._access
+
+    @contextlib.contextmanager
+    def session(self, sessions: int = 1) -> t.Iterator[SftpSession]:
+        """One connection, until the body ends, for the main thread.
+
+        An access that was good and is refused now has expired: it is asked for once more.
+
+        :param sessions: how many may be open at a time, this one and others (see :meth:`another`).
+
+        :raises SftpBrokenError: the server cannot be reached, or the connection was lost.
+        :raises SftpDeniedError: no key is accepted.
+        :raises HostKeyError: the server is not the one that is meant.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                transport = self._login(stack, self.access)
+            except SftpDeniedError:
+                if not self._was_in:
+                    raise
+                self._access, self._was_in = self._ask(), False
+                transport = self._login(stack, self._access)
+            self._was_in = True
+            yield self._open(transport, sessions)
+
+    @contextlib.contextmanager
+    def another(self, sessions: int) -> t.Iterator[SftpSession]:
+        """One more connection beside that of :meth:`session`, in any thread; raises what that raises."""
+        with contextlib.ExitStack() as stack:
+            yield self._open(self._login(stack, self.access), sessions)
+
+    def _login(self, stack: contextlib.ExitStack, access: Access) -> t.Any:
+        paramiko = paramiko_module()
+        where = f"{access.user}@{place_of(access.hostname, access.port)}"
+        try:
+            connection = socket.create_connection((access.hostname, access.port), timeout=self._timeout)
+        except (OSError, UnicodeError) as error:
+            # A name with a label that no host has, such as one of 64 letters, is a UnicodeError.
+            reason = one_line(getattr(error, "strerror", "it is no name of a host") or "no answer in time")
+            raise SftpBrokenError(f"The SFTP server {where} cannot be reached: {reason}.") from error
+        stack.callback(connection.close)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bundled = BundledSocket(connection, self._timeout)
+        try:
+            transport = paramiko.Transport(bundled)
+            stack.callback(transport.close)
+            self._agree(transport, access)
+            transport.start_client(timeout=self._timeout)
+            shown = public_line(transport.get_remote_server_key())
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            kind = SftpError if isinstance(error, paramiko.ssh_exception.IncompatiblePeer) else SftpBrokenError
+            raise kind(f"No SSH connection to {where} came about: {_reason(error)}.") from error
+        self._host_keys.check(place_of(access.hostname, access.port), shown)
+        transport.set_keepalive(KEEP_ALIVE_SECONDS)
+        with self._authenticating:
+            self._authenticate(paramiko, transport, access.user, where)
+        return transport
+
+    def _agree(self, transport: t.Any, access: Access) -> None:
+        """What to propose first: the fastest cipher, and the types of host key that are known of the server."""
+        transport.banner_timeout = transport.auth_timeout = transport.handshake_timeout = self._timeout
+        options = transport.get_security_options()
+        options.ciphers = tuple(sorted(options.ciphers, key=lambda name: "-gcm@" not in name))
+        known = self._host_keys.types(place_of(access.hostname, access.port))
+        if known:
+            options.key_types = tuple(sorted(options.key_types, key=lambda name: _key_type(name) not in known))
+
+    def _authenticate(self, paramiko: t.Any, transport: t.Any, user: str, where: str) -> None:
+        for key in self._identity.keys:
+            try:
+                transport.auth_publickey(user, key)
+                return
+            except paramiko.BadAuthenticationType as error:
+                raise SftpDeniedError(f"The SFTP server {where} takes no public keys.") from error
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                refused = isinstance(error, paramiko.AuthenticationException)
+                if not refused or not transport.is_active():
+                    raise SftpBrokenError(f"The login to {where} broke off: {_reason(error)}.") from error
+        raise SftpDeniedError(
+            f"The SFTP server {where} accepts none of the keys, although the platform was given their public parts. "
+            "Run again; the access to it is temporary."
+        )
+
+    def _open(self, transport: t.Any, sessions: int) -> SftpSession:
+        paramiko = paramiko_module()
+        try:
+            channel = transport.open_session(window_size=WINDOW, max_packet_size=PACKET, timeout=self._timeout)
+            channel.settimeout(self._timeout)
+            channel.invoke_subsystem("sftp")
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            if transport.is_active():
+                raise SftpError(f"The SSH server offers no SFTP: {_reason(error)}.") from error
+            raise SftpBrokenError(f"The SSH connection was lost: {_reason(error)}.") from error
+        return SftpSession(BundledChannel(channel, transport.sock), sessions)
+
+
+def _key_type(algorithm: str) -> str:
+    """The type of the key behind a signature algorithm (RFC 8332)."""
+    return "ssh-rsa" if algorithm in ("rsa-sha2-256", "rsa-sha2-512") else algorithm
+
+
+def _reason(error: BaseException) -> str:
+    return one_line(getattr(error, "strerror", None) or error, 120) or type(error).__name__

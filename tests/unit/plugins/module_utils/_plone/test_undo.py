@@ -1,0 +1,159 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an undo takes back of a database with several sites, and when it is believed.
+
+Whatever answers the call, only the transactions read afterwards prove it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone import undo as undo_module
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transaction, plan_undo
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.undo import undo
+from ansible_collections.siteops.upgrades.tests.unit.local_server import (
+    LocalServer,
+    Reply,
+    answer,
+    document,
+    page,
+    routed,
+)
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+OWN_ENTRY = document({"items": [{"getPath": "/Plone"}]})
+STATE = document({"versions": {"instance": "6205", "fs": "6205"}, "upgrade_steps": {}})
+UPGRADE = {
+    "id": "b",
+    "time": "",
+    "username": "admin",
+    "size": 1,
+    "description": "/Plone/POST_application_json_@upgrade",
+}
+UNDO = {**UPGRADE, "id": "c", "description": "/Plone/PATCH_application_json_@transactions"}
+WRITE = {**UPGRADE, "id": "d", "description": "/Plone/POST_application_json_"}
+
+
+@pytest.fixture(autouse=True)
+def one_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is waited for."""
+    monkeypatch.setattr(undo_module, "READ_BACK_SECONDS", 0)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def run(*after: Reply) -> t.Any:
+    """Undo the upgrade; the replies are those to PATCH and to what is asked later."""
+    with LocalServer(STATE, document([UPGRADE]), OWN_ENTRY, *after) as server:
+        credentials = Credentials(username="admin", password="secret")
+        client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+        return undo(client, back_to="", include_later=False, foresee=False)
+
+
+@pytest.mark.parametrize("reply", (document({"message": "reverted"}), answer(), page(), page(502)))
+def test_an_undo_that_is_read_is_believed(reply: Reply) -> None:
+    assert run(reply, document([UNDO, UPGRADE]), STATE).as_result()["changed"]
+
+
+def test_an_undo_is_found_below_later_writes() -> None:
+    assert run(document({}), document([WRITE, UNDO, UPGRADE]), STATE).as_result()["changed"]
+
+
+@pytest.mark.parametrize("reply", (document({"message": "reverted"}), answer(), page(), page(502)))
+def test_an_undo_that_cannot_be_read_is_not_believed(reply: Reply) -> None:
+    with pytest.raises(UpgradeError, match="The transactions read afterwards show no undo. Run this again."):
+        run(reply, document([UPGRADE]))
+
+
+def test_an_undo_before_the_call_proves_nothing() -> None:
+    with pytest.raises(UpgradeError, match="show no undo"):
+        run(document({}), document([WRITE, UPGRADE, UNDO]))
+
+
+def test_the_undo_of_another_site_is_not_believed() -> None:
+    with pytest.raises(UpgradeError, match="show no undo"):
+        run(document({}), document([{**UNDO, "description": "/Other/PATCH_application_json_@transactions"}, UPGRADE]))
+
+
+# Several sites in one database
+
+
+def transaction(name: str, path: str) -> Transaction:
+    return Transaction(name, "2026-11-21T03:00:00", "admin", path, 1)
+
+
+BEFORE = transaction("before", "/Plone/POST_application_json_")
+OURS = transaction("ours", "/Plone/POST_application_json_@upgrade")
+THEIRS = transaction("theirs", "/Other/POST_application_json_@upgrade")
+THEIR_UNDO = transaction(
+    "their undo", "/Other/PATCH_application_json_@transactions\nUndo /Other/POST_application_json_@upgrade"
+)
+NESTED = transaction("nested", "/Plone/sub/Nested/POST_application_json_@upgrade")
+
+
+def planned(*transactions: Transaction, **options: t.Any) -> list[str]:
+    return [one.id for one in plan_undo(transactions, site="/Plone", **options).transactions]
+
+
+@pytest.mark.parametrize("back_to", ("", "before"))
+def test_the_upgrade_of_another_site_is_left_alone(back_to: str) -> None:
+    assert planned(THEIRS, BEFORE, back_to=back_to) == []
+    assert planned(THEIRS, OURS, BEFORE, back_to=back_to) == ["ours"]
+    assert planned(OURS, THEIRS, BEFORE, back_to=back_to) == ["ours"]
+
+
+@pytest.mark.parametrize("back_to", ("", "before"))
+def test_the_undo_of_another_site_does_not_stand_for_ours(back_to: str) -> None:
+    assert planned(THEIR_UNDO, THEIRS, OURS, BEFORE, back_to=back_to) == ["ours"]
+
+
+@pytest.mark.parametrize("back_to", ("", "before"))
+def test_a_site_within_the_site_is_somebody_else(back_to: str) -> None:
+    with pytest.raises(UpgradeError, match="what happened later would be thrown away"):
+        planned(NESTED, OURS, BEFORE, back_to=back_to)
+
+
+def foreseen(own_entry: Reply, path: str, *transactions: dict[str, t.Any]) -> list[str]:
+    """What an undo at a URL with this path would take back."""
+    replies = {
+        f"{path}/@upgrade": STATE,
+        f"{path}/@transactions": document(transactions),
+        f"{path}/@search?metadata_fields=getPath&path.depth=0": own_entry,
+    }
+    with LocalServer(routed(GET=replies)) as server:
+        credentials = Credentials(username="admin", password="secret")
+        client = PloneClient(HttpClient(server.url + path, timeout=20, auth=credentials), credentials)
+        return [one["id"] for one in undo(client, back_to="", include_later=False, foresee=True).as_result()["undone"]]
+
+
+OTHER = {**UPGRADE, "id": "o", "description": "/Other/POST_application_json_@upgrade"}
+NO_ENTRY = document({"items": []})
+
+
+@pytest.mark.parametrize("path", ("", "/Plone", "/++api++", "/a/proxys/path", "/Other"))
+def test_a_site_behind_a_proxy_is_the_one_that_it_says_it_is(path: str) -> None:
+    assert foreseen(OWN_ENTRY, path, OTHER, UPGRADE) == ["b"]
+
+
+@pytest.mark.parametrize("silent", (NO_ENTRY, page(), document({}), document({"items": [{"getPath": 5}]}), page(500)))
+def test_a_site_that_does_not_tell_its_path_has_that_of_its_url(silent: Reply) -> None:
+    assert foreseen(silent, "/Plone", OTHER, UPGRADE) == ["b"]
+    assert foreseen(silent, "/Plone/++api++", OTHER, UPGRADE) == ["b"]
+    assert foreseen(silent, "", UPGRADE, WRITE) == ["b"]
+
+
+def test_a_site_that_cannot_be_told_from_others_is_left_alone() -> None:
+    for transactions in ((OTHER, UPGRADE), (OTHER, WRITE)):
+        with pytest.raises(
+            UpgradeError, match=r"transactions of several \(/Other, /Plone\). Give the URL by which Zope"
+        ):
+            foreseen(NO_ENTRY, "", *transactions)

@@ -1,0 +1,131 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What proves an upgrade where several servers, caches and gateways stand behind one address."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing as t
+
+import pytest
+
+from ansible_collections.siteops.upgrades.plugins.module_utils._core import clock
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone import upgrade as upgrade_module
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade import Outcome, UpgradeFailed, UpgradeRun
+from ansible_collections.siteops.upgrades.tests.unit.local_server import (
+    LocalServer,
+    Reply,
+    document,
+    in_turn,
+    page,
+    routed,
+    silence,
+)
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+DONE_REPORT = "Starting the migration from version: 6018\nYour Plone instance is now up-to-date.\n"
+
+
+def state(instance: str, fs: str) -> Reply:
+    """The answer of GET @upgrade."""
+    steps = {} if instance == fs else {f"{instance}-{fs}": [{"id": "x", "title": "Miscellaneous"}]}
+    return document({"versions": {"instance": instance, "fs": fs}, "upgrade_steps": steps})
+
+
+def done(instance: str, fs: str) -> Reply:
+    """The answer of a POST @upgrade that went well."""
+    return document({"versions": {"instance": instance, "fs": fs}, "report": DONE_REPORT, "upgraded": True})
+
+
+PENDING, NEW_CODE, OLD_CODE, OTHER_SITE = (
+    state("6018", "6205"),
+    state("6205", "6205"),
+    state("6018", "6018"),
+    state("6111", "6111"),
+)
+
+
+@pytest.fixture(autouse=True)
+def short_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is waited for long."""
+    monkeypatch.setattr(upgrade_module, "READ_BACK_SECONDS", 0.1)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def upgrade(post: Reply, *reads: Reply, posts: int = 1) -> Outcome:
+    """Upgrade a site whose state reads so, one time after the other."""
+    progress = Progress(types.SimpleNamespace(_tmpdir=None, check_mode=False, params={}))
+    with LocalServer(routed(GET={"/@upgrade": in_turn(*reads)}, POST={"/@upgrade": post})) as server:
+        credentials = Credentials(username="admin", password="secret")
+        client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+        try:
+            run = UpgradeRun(client, dry_run=False, wait_timeout=1, wait_interval=0.1, progress=progress)
+            return run.perform()
+        finally:
+            assert [request.method for request in server.seen].count("POST") == posts
+
+
+def failure(post: Reply, *reads: Reply, posts: int = 1) -> UpgradeFailed:
+    with pytest.raises(UpgradeFailed) as caught:
+        upgrade(post, *reads, posts=posts)
+    return caught.value
+
+
+def test_an_upgrade_is_proven_by_reading_the_version_of_the_code() -> None:
+    outcome = upgrade(done("6205", "6205"), PENDING, PENDING, NEW_CODE)
+    assert (outcome.as_result()["changed"], outcome.summary) == (True, "Upgraded from 6018 to 6205 in 0 steps.")
+
+
+@pytest.mark.parametrize("answered", (done("6205", "6205"), page(504)), ids=("answered", "lost"))
+@pytest.mark.parametrize("read", (OLD_CODE, OTHER_SITE, PENDING), ids=("old code", "other site", "kept answer"))
+def test_what_another_server_reads_is_no_proof(answered: Reply, read: Reply) -> None:
+    assert "still reads 6" in str(failure(answered, PENDING, PENDING, read))
+
+
+def test_what_may_answer_instead_is_told() -> None:
+    error = failure(done("6205", "6205"), PENDING, PENDING, OLD_CODE)
+    assert "still reads 6018 in the database and 6018 in the code. What was committed is not proven." in str(error)
+    assert "Servers with other code, another site or a cache may answer at this address." in str(error)
+
+
+def test_a_proof_that_cannot_be_read_is_missed() -> None:
+    error = failure(done("6205", "6205"), PENDING, PENDING, page(403))
+    assert "GET /@upgrade was answered 403 with an HTML page" in str(error)
+    assert "What was committed is not proven." in str(error)
+
+
+def test_the_proof_counts_whatever_the_answer_claims() -> None:
+    assert upgrade(done("6205", "6018"), PENDING, PENDING, NEW_CODE).as_result()["changed"]
+
+
+def test_a_server_that_hangs_does_not_hold_the_last_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look would take the 20 seconds of a quick call, three times."""
+    monkeypatch.setattr(clock, "LEAST_TIME_TO_LOOK", 0.5)
+    error = failure(page(504), PENDING, PENDING, silence)
+    assert re.search(r"The last read failed: GET /@upgrade got no whole answer within (0\.\d|1) seconds\.", str(error))
+
+
+def test_nothing_is_posted_to_servers_with_different_code() -> None:
+    error = failure(done("6205", "6205"), PENDING, OLD_CODE, posts=0)
+    assert "told 6205 as the version of the code, and then 6018." in str(error)
+
+
+@pytest.mark.parametrize("status", (502, 503, 504))
+def test_a_failure_of_a_gateway_in_json_is_not_plones(status: int) -> None:
+    """The server is still at work; it commits later."""
+    gateway = document({"type": "GatewayTimeout", "message": "upstream request timeout"}, status)
+    outcome = upgrade(gateway, PENDING, PENDING, PENDING, NEW_CODE)
+    assert (outcome.answer, outcome.as_result()["changed"]) == ("lost", True)
+
+
+def test_a_failure_of_plone_is_one_at_once() -> None:
+    own = document({"type": "KeyError", "message": "'x'", "traceback": ["File x"]}, 503)
+    assert "POST /@upgrade answered 503 KeyError: 'x'. Nothing was committed" in str(failure(own, PENDING))

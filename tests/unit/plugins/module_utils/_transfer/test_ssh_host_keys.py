@@ -1,0 +1,89 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which servers are taken for the one that is meant."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+
+import pytest
+
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ssh_host_keys import (
+    FirstSeen,
+    GivenKey,
+    HostKeyError,
+    KnownHosts,
+    fingerprint,
+    place_of,
+)
+
+pytest.importorskip("paramiko")
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+PLACE = "[upgrade.example.org]:2200"
+
+
+def line(number: int) -> str:
+    blob = b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes([number]) * 32
+    return f"ssh-ed25519 {base64.b64encode(blob).decode()}"
+
+
+@pytest.mark.parametrize("text", (line(1), f"{line(1)} a comment", f"{PLACE} {line(1)}", f"a,b {line(1)} comment"))
+def test_a_given_key(text: str) -> None:
+    keys = GivenKey(text)
+    assert keys.types(PLACE) == ["ssh-ed25519"]
+    keys.check(PLACE, line(1))
+    with pytest.raises(HostKeyError, match="sftp_host_key"):
+        keys.check(PLACE, line(2))
+
+
+@pytest.mark.parametrize("text", ("", "SHA256:abc", "ssh-ed25519", "ssh-ed25519 AAAA"))
+def test_a_given_key_that_is_none(text: str) -> None:
+    with pytest.raises(OptionError, match="sftp_host_key"):
+        GivenKey(text)
+
+
+def test_the_first_key_is_kept() -> None:
+    kept: list[str] = []
+    keys = FirstSeen("", kept.append)
+    assert keys.types(PLACE) == []
+    keys.check(PLACE, line(1))
+    keys.check(PLACE, line(1))
+    assert kept == [f"{PLACE} {line(1)}"]
+    with pytest.raises(HostKeyError, match="the first time"):
+        keys.check(PLACE, line(2))
+    later = FirstSeen(kept[0], kept.append)
+    assert later.types(PLACE) == ["ssh-ed25519"]
+    later.check("[elsewhere]:2200", line(1))
+    assert len(kept) == 1
+    with pytest.raises(HostKeyError):
+        later.check(PLACE, line(2))
+
+
+def test_known_hosts(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    path.write_text(f"# ours\n{PLACE} {line(1)}\nplain.example.org {line(2)}\n")
+    keys = KnownHosts(str(path))
+    keys.check(PLACE, line(1))
+    keys.check("[plain.example.org]:2200", line(2))
+    assert keys.types(PLACE) == ["ssh-ed25519"]
+    with pytest.raises(HostKeyError, match="not the one in"):
+        keys.check(PLACE, line(2))
+    with pytest.raises(HostKeyError, match="is not in"):
+        keys.check("[other.example.org]:2200", line(1))
+
+
+def test_known_hosts_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="sftp_known_hosts"):
+        KnownHosts(str(tmp_path / "missing"))
+
+
+def test_words() -> None:
+    assert place_of("example.org", 22) == "example.org"
+    assert place_of("example.org", 2200) == "[example.org]:2200"
+    assert fingerprint(line(1)).startswith("ssh-ed25519 SHA256:")
