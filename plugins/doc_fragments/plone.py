@@ -57,6 +57,7 @@ options:
 requirements:
   - requests >= 2.28
 notes:
+  - An environment variable that is empty counts as not set.
   - Proxies are taken from the environment (E(https_proxy), E(http_proxy), E(no_proxy)).
   - Environment variables are those of the host that runs the module. With C(connection=local) that is the controller,
     so that a credential of AWX reaches the module without any variable.

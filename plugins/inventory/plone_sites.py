@@ -26,8 +26,9 @@ description:
     C(plone_site_instance) (the name of the instance), C(plone_site_id), C(plone_site_path), C(plone_site_title),
     C(plone_site_public_url), C(plone_site_needs_upgrade), C(plone_site_state), C(plone_site_versions) with C(instance)
     and C(fs), C(plone_site_steps_pending), C(plone_site_addons_behind) and C(plone_site_error), each as
-    M(siteops.upgrades.plone_site_info) returns it. C(plone_upgrade_validate_certs) and C(plone_upgrade_ca_path) are set
-    if the options differ from their defaults.
+    M(siteops.upgrades.plone_site_info) returns it. C(plone_upgrade_validate_certs) is set if the option differs from
+    its default, and C(plone_upgrade_ca_path) if the inventory file sets O(ca_path). A path from the environment is not
+    made a variable, because the file can be one that only this run has, as in AWX.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -36,6 +37,7 @@ extends_documentation_fragment:
 requirements:
   - requests >= 2.28
 notes:
+  - An environment variable that is empty counts as not set.
   - Ansible treats an inventory that it cannot parse as empty, warns, and ends with success. Set
     E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) to V(true) where nobody reads warnings.
   - The variables of a host show the state of its site when the inventory was read, or when it was cached. The role and
@@ -191,9 +193,11 @@ keyed_groups:
     key: plone_site_versions.instance | default("unknown")
 """
 
+import os
 import re
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from ansible import template
@@ -227,10 +231,14 @@ Survey = list[dict[str, t.Any]]
 
 
 class Source(t.NamedTuple):
-    """One instance of the configuration; ``params`` are the options of :class:`Instance`."""
+    """One instance of the configuration; ``params`` are the options of :class:`Instance`.
+
+    ``ca_path`` is the one of the inventory file; that of ``params`` may come from the environment.
+    """
 
     name: str
     params: dict[str, t.Any]
+    ca_path: str
 
     @property
     def fingerprint(self) -> dict[str, t.Any]:
@@ -252,7 +260,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         super().parse(inventory, loader, path, cache)
         if REQUESTS_IMPORT_ERROR:
             raise AnsibleParserError("The Python package requests is needed by siteops.upgrades.plone_sites.")
-        config = self._read_config_data(path)
+        with without_empty_variables():
+            config = self._read_config_data(path)
         try:
             sources = self._sources(config)
             surveys = self._surveys(sources, self.get_cache_key(path), cache)
@@ -269,7 +278,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         entries = self.get_option("instances")
         if entries is None:
             entries = [{"url": self.get_option("url"), "sites": self.get_option("sites")}]
-        sources = [self._source(entry, beside) for entry in entries]
+        in_file = beside["ca_path"] if "ca_path" in config else ""
+        sources = [self._source(entry, beside, in_file or "") for entry in entries]
         names = [source.name for source in sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -285,7 +295,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """The string behind a template or a vaulted value."""
         return str(self.templar.template(value)) if value else ""
 
-    def _source(self, entry: dict[str, t.Any], beside: dict[str, t.Any]) -> Source:
+    def _source(self, entry: dict[str, t.Any], beside: dict[str, t.Any], ca_path: str) -> Source:
         own = {name: self._templated(entry[name]) for name in SECRETS if entry.get(name)}
         taken = dict(beside)
         if "token" in own:
@@ -294,7 +304,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             taken.update(token="")
         given = {name: entry[name] for name in CONNECTION if name not in SECRETS and entry.get(name) is not None}
         params = {**taken, **given, **own, "url": entry.get("url"), "sites": entry.get("sites") or []}
-        return Source(str(entry.get("name") or default_name(params["url"] or "")), params)
+        name = str(entry.get("name") or default_name(params["url"] or ""))
+        return Source(name, params, given.get("ca_path", ca_path))
 
     def _surveys(self, sources: list[Source], cache_key: str, cache: bool) -> list[Survey]:
         """The sites of each instance, in the order of the instances.
@@ -366,11 +377,27 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         variables: dict[str, t.Any] = literal(told)
         if not source.params["validate_certs"]:
             variables["plone_upgrade_validate_certs"] = False
-        if source.params["ca_path"]:
-            variables["plone_upgrade_ca_path"] = source.params["ca_path"]
+        if source.ca_path:
+            variables["plone_upgrade_ca_path"] = source.ca_path
         variables["ansible_connection"] = trusted("local")
         variables["ansible_python_interpreter"] = trusted("{{ ansible_playbook_python }}")
         return variables
+
+
+@contextmanager
+def without_empty_variables() -> t.Iterator[None]:
+    """Take the empty variables of this plugin out of the environment while Ansible reads the options.
+
+    A credential of AWX sets all its variables, also those of empty fields. Ansible would take an empty path for the
+    current folder, and refuse an empty boolean.
+    """
+    empty = [name for name, value in os.environ.items() if name.startswith("PLONE_") and not value]
+    for name in empty:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(dict.fromkeys(empty, ""))
 
 
 def literal(value: t.Any) -> t.Any:

@@ -16,7 +16,7 @@ import ssl
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible.module_utils.basic import env_fallback
+from ansible.module_utils.basic import AnsibleFallbackNotFound
 
 from .errors import OptionError
 
@@ -25,8 +25,22 @@ GREATEST = 1_000_000_000
 
 
 def from_environment(variable: str, **option: t.Any) -> dict[str, t.Any]:
-    """An option of an argument spec that falls back to an environment variable."""
-    return {**option, "fallback": (env_fallback, [variable])}
+    """An option of an argument spec that falls back to an environment variable, unless that is empty."""
+    return {**option, "fallback": (value_of, [variable])}
+
+
+def value_of(variable: str) -> str:
+    """The value of an environment variable.
+
+    A credential of AWX sets all its variables, also those of empty fields; Ansible takes an empty path for the current
+    folder.
+
+    :raises AnsibleFallbackNotFound: it is not set, or empty.
+    """
+    value = os.environ.get(variable)
+    if not value:
+        raise AnsibleFallbackNotFound
+    return value
 
 
 def without_secrets(module: t.Any) -> dict[str, str]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible.module_utils.basic import AnsibleFallbackNotFound
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.options import (
     base_url,
+    from_environment,
     require_positive,
     sends_in_clear,
     verification,
@@ -161,3 +163,16 @@ def test_secrets_are_hidden_in_every_spelling() -> None:
     module.client()
     assert {"p@ss word/50%", "p%40ss%20word%2F50%25", "admin:p@ss word/50%"} <= module.no_log_values
     assert "admin" not in module.no_log_values
+
+
+@pytest.mark.parametrize("value", (None, ""))
+def test_an_empty_variable_counts_as_not_set(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if value is None:
+        monkeypatch.delenv("PLONE_CA_PATH", raising=False)
+    else:
+        monkeypatch.setenv("PLONE_CA_PATH", value)
+    read, arguments = from_environment("PLONE_CA_PATH", type="path")["fallback"]
+    with pytest.raises(AnsibleFallbackNotFound):
+        read(*arguments)
+    monkeypatch.setenv("PLONE_CA_PATH", "/etc/ssl/ca.pem")
+    assert read(*arguments) == "/etc/ssl/ca.pem"
