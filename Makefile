@@ -21,12 +21,13 @@ endif
 INDEX = $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-matrix test-faults faults totals plone platform lint sanity units integration molecule docs importer repository acceptance build changelog release clean
+.PHONY: help demo bench test test-matrix test-ends test-faults faults totals plone platform lint sanity units integration molecule docs importer repository acceptance build changelog release clean
 
 help:
 	@echo "make demo         upgrade a real Plone, and an Odoo dump on the rehearsal platform, step by step"
 	@echo "make test         the checks, on the newest ansible-core that this machine's Pythons run"
 	@echo "make test-matrix  sanity and integration tests on every ansible-core from 2.16 to the newest"
+	@echo "make test-ends    the same on the oldest and the newest, and sanity on those between; what CI runs"
 	@echo "make test-faults  every fault of servers and networks at every call; takes minutes"
 	@echo "make bench        every benchmark, beside curl, sftp and playbooks by hand; takes an hour or more"
 	@echo "make plone        a real Plone with a pending upgrade, to practise on, until Ctrl-C"
@@ -37,6 +38,8 @@ help:
 	@echo "make release      a release in .build/dist/release, judged and installed; SIGNING_KEY=... signs it"
 	@echo "make clean        remove .build"
 	@echo "One check alone:  make lint | sanity | units | integration | molecule | docs | importer | repository | acceptance"
+	@echo "One test alone:   make units T=tests/unit/plugins/module_utils/test_window.py::test_...   also acceptance, faults,"
+	@echo "                  repository; make integration T=<target>; make lint T=<tool>"
 	@echo "VERBOSE=1 shows every command, JOBS=1 runs one check at a time."
 
 test: $(TOOLS)/done pythons
@@ -44,22 +47,27 @@ test: $(TOOLS)/done pythons
 	@$(NOX) --parallel $(JOBS) --report $(BUILD)/results/test.json; status=$$?; \
 	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json && exit $$status
 
-test-matrix: $(TOOLS)/done pythons
-	@rm -f $(BUILD)/results/matrix.json
-	@$(NOX) --tags matrix --report $(BUILD)/results/matrix.json; status=$$?; \
-	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/matrix.json && exit $$status
+# Every row of the matrix, or what CI takes of it: the oldest and the newest with everything, the others with sanity.
+test-matrix test-ends: test-%: $(TOOLS)/done pythons
+	@rm -f $(BUILD)/results/$*.json
+	@$(NOX) --tags $* --report $(BUILD)/results/$*.json; status=$$?; \
+	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/$*.json && exit $$status
 
 test-faults: $(TOOLS)/done pythons
 	@rm -f $(BUILD)/results/faults-report.json
 	@$(NOX) --session faults --report $(BUILD)/results/faults-report.json; status=$$?; \
 	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/faults-report.json && exit $$status
 
-# What the last test, test-matrix and test-faults found together.
+# What the last test, test-ends and test-faults found together.
 totals: $(TOOLS)/done
-	@$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/matrix.json \
+	@$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/ends.json \
 	    $(BUILD)/results/faults-report.json
 
-lint sanity units integration molecule docs importer repository acceptance faults build changelog release: $(TOOLS)/done pythons
+# T names what to run of it: a test, a target, a tool, an option of the runner.
+lint sanity units integration repository acceptance faults: $(TOOLS)/done pythons
+	@$(NOX) --session $@ $(if $(T),-- $(T))
+
+molecule docs importer build changelog release: $(TOOLS)/done pythons
 	@$(NOX) --session $@
 
 demo: $(TOOLS)/done pythons

@@ -12,13 +12,14 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import nox
 
 CLONE = pathlib.Path(__file__).parent.resolve()
 sys.path.insert(0, str(CLONE / "tests"))
 
-from support.checks import interpreters, performance, tally, workspace  # noqa: E402
+from support.checks import durations, interpreters, performance, tally, workspace  # noqa: E402
 
 BUILD = CLONE / ".build"
 SITE = BUILD / "docs"
@@ -146,6 +147,17 @@ class Checks:
             "pytest", "--quiet", f"--junitxml={junit}", *arguments, cases=junit, env={"PYTHONPATH": path, **(env or {})}
         )
 
+    def chosen(self) -> bool:
+        """Run the tests that the command line names, if it names any, in this session's environment.
+
+        One process, so that a test can be watched; what the tests print is shown.
+        """
+        if self.session.posargs:
+            path = os.pathsep.join([str(self.copy / "tests"), str(self.root)])
+            with self.session.chdir(self.copy):
+                self.session.run("pytest", *self.session.posargs, env={**self.env, "PYTHONPATH": path})
+        return bool(self.session.posargs)
+
     def ansible_test(self, *arguments: str, cases: str = "", reports: str = "") -> None:
         """Run ansible-test, which may fetch pip for its environments first."""
         self.session.run("python", str(HELPERS / "ansible_test_pip.py"), silent=True)
@@ -153,6 +165,8 @@ class Checks:
 
     def _count(self, cases: str, reports: str, *, ended_well: bool) -> tally.Tally:
         if cases:
+            lines = durations.slowest(self.copy.glob(cases))
+            print(f"{self.name}: the slowest {len(lines)} tests", *lines, sep="\n")
             return tally.of_cases(self.copy.glob(cases))
         return tally.of_targets(self.copy.glob(reports), ended_well=ended_well) if reports else tally.Tally()
 
@@ -163,37 +177,49 @@ class Checks:
 
 @PLAIN
 def lint(session: nox.Session) -> None:
-    """ruff, mypy, yamllint, and ansible-lint with the production profile."""
+    """ruff, mypy, import-linter, yamllint, zizmor, and ansible-lint with the production profile; or those named."""
     checks = Checks(session)
     checks.install("lint")
     tests = checks.copy / "tests"
-    checks.run_each(
-        partial(checks.run, "ruff", "check", "--quiet", "."),
-        partial(checks.run, "ruff", "format", "--check", "--quiet", "--diff", "."),
-        # One file has one name: what ansible-test runs is part of the collection, the other tests import `support`.
-        partial(checks.mypy, "plugins", "tests/unit"),
-        partial(
-            checks.mypy,
-            "noxfile.py",
-            "tests/support",
-            "tests/repository",
-            "tests/acceptance",
-            "tests/docs",
-            "tests/faults",
-            "benchmarks",
-            imports=os.pathsep.join([str(tests), str(checks.copy / "benchmarks")]),
+    tools: dict[str, tuple[Callable[[], object], ...]] = {
+        "ruff": (
+            partial(checks.run, "ruff", "check", "--quiet", "."),
+            partial(checks.run, "ruff", "format", "--check", "--quiet", "--diff", "."),
         ),
-        partial(checks.run, "yamllint", "--strict", "."),
-        partial(checks.run, "ansible-lint", "--offline", "--nocolor", "-q"),
-    )
+        # One file has one name: what ansible-test runs is part of the collection, the other tests import `support`.
+        "mypy": (
+            partial(checks.mypy, "plugins", "tests/unit"),
+            partial(
+                checks.mypy,
+                "noxfile.py",
+                "tests/support",
+                "tests/repository",
+                "tests/acceptance",
+                "tests/docs",
+                "tests/faults",
+                "benchmarks",
+                imports=os.pathsep.join([str(tests), str(checks.copy / "benchmarks")]),
+            ),
+        ),
+        "imports": (partial(checks.run, "lint-imports", env={"PYTHONPATH": str(checks.root)}),),
+        "yamllint": (partial(checks.run, "yamllint", "--strict", "."),),
+        "workflows": (
+            partial(checks.run, "zizmor", "--offline", "--no-progress", "--config", ".github/zizmor.yml", ".github"),
+        ),
+        "ansible-lint": (partial(checks.run, "ansible-lint", "--offline", "--nocolor", "-q"),),
+    }
+    unknown = set(session.posargs) - set(tools)
+    if unknown:
+        session.error(f"There is no tool {', '.join(sorted(unknown))} here; there are {', '.join(tools)}.")
+    checks.run_each(*(check for name in session.posargs or tools for check in tools[name]))
 
 
 @WITH_PIP
 def sanity(session: nox.Session) -> None:
-    """ansible-test sanity on the newest ansible-core, for every Python found."""
+    """ansible-test sanity on the newest ansible-core, for every Python found; with options such as `--test pep8`."""
     checks = Checks(session)
     checks.install(extra=(f"ansible-core~={NEWEST_CORE}.0",))
-    run_sanity(checks)
+    run_sanity(checks, *session.posargs)
 
 
 def run_sanity(checks: Checks, *options: str) -> None:
@@ -207,6 +233,8 @@ def units(session: nox.Session) -> None:
     if not any(checks.copy.glob("tests/unit/**/test_*.py")):
         session.skip("there are no unit tests")
     checks.install("units", extra=(f"ansible-core~={NEWEST_CORE}.0",))
+    if checks.chosen():
+        return
     junit = "tests/output/junit/python*.xml"
     checks.ansible_test("units", "--python", controller(NEWEST_CORE), cases=junit)
     oldest = next(iter(PYTHONS))
@@ -216,24 +244,24 @@ def units(session: nox.Session) -> None:
 
 @WITH_PIP
 def integration(session: nox.Session) -> None:
-    """ansible-test integration on the newest ansible-core."""
+    """ansible-test integration on the newest ansible-core; of every target, or of those that are named."""
     checks = Checks(session)
     if not has_targets(checks):
         session.skip("there are no integration targets")
     checks.install("runtime", extra=(f"ansible-core~={NEWEST_CORE}.0",))
-    run_integration(checks, controller(NEWEST_CORE))
+    run_integration(checks, controller(NEWEST_CORE), *session.posargs)
 
 
 def has_targets(checks: Checks) -> bool:
     return any(checks.copy.glob("tests/integration/targets/*"))
 
 
-def run_integration(checks: Checks, python: str) -> None:
+def run_integration(checks: Checks, python: str, *targets: str) -> None:
     checks.session.install("-r", str(checks.copy / "tests/support/platform/requirements.txt"))
     # Here and not by the first target, because ansible-test hides proxies, certificates and indexes from its tests.
     with checks.session.chdir(checks.copy / "tests"):
         checks.session.run("python", "-m", "support.plone", "prepare", silent=True)
-    checks.ansible_test("integration", "--python", python, reports="tests/output/junit/*.xml")
+    checks.ansible_test("integration", "--python", python, *targets, reports="tests/output/junit/*.xml")
 
 
 @PLAIN
@@ -379,6 +407,8 @@ def repository(session: nox.Session) -> None:
     """What holds for the repository as a whole: the tarball's files, the action groups, what no file may say."""
     checks = Checks(session)
     checks.install("repository", extra=("ansible-core",))
+    if checks.chosen():
+        return
     checks.pytest("tests/repository", env={"SITEOPS_TARBALL": str(build_tarball(checks))})
 
 
@@ -389,6 +419,8 @@ def acceptance(session: nox.Session) -> None:
     if not any(checks.copy.glob("tests/acceptance/**/test_*.py")):
         session.skip("there are no acceptance tests")
     checks.install("acceptance")
+    if checks.chosen():
+        return
     # The time limit decides no test: it ends one that hangs, with a traceback that says where.
     checks.pytest("--numprocesses=2", "--dist=loadfile", "--timeout=900", "tests/acceptance")
 
@@ -398,31 +430,40 @@ def faults(session: nox.Session) -> None:
     """Every fault at every call, with real servers; prints the figures that the tests state."""
     checks = Checks(session)
     checks.install("faults")
+    if checks.chosen():
+        return
     arguments = ("--numprocesses=2", "--dist=loadfile", "--timeout=900", "tests/faults")
     _before, _title, figures = checks.pytest(*arguments).partition(" figures ")
     print(figures.partition("\n")[2])
 
 
-def add_matrix_session(core: str) -> None:
-    python = controller(core)
+def matrix_checks(session: nox.Session, core: str) -> Checks:
+    """The checks of one row of the matrix, with its ansible-core; skipped by name where no Python runs it."""
+    if not controller(core):
+        session.skip(f"no Python for ansible-core {core} was found; it takes {' or '.join(CORES[core])}")
+    checks = Checks(session)
+    if core == next(iter(CORES)):
+        # The oldest ansible-core has the oldest requests and paramiko that the collection promises to work with.
+        session.install("--resolution", "lowest-direct", "-r", str(checks.copy / "meta/ee-requirements.txt"))
+    else:
+        checks.install("runtime")
+    session.install(f"ansible-core~={core}.0")
+    return checks
 
-    @nox.session(
-        name=f"matrix-{core}",
-        python=str(PYTHONS[python]) if python else False,
-        venv_params=["--seed"],
-        default=False,
-        tags=["matrix"],
-    )
+
+def add_matrix_sessions(core: str) -> None:
+    """Everything on one ansible-core, and sanity alone, which is enough for those between the oldest and the newest."""
+    at_an_end = core in (next(iter(CORES)), NEWEST_CORE)
+    python = controller(core)
+    arguments: dict[str, Any] = {
+        "python": str(PYTHONS[python]) if python else False,
+        "venv_params": ["--seed"],
+        "default": False,
+    }
+
+    @nox.session(name=f"matrix-{core}", tags=["matrix", "ends"] if at_an_end else ["matrix"], **arguments)
     def matrix(session: nox.Session) -> None:
-        if not python:
-            session.skip(f"no Python for ansible-core {core} was found; it takes {' or '.join(CORES[core])}")
-        checks = Checks(session)
-        if core == next(iter(CORES)):
-            # The oldest ansible-core has the oldest requests and paramiko that the collection promises to work with.
-            session.install("--resolution", "lowest-direct", "-r", str(checks.copy / "meta/ee-requirements.txt"))
-        else:
-            checks.install("runtime")
-        session.install(f"ansible-core~={core}.0")
+        checks = matrix_checks(session, core)
         try:
             # What compiles and imports with every other Python, the session `sanity` sees: it is our code, not theirs.
             run_sanity(checks, "--python", python)
@@ -430,8 +471,13 @@ def add_matrix_session(core: str) -> None:
             if has_targets(checks):
                 run_integration(checks, python)
 
+    @nox.session(name=f"sanity-{core}", tags=[] if at_an_end else ["ends"], **arguments)
+    def sanity_of_core(session: nox.Session) -> None:
+        run_sanity(matrix_checks(session, core), "--python", python)
+
     matrix.__doc__ = f"ansible-test sanity and integration with ansible-core {core}."
+    sanity_of_core.__doc__ = f"ansible-test sanity with ansible-core {core}."
 
 
 for supported_core in CORES:
-    add_matrix_session(supported_core)
+    add_matrix_sessions(supported_core)

@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from support.checks import interpreters, tally, workspace
+from support.checks import durations, interpreters, tally, workspace
 
 JUNIT = """<testsuites><testsuite>
   <testcase name="good"/>
@@ -95,3 +95,10 @@ def test_the_closing_line(
 
 def test_a_run_that_never_started_is_no_success(tmp_path: pathlib.Path) -> None:
     assert tally.main(tmp_path, [tmp_path / "missing.json"]) == 1
+
+
+def test_the_slowest_tests_come_first(tmp_path: pathlib.Path) -> None:
+    cases = "".join(f'<testcase classname="tests.x" name="test_{n}" time="{n}"/>' for n in range(30))
+    (tmp_path / "a.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>", encoding="utf-8")
+    lines = durations.slowest(tmp_path.glob("*.xml"))
+    assert (lines[0], len(lines)) == ("  29.00 s  tests.x::test_29", 25)

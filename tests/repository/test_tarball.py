@@ -40,5 +40,5 @@ def test_what_an_execution_environment_reads_is_in_the_tarball(tarball: set[str]
 
 
 def test_every_folder_of_the_repository_is_decided_upon(files: list[pathlib.PurePath]) -> None:
-    not_shipped = {".ci", "benchmarks", "tests"}
+    not_shipped = {".ci", ".github", "benchmarks", "tests"}
     assert {name.parts[0] for name in files if len(name.parts) > 1} <= FOLDERS | not_shipped
