@@ -15,7 +15,7 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._core.times import utc_now, written
+from ..module_utils._core.clock import utc_now, utc_text
 from ..plugin_utils import _run_report_odoo, _run_report_plone
 from ..plugin_utils._run_report import Begun, Results, began_at, ending, text
 from ..plugin_utils._run_report_file import replace, reserve
@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
             target=options["target"],
             collection_version=collection_version(),
             check_mode=bool(self._task.check_mode),
-            started_at=written(now),
+            started_at=utc_text(now),
             stale={name: began for name, one in options["results"].items() if (began := began_at(one))},
         )
         try:
@@ -84,7 +84,7 @@ def end(options: dict[str, t.Any]) -> dict[str, t.Any]:
         described = _run_report_plone.describe(results, check_mode=begun.check_mode)
     else:
         described = _run_report_odoo.describe(results, options["asked"])
-    document = {**begun.document(), **described, **ending(begun, results, written(utc_now()), options["failure"])}
+    document = {**begun.document(), **described, **ending(begun, results, utc_text(utc_now()), options["failure"])}
     if options["failure"]:
         document["message"] = text(options["failure"].get("msg") or "The run failed without a reason.").strip()
     try:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ._core.clock import utc_now, utc_text
 from ._core.errors import UpgradeError
+from ._core.human import duration
 from ._core.options import require_not_negative, require_positive
-from ._core.times import utc_now, written
-from ._window import Position, Window, how_long, readable
+from ._window import Position, Window, readable
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -67,8 +68,8 @@ def warn_of_the_end(module: AnsibleModule, position: Position) -> None:
     work = module.params["work_timeout"]
     if work and position.closes_at and position.ends_within(work):
         module.warn(
-            f"What is started now may take {how_long(work)}, and the maintenance window closes in "
-            f"{how_long(position.remaining or 0)}, at {readable(position.closes_at)}. It is not broken off then."
+            f"What is started now may take {duration(work)}, and the maintenance window closes in "
+            f"{duration(position.remaining or 0)}, at {readable(position.closes_at)}. It is not broken off then."
         )
 
 
@@ -79,10 +80,10 @@ def as_result(window: Window, position: Position, waited: float) -> dict[str, t.
         "changed": False,
         "msg": _sentence(window, position),
         "open": position.open,
-        "now": written(position.now),
-        "opens_at": written(position.opens_at),
+        "now": utc_text(position.now),
+        "opens_at": utc_text(position.opens_at),
         "opens_in": round(position.opens_in, 3),
-        "closes_at": written(closes_at) if closes_at else None,
+        "closes_at": utc_text(closes_at) if closes_at else None,
         "remaining": round(position.remaining, 3) if position.remaining is not None else None,
         "waited": round(waited, 3),
         "timezone": window.zone_name,
@@ -93,9 +94,9 @@ def _sentence(window: Window, position: Position) -> str:
     if not position.open:
         return (
             f"The maintenance window, {window}, is closed: it is {readable(position.now)}, and it opens at "
-            f"{readable(position.opens_at)}, in {how_long(position.opens_in)}."
+            f"{readable(position.opens_at)}, in {duration(position.opens_in)}."
         )
     if not position.closes_at or position.remaining is None:
         return f"The maintenance window, {window}, is always open."
-    until, remaining = readable(position.closes_at), how_long(position.remaining)
+    until, remaining = readable(position.closes_at), duration(position.remaining)
     return f"The maintenance window, {window}, is open until {until}, for {remaining}."

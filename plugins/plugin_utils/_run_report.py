@@ -16,8 +16,8 @@ import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from ..module_utils._core.clock import parse_utc
 from ..module_utils._core.text import harmless
-from ..module_utils._core.times import read
 
 SCHEMA = 1
 OK, CHANGED, FAILED, REFUSED, UNFINISHED = "ok", "changed", "failed", "refused", "unfinished"
@@ -156,7 +156,7 @@ def ending(begun: Begun, results: Results, finished_at: str, failure: Result) ->
 
 def seconds_between(earlier: str, later: str) -> float:
     """Seconds from one time to another; 0 where the clock was set back meanwhile."""
-    return round(max((read(later) - read(earlier)).total_seconds(), 0.0), 3)
+    return round(max((parse_utc(later) - parse_utc(earlier)).total_seconds(), 0.0), 3)
 
 
 def text(value: t.Any) -> str:

@@ -45,8 +45,24 @@ def _few_pauses(deadline: Any, longest: float) -> Iterator[float]:
         yield SHORT
 
 
+def _short_pause(pauses: Any, _asked: float | None = None) -> bool:
+    """The same for the loop that reads until a state is there."""
+    pauses.latest, looks = SHORT, getattr(pauses, "looks", 0)
+    if pauses.deadline.passed or looks == LOOKS:
+        return False
+    pauses.looks = looks + 1
+    time.sleep(SHORT)
+    return True
+
+
+def _look_again(pauses: Any) -> None:
+    pauses.looks = 0
+
+
 IMPATIENCE: Mapping[str, object] = {
     "_core.clock.Deadline.pauses": _few_pauses,
+    "_core.clock.GrowingPauses.begin_again": _look_again,
+    "_core.clock.GrowingPauses.take": _short_pause,
     "_core.http.READ_AGAIN_AFTER": (SHORT, SHORT),
     "_core.http.SILENCE_AFTER_A_BODY": 3,
     "_odoo.database_api.client.READ_AGAIN_AFTER": (SHORT, SHORT),

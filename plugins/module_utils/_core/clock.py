@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Limits on time: one for a single call, one for everything a module waits for.
+"""Time: limits on a call and on a whole wait, the pauses between two reads, and moments as text.
 
 Private to the collection: may change without notice.
 """
@@ -10,6 +10,7 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import signal
 import threading
 import time
@@ -95,13 +96,90 @@ class Deadline:
         return self.remaining < min(1.0, self.seconds / 2)
 
     def pauses(self, longest: float) -> t.Iterator[float]:
-        """Sleep, then yield the seconds slept: short at first, up to ``longest``; ends when the deadline has passed.
+        """Sleep, then yield: for loops that do not use :func:`read_until` yet."""
+        pauses = GrowingPauses(self, longest)
+        while pauses.take():
+            yield pauses.latest
 
-        What is waited for is found late by no more than a tenth of the time that it took, or by a second. That makes 11
-        looks in 10 seconds, 30 in a minute, 54 in ten; from then on one in each ``longest`` where that is a minute.
+
+class Pauses:
+    """The pauses between the reads of one thing: after each read, :meth:`take` decides whether there is another one."""
+
+    def take(self, asked: float | None = None) -> bool:
+        """Sleep before the next read. Return false, without sleeping, when there is to be no other read.
+
+        :param asked: seconds that the server asked to wait (Retry-After); the pause is not shorter, within its limit.
         """
-        began = time.monotonic()
-        while not self.passed:
-            nap = min(max(SHORTEST_PAUSE, PART_OF_WAIT * (time.monotonic() - began)), longest, self.remaining)
-            time.sleep(nap)
-            yield nap
+        raise NotImplementedError
+
+    def begin_again(self) -> None:
+        """Make the next pauses short again, because what is read has changed. The limit stays."""
+
+
+class GrowingPauses(Pauses):
+    """Pauses that are short at first and grow up to ``longest`` seconds; they end with the deadline.
+
+    What is waited for is found late by no more than a tenth of the time that it took, or by a second. That makes 11
+    looks in 10 seconds, 30 in a minute, 54 in ten; from then on one in each ``longest`` where that is a minute. The
+    last read comes when the deadline has passed.
+    """
+
+    def __init__(self, deadline: Deadline, longest: float) -> None:
+        self.deadline = deadline
+        self._longest = longest
+        self._began = time.monotonic()
+        self.latest = 0.0
+
+    def take(self, asked: float | None = None) -> bool:
+        """See :meth:`Pauses.take`. A server that asks for more than what is left gets what is left."""
+        if self.deadline.passed:
+            return False
+        pause = min(max(SHORTEST_PAUSE, PART_OF_WAIT * (time.monotonic() - self._began)), self._longest)
+        self.latest = min(max(pause, asked or 0.0), self.deadline.remaining)
+        time.sleep(self.latest)
+        return True
+
+    def begin_again(self) -> None:
+        """See :meth:`Pauses.begin_again`."""
+        self._began = time.monotonic()
+
+
+class FixedPauses(Pauses):
+    """A few pauses of given lengths in seconds: for a call that is tried again and then given up.
+
+    :param longest_asked: no pause is longer than this for the sake of a server that asked to wait.
+    """
+
+    def __init__(self, seconds: t.Iterable[float], longest_asked: float) -> None:
+        self._seconds = iter(seconds)
+        self._longest_asked = longest_asked
+
+    def take(self, asked: float | None = None) -> bool:
+        """See :meth:`Pauses.take`."""
+        pause = next(self._seconds, None)
+        if pause is None:
+            return False
+        time.sleep(max(pause, min(asked or 0.0, self._longest_asked)))
+        return True
+
+
+def utc_now() -> dt.datetime:
+    """The present, with its time zone."""
+    return dt.datetime.now(dt.timezone.utc)
+
+
+def utc_text(moment: dt.datetime, timespec: str = "milliseconds") -> str:
+    """A moment as results, reports and request files write it: in UTC, such as ``2026-11-21T23:15:02.123Z``.
+
+    :param timespec: ``milliseconds`` or ``seconds``, as ``datetime.isoformat`` takes it.
+    """
+    return moment.astimezone(dt.timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def parse_utc(text: str) -> dt.datetime:
+    """The moment that a text names, with or without a fraction of a second.
+
+    :raises ValueError: :func:`utc_text` does not write such a text.
+    """
+    form = "%Y-%m-%dT%H:%M:%S.%f%z" if "." in text else "%Y-%m-%dT%H:%M:%S%z"
+    return dt.datetime.strptime(text.replace("Z", "+0000"), form)

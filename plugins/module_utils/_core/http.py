@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
-from .clock import TimeLimitPassed, time_limit
+from .clock import FixedPauses, TimeLimitPassed, time_limit
 from .errors import AnswerLostError, NotSentError, NotTrustedError, UnexpectedAnswerError
+from .proof import read_until
 from .socket_options import socket_options
 from .text import one_line, whole_number
 
@@ -210,18 +211,16 @@ class HttpClient:
         :raises NotSentError: the server cannot be reached.
         :raises AnswerLostError: no whole answer within the timeout.
         """
-        for pause in (*self._read_again_after, None):
-            try:
-                answer = self._exchange("GET", path, self.timeout, params=params, headers=FROM_THE_SERVER)
-            except (NotSentError, AnswerLostError):
-                if pause is None:
-                    raise
-                time.sleep(pause)
-            else:
-                if pause is None or not answer.passes:
-                    return answer
-                time.sleep(pause_asked(pause, answer.retry_after))
-        raise AssertionError("the last try returns or raises")
+        reading = read_until(
+            lambda: self._exchange("GET", path, self.timeout, params=params, headers=FROM_THE_SERVER),
+            lambda answer: not answer.passes,
+            FixedPauses(self._read_again_after, LONGEST_WAIT_ASKED),
+            passes=lambda error: isinstance(error, (NotSentError, AnswerLostError)),
+            retry_after=lambda answer: answer.retry_after,
+        )
+        if reading.error or reading.state is None:
+            raise reading.error or AssertionError("a read without an answer has an error")
+        return reading.state
 
     def send(self, method: str, path: str, *, timeout: float | None = None, **request: t.Any) -> Answer:
         """Send a request that may change something: once, whatever happens, and never along a redirect.

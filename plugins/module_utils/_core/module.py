@@ -13,10 +13,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from .clock import utc_now, utc_text
 from .errors import UpgradeError
 from .http import REQUESTS_IMPORT_ERROR
 from .text import harmless, spellings
-from .times import utc_now, written
 
 
 def hide(module: AnsibleModule, *secrets: str | None) -> None:
@@ -41,11 +41,11 @@ def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]], *, calls:
             hide(module, module.params[option])
     warn = module.warn
     module.warn = lambda warning: warn(harmless(warning))
-    times = {"started_at": written(utc_now())}
+    times = {"started_at": utc_text(utc_now())}
     try:
         result = work()
     except UpgradeError as error:
-        times["finished_at"] = written(utc_now())
+        times["finished_at"] = utc_text(utc_now())
         module.fail_json(**harmless({"msg": str(error), **error.result}), **times)
-    times["finished_at"] = written(utc_now())
+    times["finished_at"] = utc_text(utc_now())
     module.exit_json(**harmless(result), **times)

@@ -5,13 +5,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import threading
 import time
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.clock import Deadline, TimeLimitPassed, time_limit
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.clock import (
+    Deadline,
+    TimeLimitPassed,
+    parse_utc,
+    time_limit,
+    utc_now,
+    utc_text,
+)
 
 LONG = 60.0
 
@@ -148,3 +156,19 @@ def test_a_deadline_is_too_close_for_a_long_call_in_its_last_second(monkeypatch:
     assert short.too_close
     now += 58.9
     assert long.too_close
+
+
+def test_a_moment_is_written_in_utc_and_read_again() -> None:
+    zone = dt.timezone(dt.timedelta(hours=2))
+    moment = dt.datetime(2026, 11, 22, 1, 15, 2, 123_456, zone)
+    assert utc_text(moment) == "2026-11-21T23:15:02.123Z"
+    assert utc_text(moment, "seconds") == "2026-11-21T23:15:02Z"
+    for timespec in ("seconds", "milliseconds"):
+        assert abs(parse_utc(utc_text(moment, timespec)) - moment) < dt.timedelta(seconds=1)
+    assert utc_now().utcoffset() == dt.timedelta(0)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-21", "2026-11-21T23:15:02"])
+def test_a_text_that_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="does not match"):
+        parse_utc(text)
