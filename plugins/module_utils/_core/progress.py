@@ -19,6 +19,8 @@ import threading
 import time
 import typing as t
 
+from .files import write_atomically
+
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
@@ -92,13 +94,7 @@ class Progress:
     def _write(self, note: dict[str, t.Any]) -> None:
         now = time.monotonic()
         self._next_write = now + WRITE_SECONDS
-        new = f"{self._path}.new"
-        # The folder may belong to the user that logged in, and this process to root: follow no link that lies there.
+        # The folder may belong to the user that logged in, and this process to root: a link in it is not followed.
         # The controller may run as that user, so all who can enter the folder may read the file; it holds no secret.
         with contextlib.suppress(OSError, ValueError):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(new)
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:
-                os.fchmod(file.fileno(), 0o644)
-                json.dump({"at": now, **note}, file)
-            os.replace(new, self._path)
+            write_atomically(self._path, json.dumps({"at": now, **note}), mode=0o644, sync=False)
