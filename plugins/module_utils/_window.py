@@ -138,15 +138,6 @@ def readable(moment: dt.datetime) -> str:
     return f"{day_name(moment.weekday())} {moment:%Y-%m-%d %H:%M}"
 
 
-def how_long(seconds: float) -> str:
-    """A length of time for people, such as ``6 h 15 min``; what is shorter than a minute is in seconds."""
-    minutes = round(seconds / 60)
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    parts = ((minutes // MINUTES_OF_A_DAY, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min"))
-    return " ".join(f"{number} {unit}" for number, unit in parts if number)
-
-
 def _seconds(earlier: dt.datetime, later: dt.datetime) -> float:
     """Seconds that really pass: the difference of two times of one zone is that of the clock on the wall."""
     return (later.astimezone(dt.timezone.utc) - earlier.astimezone(dt.timezone.utc)).total_seconds()
