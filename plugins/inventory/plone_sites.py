@@ -206,7 +206,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 
 from ..module_utils._core.errors import OptionError, UpgradeError
 from ..module_utils._core.http import REQUESTS_IMPORT_ERROR
-from ..module_utils._core.text import harmless, spellings
+from ..module_utils._core.text import encodings_of, strip_control_chars
 from ..module_utils._plone.sites import ADDONS, STATE, UNREADABLE, Instance, Reading, Site
 
 if hasattr(template, "trust_as_template"):
@@ -266,7 +266,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             sources = self._sources(config)
             surveys = self._surveys(sources, self.get_cache_key(path), cache)
         except UpgradeError as error:
-            raise AnsibleParserError(f"{path}: {harmless(str(error))}") from error
+            raise AnsibleParserError(f"{path}: {strip_control_chars(str(error))}") from error
         self._fill(sources, surveys)
 
     def _sources(self, config: t.Mapping[str, t.Any]) -> list[Source]:
@@ -341,9 +341,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             sites = error.result.get("sites") or [whole.as_result()]
         for site in sites:
             for secret in instance.secrets:
-                for spelling in spellings(secret):
+                for spelling in encodings_of(secret):
                     site["error"] = site["error"].replace(spelling, "***")
-        return t.cast(Survey, harmless(sites))
+        return t.cast(Survey, strip_control_chars(sites))
 
     def _fill(self, sources: list[Source], surveys: list[Survey]) -> None:
         hosts: dict[str, str] = {}

@@ -178,7 +178,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.module import hide, run
+from ..module_utils._core.module import mask_secrets, run
 from ..module_utils._core.options import from_environment
 from ..module_utils._plone.connection import plone_arguments
 from ..module_utils._plone.sites import ADDONS, STATE, Instance
@@ -187,7 +187,7 @@ from ..module_utils._plone.sites import ADDONS, STATE, Instance
 def read(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module: the sites."""
     instance = Instance(module.params)
-    hide(module, *instance.secrets)
+    mask_secrets(module, *instance.secrets)
     for url in instance.urls_in_clear:
         module.warn(f"The credentials travel unencrypted to {url}; use https.")
     what = {*module.params["gather"], *([STATE] if module.params["sites"] else [])}

@@ -181,7 +181,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import OptionError, UpgradeError
 from ..module_utils._core.options import require_not_negative
-from ..module_utils._core.text import harmless
+from ..module_utils._core.text import strip_control_chars
 from ..module_utils._report.fleet import Fleet, gather
 from ..module_utils._report.html import page
 from ..module_utils._report.markdown import document
@@ -306,8 +306,8 @@ def main() -> None:
     try:
         result = make(module)
     except UpgradeError as error:
-        module.fail_json(**harmless({"msg": str(error), **error.result}))
-    module.exit_json(**harmless(result))
+        module.fail_json(**strip_control_chars({"msg": str(error), **error.result}))
+    module.exit_json(**strip_control_chars(result))
 
 
 if __name__ == "__main__":

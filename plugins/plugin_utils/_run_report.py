@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ..module_utils._core.clock import parse_utc
-from ..module_utils._core.text import harmless
+from ..module_utils._core.text import strip_control_chars
 
 SCHEMA = 1
 OK, CHANGED, FAILED, REFUSED, UNFINISHED = "ok", "changed", "failed", "refused", "unfinished"
@@ -160,8 +160,8 @@ def seconds_between(earlier: str, later: str) -> float:
 
 
 def text(value: t.Any) -> str:
-    """Any value as text that is harmless for a terminal; None is empty."""
-    return "" if value is None else str(harmless(str(value)))
+    """Any value as text without control characters; None is empty."""
+    return "" if value is None else str(strip_control_chars(str(value)))
 
 
 def server_report(text_of_it: str) -> str:

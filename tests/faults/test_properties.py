@@ -23,9 +23,9 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import Answer
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import (
     CONTROL_CHARACTERS,
-    harmless,
+    encodings_of,
     one_line,
-    spellings,
+    strip_control_chars,
     whole_number,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api import client as database_api_client
@@ -129,7 +129,7 @@ def in_words(call: Callable[[], Any]) -> Any:
         return call()
     except UpgradeError as error:
         assert str(error)
-        json.dumps(harmless({"msg": str(error), **error.result})).encode()
+        json.dumps(strip_control_chars({"msg": str(error), **error.result})).encode()
         return None
 
 
@@ -177,10 +177,10 @@ def test_a_status_document_never_shows_its_key(request: Any) -> None:
         return
     document = {**document, "key": SECRET, "customer_message": f"see https://h/?key={SECRET.replace('=', '%3d')}"}
     assert isinstance(state_of(document), str)
-    shown = json.dumps(harmless(public_document(document, SECRET)))
-    assert not [form for form in spellings(SECRET) if form in shown]
+    shown = json.dumps(strip_control_chars(public_document(document, SECRET)))
+    assert not [form for form in encodings_of(SECRET) if form in shown]
     assert str(RequestFailed(document, SECRET))
-    json.dumps(harmless(RequestFailed(document, SECRET).result)).encode()
+    json.dumps(strip_control_chars(RequestFailed(document, SECRET).result)).encode()
 
 
 @given(some("id", "key") | JSON)
@@ -317,7 +317,7 @@ ADDON = some("id", "title", "is_installed", "upgrade_info", "version", "uninstal
 @given(st.fixed_dictionaries({"items": st.lists(ADDON)}) | some("items") | JSON)
 def test_addons_are_read_or_refused(document: Any) -> None:
     for addon in (in_words(lambda: addons.Addons(plone(document)).read()) or {}).values():
-        json.dumps(harmless(addon.as_result())).encode()
+        json.dumps(strip_control_chars(addon.as_result())).encode()
 
 
 VERSIONS = some("instance", "fs") | st.fixed_dictionaries({"instance": TEXT, "fs": TEXT})
@@ -331,7 +331,7 @@ def test_the_state_of_a_site_is_read_or_refused(document: Any) -> None:
     state = in_words(client.site_state)
     if state is not None:
         assert state.name in ("up_to_date", "pending", "newer_than_code", "no_upgrade_path")
-        json.dumps(harmless(state.steps_as_result())).encode()
+        json.dumps(strip_control_chars(state.steps_as_result())).encode()
     in_words(lambda: client.post_upgrade(dry_run=True, timeout=1))
     in_words(lambda: read_document(client.get("/@system"), plone_client._state_from_system))
 
@@ -349,15 +349,15 @@ def test_a_damaged_journal_is_none_or_can_be_told(folder: Path, content: bytes) 
 
 @given(TEXT, st.integers(0, 80))
 def test_text_for_a_person_holds_nothing_that_acts(text: str, longest: int) -> None:
-    shown = harmless(text)
+    shown = strip_control_chars(text)
     assert not CONTROL_CHARACTERS.search(shown)
     shown.encode()
     assert len(one_line(text, longest + 1)) <= longest + 1
-    assert harmless(shown) == shown
+    assert strip_control_chars(shown) == shown
     number = whole_number(text)
     assert number is None or number >= 0
 
 
 @given(TEXT.filter(bool))
 def test_every_secret_has_spellings(secret: str) -> None:
-    assert secret in spellings(secret)
+    assert secret in encodings_of(secret)

@@ -26,7 +26,7 @@ class BusyError(UpgradeError):
 
 
 @contextlib.contextmanager
-def exclusive(path: str, seconds: float, busy: str) -> t.Iterator[t.IO[str]]:
+def locked_file(path: str, seconds: float, busy: str) -> t.Iterator[t.IO[str]]:
     """Open a file of mode 0600, create it if it is missing, and lock it for the body.
 
     The body may unlink the file: whoever waits for the lock notices and creates a new file.
@@ -48,8 +48,8 @@ def exclusive(path: str, seconds: float, busy: str) -> t.Iterator[t.IO[str]]:
         time.sleep(LOOK_AGAIN_AFTER)
 
 
-def is_held(path: str) -> bool:
-    """Whether a process has the file of :func:`exclusive` locked; a missing file is not created.
+def is_locked(path: str) -> bool:
+    """Whether a process has the file of :func:`locked_file` locked; a missing file is not created.
 
     :raises OSError: the file cannot be opened.
     """

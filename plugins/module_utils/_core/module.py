@@ -16,14 +16,14 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from .clock import utc_now, utc_text
 from .errors import UpgradeError
 from .http import REQUESTS_IMPORT_ERROR
-from .text import harmless, spellings
+from .text import encodings_of, strip_control_chars
 
 
-def hide(module: AnsibleModule, *secrets: str | None) -> None:
+def mask_secrets(module: AnsibleModule, *secrets: str | None) -> None:
     """Have Ansible mask these values in every form they can take in the result; empty ones are passed over."""
     for secret in secrets:
         if secret:
-            module.no_log_values.update(spellings(secret))
+            module.no_log_values.update(encodings_of(secret))
 
 
 def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]], *, calls: bool = True) -> None:
@@ -38,14 +38,14 @@ def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]], *, calls:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
     for option, settings in module.argument_spec.items():
         if settings.get("no_log"):
-            hide(module, module.params[option])
+            mask_secrets(module, module.params[option])
     warn = module.warn
-    module.warn = lambda warning: warn(harmless(warning))
+    module.warn = lambda warning: warn(strip_control_chars(warning))
     times = {"started_at": utc_text(utc_now())}
     try:
         result = work()
     except UpgradeError as error:
         times["finished_at"] = utc_text(utc_now())
-        module.fail_json(**harmless({"msg": str(error), **error.result}), **times)
+        module.fail_json(**strip_control_chars({"msg": str(error), **error.result}), **times)
     times["finished_at"] = utc_text(utc_now())
-    module.exit_json(**harmless(result), **times)
+    module.exit_json(**strip_control_chars(result), **times)

@@ -22,7 +22,7 @@ LONGEST_NUMBER = 18
 ESCAPE = re.compile("%[0-9A-F]{2}")
 
 
-def harmless(value: t.Any) -> t.Any:
+def strip_control_chars(value: t.Any) -> t.Any:
     """The same JSON value without escape sequences and control characters that could act on a terminal.
 
     Half a surrogate pair, which JSON can carry and UTF-8 cannot, goes as well.
@@ -32,9 +32,9 @@ def harmless(value: t.Any) -> t.Any:
     if isinstance(value, str):
         return CONTROL_CHARACTERS.sub("", value)
     if isinstance(value, dict):
-        return {harmless(key): harmless(item) for key, item in value.items()}
+        return {strip_control_chars(key): strip_control_chars(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [harmless(item) for item in value]
+        return [strip_control_chars(item) for item in value]
     return value
 
 
@@ -53,7 +53,7 @@ def one_line(text: t.Any, longest: int = 300) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def spellings(secret: str) -> set[str]:
+def encodings_of(secret: str) -> set[str]:
     """Every form in which a secret can turn up in output: raw, percent-encoded in both cases, and base64."""
     encoded = base64.b64encode(secret.encode("utf-8", "surrogatepass")).decode()
     escaped = {quote(secret, safe="", errors="surrogatepass"), quote(secret, errors="surrogatepass")}

@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import replace
 
 from .._core.errors import CallError, OptionError, UpgradeError
-from .._core.module import hide
+from .._core.module import mask_secrets
 from .database_api.client import OdooClient, PlatformFailure, may_have_acted
 from .request import WAYS_OUT, OdooRequest, check_platform, given_request, intention_left, odoo_client
 from .request_file import (
@@ -50,7 +50,7 @@ def create_once(module: AnsibleModule) -> dict[str, t.Any]:
     :raises CallError: a call failed.
     """
     contract, fields = creation_fields(module.params)
-    hide(module, contract)
+    mask_secrets(module, contract)
     client = odoo_client(module)
     given = given_request(module)
     path = module.params["request_file"]
@@ -61,7 +61,7 @@ def create_once(module: AnsibleModule) -> dict[str, t.Any]:
     )
     with opened as file:
         check_platform(file, client.api_url)
-        hide(module, file.record.key, *(earlier.key for earlier in file.record.earlier))
+        mask_secrets(module, file.record.key, *(earlier.key for earlier in file.record.earlier))
         creation = _Creation(module, client, file, contract, fields)
         if module.params["renew"]:
             if given:
@@ -164,7 +164,7 @@ class _Creation:
             self._put_back(former)
             raise
         key = str(document["key"])
-        hide(self._module, key)
+        mask_secrets(self._module, key)
         self._file.record.id, self._file.record.key = str(document["id"]), key
         try:
             return self._result(document, f"Made request {document['id']}.", changed=True, save=True)

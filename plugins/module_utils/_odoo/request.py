@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from .._core.errors import OptionError, UpgradeError
 from .._core.files import BusyError
 from .._core.http import HttpClient
-from .._core.module import hide
+from .._core.module import mask_secrets
 from .._core.options import (
     base_url,
     connection_arguments,
@@ -157,7 +157,7 @@ def opened_request(module: AnsibleModule, *, writes: bool) -> t.Iterator[OdooReq
         else:
             raise OptionError("request_file", "is missing; give it, or 'request_id' and 'request_key'.")
         _check_record(module, file, client.api_url, given)
-        hide(module, file.record.key)
+        mask_secrets(module, file.record.key)
         yield OdooRequest(client.for_request(file.record.id, file.record.key), file, may_note=not module.check_mode)
 
 
@@ -174,7 +174,7 @@ def given_request(module: AnsibleModule) -> tuple[str, str] | None:
             raise OptionError(option, f"is missing; '{other}' is nothing without it.")
         if not value.isprintable() or " " in value:
             raise OptionError(option, "holds a space, a line end or another character that none has.")
-    hide(module, key)
+    mask_secrets(module, key)
     return number, key
 
 

@@ -26,7 +26,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._core.errors import OptionError, UpgradeError
-from .._core.files import LOOK_AGAIN_AFTER, BusyError, exclusive, is_held
+from .._core.files import LOOK_AGAIN_AFTER, BusyError, is_locked, locked_file
 from .._transfer.ranges import Segment
 
 FORMAT = "siteops.upgrades odoo request"
@@ -238,7 +238,7 @@ def hold(path: str, seconds: float) -> t.Iterator[RequestFile]:
     check_path(path)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(exclusive(lock_path(path), seconds, _busy(path, seconds)))
+            stack.enter_context(locked_file(lock_path(path), seconds, _busy(path, seconds)))
         except OSError as error:
             raise OptionError("request_file", f"{lock_path(path)} cannot be made: {error.strerror}.") from error
         stack.callback(_remove, lock_path(path))
@@ -359,7 +359,7 @@ def _load_settled(path: str, seconds: float) -> Record | None:
 
 def _in_use(path: str) -> bool:
     try:
-        return is_held(lock_path(path))
+        return is_locked(lock_path(path))
     except OSError as error:
         raise OptionError("request_file", f"{lock_path(path)} cannot be read: {error.strerror}.") from error
 

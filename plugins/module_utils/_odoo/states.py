@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.errors import UpgradeError
-from .._core.text import one_line, spellings
+from .._core.text import encodings_of, one_line
 
 DRAFT = "draft"
 IN_WORK = frozenset({"pending", "processing", "testing"})
@@ -66,7 +66,9 @@ def public_document(document: t.Mapping[str, t.Any], key: str = "") -> dict[str,
 def masked(value: t.Any, *secrets: str) -> t.Any:
     """The same JSON value with stars in place of these secrets, in whatever form they are written."""
     if isinstance(value, str):
-        for form in sorted((form for secret in secrets if secret for form in spellings(secret)), key=len, reverse=True):
+        for form in sorted(
+            (form for secret in secrets if secret for form in encodings_of(secret)), key=len, reverse=True
+        ):
             value = value.replace(form, MASK)
         return value
     if isinstance(value, dict):

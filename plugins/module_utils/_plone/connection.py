@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.http import HttpClient
-from .._core.module import hide
+from .._core.module import mask_secrets
 from .._core.options import (
     base_url,
     connection_arguments,
@@ -57,7 +57,7 @@ def plone_client(module: AnsibleModule) -> PloneClient:
     """
     params = module.params
     credentials = Credentials.from_params(params)
-    hide(module, *credentials.secrets)
+    mask_secrets(module, *credentials.secrets)
     require_positive(params, "timeout")
     require_not_negative(params, "progress_interval")
     url = base_url(params, "url").removesuffix(UPGRADE).rstrip("/")

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from .._core.errors import UpgradeError
-from .._core.files import BusyError, exclusive, is_still_at
+from .._core.files import BusyError, is_still_at, locked_file
 
 API_PREFIX = "/++api++"
 
@@ -155,7 +155,7 @@ def open_journal(url: str, seconds: float) -> t.Iterator[SiteJournal]:
     with contextlib.ExitStack() as stack:
         try:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            file = stack.enter_context(exclusive(path, seconds, busy))
+            file = stack.enter_context(locked_file(path, seconds, busy))
         except OSError:
             file = None
         try:

@@ -6,7 +6,7 @@
 
 roles/upgrade_report/files/run_report.schema.json describes them. What tells one run from another has to be there and
 right, or the file is unreadable and named with the reason. What only adds to it is left out where it is not as
-expected. Every text is made harmless here, once.
+expected. Control characters are taken out of every text here, once.
 
 Private to the collection: may change without notice.
 """
@@ -22,7 +22,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._core.errors import OptionError
-from .._core.text import harmless
+from .._core.text import strip_control_chars
 
 SCHEMA = 1
 PRODUCTS = ("plone", "odoo")
@@ -39,7 +39,7 @@ LONGEST_SECONDS = 1e9
 MOST_BYTES = 1e18
 
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?Z", re.ASCII)
-# What ``harmless`` does not take out: whole commands to a terminal, marks of direction, and what no font shows.
+# What ``strip_control_chars`` leaves in: whole commands to a terminal, marks of direction, and what no font shows.
 COMMANDS = re.compile("\x1b[\\]PX^_][^\x07\x1b\n]{0,400}(?:\x07|\x1b\\\\)")
 UNSEEN = re.compile("[\u061c\u200b\u200e\u200f\u2028\u2029\u2060\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]")
 
@@ -166,7 +166,7 @@ def read_file(path: str) -> Run | Unreadable:
 
 def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     """Text without anything that acts on a terminal or on the direction of reading, cut at ``longest`` characters."""
-    plain: str = harmless(UNSEEN.sub("", COMMANDS.sub("", text)))
+    plain: str = strip_control_chars(UNSEEN.sub("", COMMANDS.sub("", text)))
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
 

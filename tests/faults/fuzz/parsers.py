@@ -23,7 +23,7 @@ import atheris
 with atheris.instrument_imports(include=["ansible_collections.siteops.upgrades"]):
     from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
     from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import Answer
-    from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import harmless
+    from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import strip_control_chars
     from ansible_collections.siteops.upgrades.plugins.module_utils._odoo import request_file
     from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api import client
     from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.states import public_document
@@ -68,11 +68,11 @@ def _dump(data: bytes) -> None:
 def _report(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     judge(text)
-    harmless(readable(text))
+    strip_control_chars(readable(text))
 
 
 PARSERS: tuple[Callable[[bytes], Any], ...] = (
-    lambda data: harmless(public_document(_odoo(data).status_once(), "key")),
+    lambda data: strip_control_chars(public_document(_odoo(data).status_once(), "key")),
     lambda data: _odoo(data).create({}),
     lambda data: _odoo(data).request_sftp_access("keys"),
     lambda data: _plone(data).site_state(),

@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ..._core.errors import AnswerLostError, CallError, NotSentError, NotTrustedError, UnexpectedAnswerError
 from ..._core.http import READ_AGAIN_AFTER, Answer, HttpClient, call_name, pause_asked
-from ..._core.text import one_line, spellings, whole_number
+from ..._core.text import encodings_of, one_line, whole_number
 
 if t.TYPE_CHECKING:
     import requests
@@ -267,7 +267,7 @@ class OdooClient:
         here, there = urlsplit(self.api_url), urlsplit(url)
         if "@" in there.netloc or there.scheme not in (here.scheme, "https"):
             return False
-        return not any(form in url for form in spellings(self.key))
+        return not any(form in url for form in encodings_of(self.key))
 
 
 def passes_by_itself(error: CallError) -> bool:

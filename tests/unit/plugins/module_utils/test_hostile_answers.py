@@ -14,7 +14,11 @@ import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import harmless, spellings, whole_number
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import (
+    encodings_of,
+    strip_control_chars,
+    whole_number,
+)
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import OdooClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.states import public_document
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
@@ -48,7 +52,7 @@ def test_a_document_nested_deep_is_no_answer(depth: int) -> None:
         with pytest.raises(UpgradeError):
             status(json_text(text))
     else:
-        assert harmless(public_document(status(json_text(text)), KEY))["state"] == "draft"
+        assert strip_control_chars(public_document(status(json_text(text)), KEY))["state"] == "draft"
 
 
 @pytest.mark.parametrize("number", ("\xb2", "9" * 5000, "-1", "1e9", "0x10", " ", "١"))
@@ -139,6 +143,6 @@ def test_members_of_a_zip_that_share_their_bytes(tmp_path: Path) -> None:
 
 
 def test_every_spelling_of_a_key() -> None:
-    found = spellings(KEY)
+    found = encodings_of(KEY)
     for form in (KEY, KEY.replace("=", "%3D"), KEY.replace("=", "%3d"), "QXc3cEl0R1ZLRnVaX0ZPUjNVOFZGUT09"):
         assert form in found

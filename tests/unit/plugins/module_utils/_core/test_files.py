@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.siteops.upgrades.plugins.module_utils._core import files
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.files import (
     BusyError,
-    exclusive,
+    locked_file,
     rename_durably,
     write_atomically,
     write_into_room,
@@ -37,7 +37,7 @@ def looks_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_new_file_is_private_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    with exclusive(str(path), 0, "busy") as file:
+    with locked_file(str(path), 0, "busy") as file:
         file.write("kept")
     assert (path.read_text(encoding="utf-8"), stat.S_IMODE(path.stat().st_mode)) == ("kept", 0o600)
 
@@ -45,9 +45,9 @@ def test_a_new_file_is_private_and_stays(tmp_path: Path) -> None:
 def test_a_second_holder_is_refused_with_the_given_words(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
     refused = pytest.raises(BusyError, match="^somebody is at it$")
-    with exclusive(path, 0, ""), refused, exclusive(path, 0.05, "somebody is at it"):
+    with locked_file(path, 0, ""), refused, locked_file(path, 0.05, "somebody is at it"):
         raise AssertionError("two held it")
-    with exclusive(path, 0, ""):
+    with locked_file(path, 0, ""):
         pass
 
 
@@ -56,11 +56,11 @@ def test_a_second_holder_waits_for_the_first(tmp_path: Path) -> None:
     held = threading.Event()
 
     def wait_for_it() -> None:
-        with exclusive(path, LONG, "busy"):
+        with locked_file(path, LONG, "busy"):
             held.set()
 
     thread = threading.Thread(target=wait_for_it)
-    with exclusive(path, 0, ""):
+    with locked_file(path, 0, ""):
         thread.start()
         assert not held.wait(0.1)
     thread.join(LONG)
@@ -72,11 +72,11 @@ def test_who_waits_for_a_file_that_is_unlinked_holds_a_new_one(tmp_path: Path) -
     same: list[bool] = []
 
     def wait_for_it() -> None:
-        with exclusive(str(path), LONG, "busy") as file:
+        with locked_file(str(path), LONG, "busy") as file:
             same.append(os.path.samestat(os.stat(path), os.fstat(file.fileno())))
 
     thread = threading.Thread(target=wait_for_it)
-    with exclusive(str(path), 0, ""):
+    with locked_file(str(path), 0, ""):
         thread.start()
         path.unlink()
     thread.join(LONG)
@@ -93,12 +93,12 @@ def test_the_lock_goes_with_the_process_that_held_it(tmp_path: Path) -> None:
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(BusyError), exclusive(path, 0, "busy"):
+        with pytest.raises(BusyError), locked_file(path, 0, "busy"):
             raise AssertionError("two held it")
     finally:
         holder.kill()
         holder.communicate()
-    with exclusive(path, LONG, "busy"):
+    with locked_file(path, LONG, "busy"):
         pass
 
 
@@ -106,7 +106,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "precious"
     target.write_text("precious", encoding="utf-8")
     (tmp_path / "lock").symlink_to(target)
-    with pytest.raises(OSError, match="lock"), exclusive(str(tmp_path / "lock"), 0, "busy"):
+    with pytest.raises(OSError, match="lock"), locked_file(str(tmp_path / "lock"), 0, "busy"):
         raise AssertionError("followed")
 
 

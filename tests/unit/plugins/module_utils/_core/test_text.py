@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text of servers made harmless, and every form of a secret."""
+"""Text of servers without control characters, and every form of a secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import harmless, one_line, spellings
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import (
+    encodings_of,
+    one_line,
+    strip_control_chars,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,14 +37,14 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import
     ),
 )
 def test_what_could_act_on_a_terminal_is_gone(text: str, left: str) -> None:
-    assert harmless(text) == left
-    assert "\x1b" not in harmless(text)
+    assert strip_control_chars(text) == left
+    assert "\x1b" not in strip_control_chars(text)
 
 
 def test_every_part_of_a_value_is_made_harmless() -> None:
     value = {"k\x1b[1m": ["\x07a", {"b": ("\x00c", 1, None, True, 2.5)}]}
-    assert harmless(value) == {"k": ["a", {"b": ["c", 1, None, True, 2.5]}]}
-    json.dumps(harmless(value)).encode()
+    assert strip_control_chars(value) == {"k": ["a", {"b": ["c", 1, None, True, 2.5]}]}
+    json.dumps(strip_control_chars(value)).encode()
 
 
 def test_one_line() -> None:
@@ -53,6 +57,6 @@ def test_one_line() -> None:
 
 @pytest.mark.parametrize("secret", ("p@ss/w:rd+50% &more?", "gr\u00fc\u00dfe \u2713", "plain-and-simple"))
 def test_every_spelling_of_a_secret_is_known(secret: str) -> None:
-    forms = spellings(secret)
+    forms = encodings_of(secret)
     assert {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)} <= forms
     assert base64.b64encode(secret.encode()).decode() in forms

@@ -254,7 +254,7 @@ def test_a_run_that_ends_while_another_looks_was_not_killed(
             file.save()
         return False
 
-    monkeypatch.setattr(request_file, "is_held", ends_just_now)
+    monkeypatch.setattr(request_file, "is_locked", ends_just_now)
     assert RequestFile.read(path, 0).record.id == "10534"
 
 
