@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole of run_report, which works on the controller alone: there the reports of all hosts are to lie."""
+"""The code of run_report: it runs on the controller, where the reports of all hosts are kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._core.clock import utc_now, utc_text
 from ..plugin_utils import _run_report_odoo, _run_report_plone
-from ..plugin_utils._run_report import Begun, Results, began_at, ending, text
+from ..plugin_utils._run_report import Results, RunStart, began_at, ended, public_target, text
 from ..plugin_utils._run_report_file import replace, reserve
 
 ARGUMENTS = {
@@ -26,15 +26,18 @@ ARGUMENTS = {
     "product": {"type": "str", "choices": ["plone", "odoo"]},
     "target": {"type": "str", "default": ""},
     "results": {"type": "dict", "default": {}},
+    "registered": {"type": "dict", "default": {}},
     "begun": {"type": "dict"},
     "asked": {"type": "dict", "default": {}},
     "failure": {"type": "dict", "default": {}},
 }
 COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+Options = t.Mapping[str, t.Any]
+
 
 class ActionModule(ActionBase):
-    """Begins a report, or ends it. It never counts as a change, because the report is not what the play is about."""
+    """Begins a report, or ends it. It never counts as a change, because the play is not about the report."""
 
     _requires_connection = False
 
@@ -45,50 +48,50 @@ class ActionModule(ActionBase):
             argument_spec=ARGUMENTS,
             required_if=[("state", "begun", ("dir", "product")), ("state", "ended", ("begun",))],
         )
+        variables = task_vars or {}
+        results = {name: variables.get(variable) for name, variable in options["registered"].items()}
+        results.update(options["results"])
         result["changed"] = False
         if options["state"] == "begun":
-            result.update(self._begin(options, (task_vars or {})["inventory_hostname"]))
+            result.update(self._begin(options, results, variables["inventory_hostname"]))
         else:
-            result.update(end(options))
+            result.update(end(options, results))
         return result
 
-    def _begin(self, options: dict[str, t.Any], host: str) -> dict[str, t.Any]:
+    def _begin(self, options: Options, results: t.Mapping[str, t.Any], host: str) -> dict[str, t.Any]:
         folder = options["dir"]
         if not os.path.isdir(folder):
             raise AnsibleActionFail(f"Option 'dir': there is no folder {folder} on the controller; make it first.")
         now = utc_now()
-        begun = Begun(
+        start = RunStart(
             product=options["product"],
             host=text(host),
-            target=options["target"],
+            target=public_target(options["target"]),
             collection_version=collection_version(),
             check_mode=bool(self._task.check_mode),
             started_at=utc_text(now),
-            stale={name: began for name, one in options["results"].items() if (began := began_at(one))},
+            stale={name: began for name, one in results.items() if (began := began_at(one))},
         )
         try:
-            path = reserve(folder, host, now, begun.document())
+            path = reserve(folder, host, now, start.run().to_json())
         except OSError as error:
             raise AnsibleActionFail(f"No report can be written to {folder}: {error.strerror}.") from error
-        return {"msg": f"The report will be in {path}.", "path": path, "begun": dataclasses.asdict(begun)}
+        return {"msg": f"The report will be in {path}.", "path": path, "begun": dataclasses.asdict(start)}
 
 
-def end(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Write the report of a run that is over. That it cannot be written is a warning: the run is what it is."""
+def end(options: Options, registered: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Write the report of a run that is over. If that fails it is a warning: the run itself is over, failed or not."""
     path = options["begun"].get("path")
     if not path:
         return {"msg": "No report was begun.", "path": ""}
-    begun = Begun(**options["begun"]["begun"])
-    results = Results(options["results"], begun.stale)
-    if begun.product == "plone":
-        described = _run_report_plone.describe(results, check_mode=begun.check_mode)
+    start = RunStart(**options["begun"]["begun"])
+    results, run = Results(registered, start.stale), start.run()
+    if run.product == "plone":
+        run = _run_report_plone.describe(run, results)
     else:
-        described = _run_report_odoo.describe(results, options["asked"])
-    document = {**begun.document(), **described, **ending(begun, results, utc_text(utc_now()), options["failure"])}
-    if options["failure"]:
-        document["message"] = text(options["failure"].get("msg") or "The run failed without a reason.").strip()
+        run = _run_report_odoo.describe(run, results, options["asked"])
     try:
-        replace(path, document)
+        replace(path, ended(run, results, utc_now(), options["failure"]).to_json())
     except OSError as error:
         warning = f"The report {path} cannot be written: {error.strerror}. It still says that the run has not ended."
         return {"msg": warning, "path": path, "warnings": [warning]}

@@ -65,6 +65,13 @@ options:
         play, which is then left out of this report.
     type: dict
     default: {}
+  registered:
+    description:
+      - Names of variables instead of their values, by the same names as in O(results). A variable that is not set is
+        ignored.
+    type: dict
+    default: {}
+    version_added: 1.0.0
   begun:
     description:
       - The registered result of O(state=begun). Needed with O(state=ended).

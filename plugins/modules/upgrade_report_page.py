@@ -185,7 +185,8 @@ from ..module_utils._core.text import strip_control_chars
 from ..module_utils._report.fleet import Fleet, gather
 from ..module_utils._report.html import page
 from ..module_utils._report.markdown import document
-from ..module_utils._report.reader import clean, read_folder
+from ..module_utils._report.reader import read_folder
+from ..module_utils._report.values import clean
 from ..module_utils._report.words import counted
 
 LARGEST_DIFF = 100_000

@@ -11,8 +11,14 @@ from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import replace
 
+from ..module_utils._report.parts import Request, SeenState, Transfer
+from ..module_utils._report.values import as_moment
 from ._run_report import Result, Results, server_report, text
+
+if t.TYPE_CHECKING:
+    from ..module_utils._report.run import Run
 
 PHASES = {
     "request": ("request",),
@@ -23,54 +29,52 @@ PHASES = {
     "download": ("download",),
 }
 WINDOWS = ("window", "window_skip_test")
-IN_ORDER = ("look", "request", "upload", "process", "wait", "skip_test", "download")
+IN_ORDER = ("look", *PHASES)
 
 
-def describe(results: Results, asked: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The keys of the document that are about a request, and the message of a run that did not fail.
+def describe(run: Run, results: Results, asked: t.Mapping[str, t.Any]) -> Run:
+    """The run with what is known of its request, and with the message of a run that did not fail.
 
     :param asked: what the role was asked for: ``aim`` and ``target``.
     """
     public = results.latest("request", *IN_ORDER) or {}
     states = results.latest("states_seen", *IN_ORDER) or ()
     target = text(public.get("target") or asked.get("target"))
-    return {
-        "message": text(results.latest("msg", *IN_ORDER)),
-        "state_before": _state_before(results),
-        "state_after": text(results.latest("state", *IN_ORDER)),
-        "versions": {
-            "before": {},
-            "after": {"target": target} if results.latest("finished", *IN_ORDER) is True else {},
-        },
-        "phases": results.phases(PHASES, WINDOWS),
-        "server_report": server_report(text(public.get("customer_message"))),
-        "request": {
-            "id": text(results.latest("request_id", *IN_ORDER)),
-            "aim": text(public.get("aim") or asked.get("aim")),
-            "target": target,
-            "states": [{"state": text(seen["state"]), "at": text(seen["at"])} for seen in states],
-            "sent": _transfer(results["upload"].get("sent") or {}, "src"),
-            "fetched": _transfer(results["download"].get("fetched") or {}, "dest"),
-        },
-    }
+    return replace(
+        run,
+        message=text(results.latest("msg", *IN_ORDER)),
+        state_before=_state_before(results),
+        state_after=text(results.latest("state", *IN_ORDER)),
+        versions_after={"target": target} if results.latest("finished", *IN_ORDER) is True else {},
+        phases=results.phases(PHASES, WINDOWS),
+        server_report=server_report(text(public.get("customer_message"))),
+        request=Request(
+            id=text(results.latest("request_id", *IN_ORDER)),
+            aim=text(public.get("aim") or asked.get("aim")),
+            target=target,
+            states=tuple(SeenState(text(seen["state"]), as_moment(text(seen["at"]))) for seen in states),
+            sent=_transfer(results["upload"].get("sent") or {}, "src"),
+            fetched=_transfer(results["download"].get("fetched") or {}, "dest"),
+        ),
+    )
 
 
 def _state_before(results: Results) -> str:
-    """The state that the run found: none where it made the request itself."""
+    """The state that the run found: none if it made the request itself."""
     if results["look"]:
         return text(results["look"].get("state"))
     return "" if results["request"].get("changed") else text(results["request"].get("state"))
 
 
-def _transfer(moved: Result, path: str) -> dict[str, t.Any] | None:
-    """A dump that was moved; None where it was not, or only would be, of which the missing digest tells."""
+def _transfer(moved: Result, path: str) -> Transfer | None:
+    """A dump that was moved; None if it was not, or only would be: then it has no digest."""
     if not moved.get("sha256"):
         return None
-    return {
-        "name": os.path.basename(text(moved.get(path))),
-        "size": int(moved.get("size") or 0),
-        "sha256": text(moved["sha256"]),
-        "transport": text(moved.get("transport")),
-        "duration": float(moved.get("duration") or 0.0),
-        "at": text(moved.get("at")),
-    }
+    return Transfer(
+        name=os.path.basename(text(moved.get(path))),
+        size=int(moved.get("size") or 0),
+        sha256=text(moved["sha256"]),
+        transport=text(moved.get("transport")),
+        duration=float(moved.get("duration") or 0.0),
+        at=as_moment(text(moved.get("at"))),
+    )

@@ -11,8 +11,13 @@ from __future__ import annotations
 
 import typing as t
 from collections import defaultdict, deque
+from dataclasses import replace
 
+from ..module_utils._report.parts import Addon, Step
 from ._run_report import Results, server_report, text
+
+if t.TYPE_CHECKING:
+    from ..module_utils._report.run import Run
 
 PHASES = {
     "check": ("check", "addons_needed"),
@@ -26,22 +31,24 @@ WINDOWS = ("window_rehearsal", "window_upgrade")
 RUN, REHEARSED, PENDING = "run", "rehearsed", "pending"
 
 
-def describe(results: Results, *, check_mode: bool) -> dict[str, t.Any]:
-    """The keys of the document that are about a site, and the message of a run that did not fail."""
+def describe(run: Run, results: Results) -> Run:
+    """The run with what is known of its site, and with the message of a run that did not fail."""
     check = results["check"]
     before = {name: text(version) for name, version in (check.get("versions") or {}).items()}
     states = ("check", "rehearsal", "upgrade", "verification", "undo")
-    addons = results["addons_needed" if check_mode else "addons"].get("changes") or []
-    return {
-        "message": _message(results, addons, check_mode=check_mode),
-        "state_before": text(check.get("state")),
-        "state_after": text(results.latest("state", *states)),
-        "versions": {"before": before, "after": _versions_after(results) or _instance_and_code(before)},
-        "phases": results.phases(PHASES, WINDOWS),
-        "steps": _steps(results),
-        "server_report": server_report("\n".join(map(text, results.latest("report", "rehearsal", "upgrade") or ()))),
-        "addons": [{key: text(addon.get(key)) for key in ("id", "from", "to")} for addon in addons],
-    }
+    changes = results["addons_needed" if run.check_mode else "addons"].get("changes") or []
+    return replace(
+        run,
+        message=_message(results, changes, check_mode=run.check_mode),
+        state_before=text(check.get("state")),
+        state_after=text(results.latest("state", *states)),
+        versions_before=before,
+        versions_after=_versions_after(results) or _instance_and_code(before),
+        phases=results.phases(PHASES, WINDOWS),
+        steps=_steps(results),
+        server_report=server_report("\n".join(map(text, results.latest("report", "rehearsal", "upgrade") or ()))),
+        addons=tuple(Addon(*(text(change.get(key)) for key in ("id", "from", "to"))) for change in changes),
+    )
 
 
 def _versions_after(results: Results) -> dict[str, str]:
@@ -56,30 +63,31 @@ def _instance_and_code(versions: t.Mapping[str, t.Any]) -> dict[str, str]:
     return {name: text(versions[name]) for name in ("instance", "fs") if versions.get(name)}
 
 
-def _message(results: Results, addons: t.Sequence[t.Mapping[str, t.Any]], *, check_mode: bool) -> str:
+def _message(results: Results, changes: t.Sequence[t.Mapping[str, t.Any]], *, check_mode: bool) -> str:
     said = text(results.latest("msg", "rehearsal", "upgrade"))
     if not said and results["check"]:
         said = f"The core is {results['check'].get('state')} at {results['check'].get('versions', {}).get('instance')}."
-    named = ", ".join(f"{addon.get('id')} ({addon.get('action')})" for addon in addons)
+    named = ", ".join(f"{change.get('id')} ({change.get('action')})" for change in changes)
     would = " that would be changed" if check_mode else " changed"
     return " ".join(part for part in (said, f"Add-ons{would}: {named}." if named else "") if part)
 
 
-def _steps(results: Results) -> list[dict[str, str]]:
-    """The steps that were pending at first, and behind them any that ran beside them."""
+def _steps(results: Results) -> tuple[Step, ...]:
+    """The steps that were pending at first, followed by any others that ran."""
     steps = []
     waiting: dict[str, deque[int]] = defaultdict(deque)
     for number, pending in enumerate(results["check"].get("steps") or ()):
         source, _dash, destination = text(pending.get("group")).partition("-")
         title = text(pending.get("title")).strip()
-        steps.append({"title": title, "source": source, "destination": destination, "status": PENDING})
+        steps.append(Step(title, source, destination, PENDING))
         waiting[title].append(number)
     ran, status = results["upgrade"].get("steps_run"), RUN
     if not ran:
         ran, status = results["rehearsal"].get("steps_run"), REHEARSED
-    for title in (text(one).strip() for one in ran or ()):
+    for title in (text(each).strip() for each in ran or ()):
         if waiting[title]:
-            steps[waiting[title].popleft()]["status"] = status
+            number = waiting[title].popleft()
+            steps[number] = replace(steps[number], status=status)
         else:
-            steps.append({"title": title, "source": "", "destination": "", "status": status})
-    return steps
+            steps.append(Step(title, "", "", status))
+    return tuple(steps)

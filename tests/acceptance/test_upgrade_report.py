@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ansible_collections.siteops.upgrades.tests.unit.run_reports import begun_run, whole_run
 from support.ansible_cli import PlaybookRun, run_module, run_playbook
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
@@ -49,9 +50,9 @@ def pages(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.glob("index.*")}
 
 
-def test_the_fixtures_are_reports_as_the_schema_has_them() -> None:
+def test_the_schema_describes_what_is_written_and_what_the_tests_use() -> None:
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-    for each in fleet():
+    for each in (whole_run().to_json(), begun_run().to_json(), *fleet()):
         validator.validate(each)
 
 

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.fleet import gather
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.html import page
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.markdown import document
-from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Run, Unreadable, clean, read_file
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Unreadable, read_file
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.run import Run
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.values import clean
 from ansible_collections.siteops.upgrades.tests.unit.run_reports import FINISHED, STARTED, Page, report
 
 UNHURRIED = settings(
@@ -70,6 +72,7 @@ def read(folder: Path, content: Any) -> Run | Unreadable:
 @given(values=st.lists(RIGHT, min_size=1, max_size=3), title=TEXT)
 def test_a_page_is_made_of_any_reports(values: list[dict[str, Any]], title: str, tmp_path: Path) -> None:
     runs = [read(tmp_path, report(**each)) for each in values]
+    assert [Run.from_json(run.to_json(), run.file) for run in runs if isinstance(run, Run)] == runs
     fleet = gather(runs, 20)
     assert len(fleet.unreadable) == 0
     made = page(fleet, clean(title))

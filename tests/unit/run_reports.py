@@ -8,9 +8,20 @@ from __future__ import annotations
 
 import json
 import typing as t
+from dataclasses import replace
 from html.parser import HTMLParser
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Run, read_file
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.parts import (
+    Addon,
+    Phase,
+    Request,
+    SeenState,
+    Step,
+    Transfer,
+)
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import read_file
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.run import Run
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.values import as_moment
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +44,41 @@ def run_of(folder: Path, name: str = "run.json", **values: t.Any) -> Run:
     run = read_file(str(path))
     assert isinstance(run, Run), run
     return run
+
+
+def begun_run() -> Run:
+    """A run that has not ended."""
+    started = as_moment(STARTED)
+    assert started
+    return Run(product="plone", host="intranet", target="", check_mode=False, started_at=started)
+
+
+def whole_run() -> Run:
+    """A run in which each field has a value, whatever the product."""
+    started, finished = as_moment(STARTED), as_moment(FINISHED)
+    sent = Transfer("shop.dump", 42, "c0" * 32, "sftp", 1.5, started)
+    fetched = Transfer("shop-18.zip", 43, "", "https", 0.0, None)
+    return replace(
+        begun_run(),
+        product="odoo",
+        target="shop.dump",
+        check_mode=True,
+        collection_version="1.2.3",
+        finished_at=finished,
+        duration=252.5,
+        result="failed",
+        message="The platform gave up.",
+        state_before="draft",
+        state_after="failed",
+        versions_before={"instance": "6018"},
+        versions_after={"target": "18.0"},
+        phases=(Phase("process", started, finished, 252.5, "failed", "It gave up."),),
+        steps=(Step("A step", "6018", "6205", "run"),),
+        server_report="one\ntwo",
+        addons=(Addon("an.addon", "1", ""),),
+        request=Request("7", "test", "18.0", (SeenState("draft", started),), sent, fetched),
+        warnings=("Careful.",),
+    )
 
 
 class Page(HTMLParser):

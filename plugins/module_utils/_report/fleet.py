@@ -13,7 +13,8 @@ import datetime
 import typing as t
 from dataclasses import dataclass
 
-from .reader import PRODUCTS, Run, Unreadable
+from .reader import Unreadable
+from .run import PRODUCTS, Run
 
 # How a host can stand, from what needs a person most: the results of a run, and one that a run in check mode foresaw.
 STANDINGS = ("failed", "unfinished", "refused", "would_change", "changed", "ok")

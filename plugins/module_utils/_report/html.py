@@ -19,14 +19,15 @@ import typing as t
 from . import svg, words
 from .fleet import STANDINGS, TROUBLE, standing
 from .markup import Child, Markup, join, tag
-from .reader import PRODUCTS, RESULTS
+from .run import PRODUCTS, RESULTS
 from .style import STYLE
 
 if t.TYPE_CHECKING:
     import datetime
 
     from .fleet import Fleet, Host
-    from .reader import Request, Run, Step, Transfer
+    from .parts import Addon, Request, Step, Transfer
+    from .run import Run
 
 NOT_OF_NAMES = re.compile("[^a-z0-9]+")
 STATE_WORDS = {
@@ -268,16 +269,16 @@ def _steps(run: Run) -> Markup | None:
     if not run.steps:
         return None
     rows = [[step.title, _fixed(_from_to(step)), _word(step.status)] for step in run.steps]
-    left_out = run.steps_in_all - len(run.steps)
-    more = tag("p", f"{left_out:,} more are in the file {run.file}.", class_="note") if left_out > 0 else None
+    more = f"{run.steps_omitted:,} more are in the file {run.file}."
+    note = tag("p", more, class_="note") if run.steps_omitted else None
     table = _table("The upgrade steps of this run", ["Upgrade step", "Versions", "Status"], rows, "steps within-fold")
-    return _folded("Upgrade steps", f"{run.steps_in_all:,}", (table, more))
+    return _folded("Upgrade steps", f"{len(run.steps) + run.steps_omitted:,}", (table, note))
 
 
-def _addons(addons: tuple[Step, ...]) -> Markup | None:
+def _addons(addons: tuple[Addon, ...]) -> Markup | None:
     if not addons:
         return None
-    rows = [[addon.title, _fixed(_from_to(addon))] for addon in addons]
+    rows = [[addon.id, _fixed(_from_to(addon))] for addon in addons]
     return _folded(
         "Add-ons",
         f"{len(addons):,}",
@@ -288,8 +289,8 @@ def _addons(addons: tuple[Step, ...]) -> Markup | None:
 def _states(request: Request | None) -> Markup | None:
     if request is None or not request.states:
         return None
-    rows: list[list[Child]] = [[state, _fixed(_time(at) if at else None)] for state, at in request.states]
-    told = " → ".join(state for state, _at in request.states)
+    rows: list[list[Child]] = [[seen.state, _fixed(_time(seen.at) if seen.at else None)] for seen in request.states]
+    told = " → ".join(seen.state for seen in request.states)
     return _folded(
         "States of the request",
         told,
@@ -300,8 +301,8 @@ def _states(request: Request | None) -> Markup | None:
 def _server_report(run: Run) -> Markup | None:
     if not run.server_report:
         return None
-    cut = f"{run.report_cut:,} characters before these are in the file {run.file}."
-    note = tag("p", cut, class_="note") if run.report_cut else None
+    cut = f"{run.report_omitted:,} characters before these are in the file {run.file}."
+    note = tag("p", cut, class_="note") if run.report_omitted else None
     lines = words.counted(run.server_report.count("\n") + 1, "line", "lines")
     return _folded("What the server reported", lines, (note, tag("pre", run.server_report)))
 
@@ -420,7 +421,7 @@ def _transfer(transfer: Transfer | None) -> str:
     return f"{transfer.name}, {words.size(transfer.size)}{by}{took}"
 
 
-def _from_to(step: Step) -> str:
+def _from_to(step: Step | Addon) -> str:
     return f"{step.source or '–'} → {step.destination}" if step.destination else step.source
 
 

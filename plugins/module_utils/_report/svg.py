@@ -20,7 +20,8 @@ from .words import DAY, HOUR, MINUTE, PRODUCT, length, machine_moment, result
 
 if t.TYPE_CHECKING:
     from .fleet import Host
-    from .reader import Phase, Run
+    from .parts import Phase
+    from .run import Run
 
 # In the order of a run. Neighbours differ, and what the two products have in common looks the same.
 PHASE_COLOUR = {
@@ -192,14 +193,14 @@ def _row(host: Host, top: float, longest: float, names: list[str]) -> Markup:
         tag("foreignObject", tag("div", host.name, class_="name"), **_box("0", top, "54%", 20)),
         tag("text", took, word, x="100%", y=_short(top + 14), text_anchor="end", class_=f"ends is-{host.standing}"),
         tag("rect", class_="track", **_box("0", bar_top, "100%", BAR)),
-        [_segment(phase, bar_top, longest, names) for phase in run.phases],
+        [_segment(phase, run.offset_of(phase), bar_top, longest, names) for phase in run.phases],
     )
 
 
-def _segment(phase: Phase, top: float, longest: float, names: list[str]) -> Markup | None:
+def _segment(phase: Phase, offset: float, top: float, longest: float, names: list[str]) -> Markup | None:
     if not phase.duration:
         return None
-    left = min(100 * phase.offset / longest, 100)
+    left = min(100 * offset / longest, 100)
     share = min(100 * phase.duration / longest, 100 - left)
     word, number = phase_word(phase.name), str(names.index(phase.name) + 1)
     room = share / 100 * NARROWEST - 8
@@ -264,7 +265,7 @@ def _past(host: Host, highest: float) -> list[tuple[Run, float]]:
 
 
 def _end(run: Run) -> float:
-    return max([run.duration or 0.0, *(phase.offset + phase.duration for phase in run.phases)])
+    return max([run.duration or 0.0, *(run.offset_of(phase) + phase.duration for phase in run.phases)])
 
 
 def _bar_class(run: Run) -> str:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from .._core.clock import utc_text
+
 if t.TYPE_CHECKING:
-    from .reader import Run
+    from .run import Run
 
 PRODUCT = {"plone": "Plone", "odoo": "Odoo"}
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -34,7 +36,7 @@ def moment(when: datetime.datetime) -> str:
 
 def machine_moment(when: datetime.datetime) -> str:
     """As 2026-11-21T03:00:00Z."""
-    return when.isoformat(timespec="seconds") + "Z"
+    return utc_text(when, "seconds")
 
 
 def length(seconds: float | None) -> str:

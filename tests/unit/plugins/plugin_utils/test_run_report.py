@@ -9,20 +9,21 @@ import typing as t
 
 import pytest
 
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.run import Run
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.values import as_moment
 from ansible_collections.siteops.upgrades.plugins.plugin_utils import _run_report_odoo, _run_report_plone
 from ansible_collections.siteops.upgrades.plugins.plugin_utils._run_report import (
     LONGEST_SERVER_REPORT,
-    Begun,
+    NO_REASON,
     Results,
-    ending,
+    RunStart,
+    ended,
     phase,
     public_target,
-    seconds_between,
     server_report,
     text,
 )
 
-BEGUN = Begun("plone", "intranet", "https://example.org", "1.0.0", False, "2026-11-21T23:00:00.000Z")
 CHECK = {
     "state": "pending",
     "versions": {"instance": "6018", "fs": "6205", "plone": "6.2.2"},
@@ -43,8 +44,22 @@ def result(second: int, **more: t.Any) -> dict[str, t.Any]:
 TIMES = {"started": "000", "finished": "500"}
 
 
+def started(product: str = "plone", *, check_mode: bool = False) -> Run:
+    return RunStart(product, "intranet", "there", "1.0.0", check_mode, "2026-11-21T23:00:00.000Z").run()
+
+
 def plone(*, check_mode: bool = False, **registered: t.Any) -> dict[str, t.Any]:
-    return _run_report_plone.describe(Results(registered, {}), check_mode=check_mode)
+    return _run_report_plone.describe(started(check_mode=check_mode), Results(registered, {})).to_json()
+
+
+def odoo(asked: dict[str, str], **registered: t.Any) -> dict[str, t.Any]:
+    return _run_report_odoo.describe(started("odoo"), Results(registered, {}), asked).to_json()
+
+
+def end_of(registered: dict[str, t.Any], failure: dict[str, t.Any], at: str = "2026-11-21T23:01:00.250Z") -> Run:
+    moment = as_moment(at)
+    assert moment
+    return ended(started(), Results(registered, {}), moment, failure)
 
 
 def test_what_was_skipped_or_is_no_result_has_no_part() -> None:
@@ -59,7 +74,7 @@ def test_what_an_earlier_run_left_behind_has_no_part() -> None:
 
 
 def test_a_phase_spans_its_results() -> None:
-    assert phase("check", [result(3, msg="first"), result(5)]) == {
+    assert phase("check", [result(3, msg="first"), result(5)]).to_json() == {
         "name": "check",
         "started_at": "2026-11-21T23:00:03.000Z",
         "finished_at": "2026-11-21T23:00:05.500Z",
@@ -67,16 +82,15 @@ def test_a_phase_spans_its_results() -> None:
         "result": "ok",
         "message": "first",
     }
-    assert phase("check", []) == {}
-    assert phase("upgrade", [result(1, changed=True, failed=True)])["result"] == "failed"
-    assert phase("upgrade", [result(1, changed=True)])["result"] == "changed"
-    assert phase("window", [result(1, failed=True, refused=True)])["result"] == "refused"
+    assert phase("upgrade", [result(1, changed=True, failed=True)]).result == "failed"
+    assert phase("upgrade", [result(1, changed=True)]).result == "changed"
+    assert phase("window", [result(1, failed=True, refused=True)]).result == "refused"
 
 
 def test_only_a_look_at_the_window_that_mattered_is_a_phase() -> None:
     at_once, waited = result(1, waited=0.0), result(2, waited=900.0)
     found = Results({"first": at_once, "second": waited}, {}).phases({}, ("first", "second"))
-    assert [one["started_at"] for one in found] == [waited["started_at"]]
+    assert [each.to_json()["started_at"] for each in found] == [waited["started_at"]]
 
 
 @pytest.mark.parametrize(
@@ -89,17 +103,26 @@ def test_only_a_look_at_the_window_that_mattered_is_a_phase() -> None:
     ],
 )
 def test_how_a_run_ends(registered: dict[str, t.Any], failure: dict[str, t.Any], expected: str) -> None:
-    ended = ending(BEGUN, Results(registered, {}), "2026-11-21T23:01:00.250Z", failure)
-    assert (ended["result"], ended["duration"]) == (expected, 60.25)
+    run = end_of(registered, failure)
+    assert (run.result, run.duration, run.message) == (expected, 60.25, failure.get("msg", started().message))
+
+
+def test_a_failure_without_a_message_says_so() -> None:
+    assert end_of({}, {"rc": 1}).message == NO_REASON
+
+
+def test_a_result_whose_time_is_not_a_time_is_left_out() -> None:
+    assert list(Results({"check": {**result(1), "started_at": "yesterday"}}, {})) == []
+    assert phase("check", [{**result(1), "finished_at": "tomorrow"}]).duration == 0
 
 
 def test_warnings_are_told_once_and_in_order() -> None:
     registered = {"upgrade": result(2, warnings=["b", "a"]), "check": result(1, warnings=["a"])}
-    assert Results(registered, {}).warnings == ["a", "b"]
+    assert Results(registered, {}).warnings == ("a", "b")
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_time() -> None:
-    assert seconds_between("2026-11-21T23:00:00.000Z", "2026-11-21T22:59:00Z") == 0
+    assert end_of({}, {}, "2026-11-21T22:59:00Z").duration == 0
 
 
 def test_steps_are_those_that_were_pending_with_what_became_of_them() -> None:
@@ -144,7 +167,7 @@ def test_check_mode_tells_the_add_ons_that_would_be_changed() -> None:
 
 def test_nothing_but_a_beginning_is_described_too() -> None:
     assert plone()["message"] == ""
-    assert _run_report_odoo.describe(Results({}, {}), {"aim": "test", "target": "18.0"})["request"] == {
+    assert odoo({"aim": "test", "target": "18.0"})["request"] == {
         "id": "",
         "aim": "test",
         "target": "18.0",
@@ -155,13 +178,13 @@ def test_nothing_but_a_beginning_is_described_too() -> None:
 
 
 def test_a_dump_that_would_be_sent_was_not() -> None:
-    registered = {"upload": result(1, changed=True, sent={"src": "/a/b.dump", "size": 7, "sha256": ""})}
-    assert _run_report_odoo.describe(Results(registered, {}), {})["request"]["sent"] is None
+    upload = result(1, changed=True, sent={"src": "/a/b.dump", "size": 7, "sha256": ""})
+    assert odoo({}, upload=upload)["request"]["sent"] is None
 
 
 def test_the_words_of_the_platform_are_the_report_of_the_server() -> None:
-    registered = {"wait": result(1, failed=True, request={"customer_message": "No filestore", "target": "17.0"})}
-    described = _run_report_odoo.describe(Results(registered, {}), {"target": "18.0"})
+    wait = result(1, failed=True, request={"customer_message": "No filestore", "target": "17.0"})
+    described = odoo({"target": "18.0"}, wait=wait)
     assert (described["server_report"], described["request"]["target"]) == ("No filestore", "17.0")
 
 

@@ -15,7 +15,7 @@ from ansible_collections.siteops.upgrades.tests.unit.run_reports import run_of
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Run
+    from ansible_collections.siteops.upgrades.plugins.module_utils._report.run import Run
 
 
 def run_on(folder: Path, day: int, **values: t.Any) -> Run:

@@ -23,7 +23,7 @@ from ansible_collections.siteops.upgrades.tests.unit.run_reports import STARTED,
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Run
+    from ansible_collections.siteops.upgrades.plugins.module_utils._report.run import Run
 
 HOSTILE = (
     "</title></style></script><script>alert(1)</script>",

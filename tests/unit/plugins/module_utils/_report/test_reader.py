@@ -15,17 +15,20 @@ import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._report import reader
-from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import (
-    Run,
-    Unreadable,
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.parts import Addon, Step, Transfer
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Unreadable, read_file, read_folder
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.run import LONGEST_SHOWN_REPORT, Run
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.values import (
+    LONGEST_TEXT,
+    MOST_ITEMS,
     clean,
-    read_file,
-    read_folder,
 )
 from ansible_collections.siteops.upgrades.tests.unit.run_reports import report, run_of
 
 if t.TYPE_CHECKING:
     from pathlib import Path
+
+UTC = datetime.timezone.utc
 
 
 def test_a_report_is_read(tmp_path: Path) -> None:
@@ -60,15 +63,17 @@ def test_a_report_is_read(tmp_path: Path) -> None:
     )
     assert (run.file, run.product, run.host, run.result) == ("run.json", "plone", "intranet", "ok")
     assert run.check_mode
-    assert run.started_at == datetime.datetime(2026, 11, 21, 3, 0, 0)
-    assert run.finished_at == datetime.datetime(2026, 11, 21, 3, 4, 12, 500_000)
+    assert run.started_at == datetime.datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
+    assert run.finished_at == datetime.datetime(2026, 11, 21, 3, 4, 12, 500_000, tzinfo=UTC)
     assert run.duration == 252.5
     assert (run.versions_before, run.versions_after) == ({"instance": "6018"}, {"instance": "6205"})
-    assert run.phases == (reader.Phase("upgrade", "changed", 1.25, 2.75, "Upgraded."),)
-    assert run.steps == (reader.Step("A step", "6018", "6205", "run"),)
-    assert run.addons == (reader.Step("an.addon", "1", "2"),)
+    [only] = run.phases
+    assert (only.name, only.result, only.duration, only.message) == ("upgrade", "changed", 2.75, "Upgraded.")
+    assert run.offset_of(only) == 1.25
+    assert run.steps == (Step("A step", "6018", "6205", "run"),)
+    assert run.addons == (Addon("an.addon", "1", "2"),)
     assert run.request is not None
-    assert run.request.sent == reader.Transfer("shop.dump", 42, 1.5, "sftp", "c0")
+    assert run.request.sent == Transfer("shop.dump", 42, "c0", "sftp", 1.5, None)
     assert run.warnings == ("Careful.",)
 
 
@@ -85,9 +90,9 @@ def test_a_run_that_never_ended_has_no_end(tmp_path: Path) -> None:
         ({"schema": 2}, "'schema' is 2"),
         ({"schema": True}, "'schema' is true"),
         ({"schema": "1"}, "'schema' is \"1\""),
-        ({"product": "wordpress"}, "none of plone, odoo"),
-        ({"product": ["plone"]}, "none of plone, odoo"),
-        ({"result": "great"}, "none of failed"),
+        ({"product": "wordpress"}, "not one of plone, odoo"),
+        ({"product": ["plone"]}, "not one of plone, odoo"),
+        ({"result": "great"}, "not one of failed"),
         ({"host": "  "}, "'host'"),
         ({"host": "\u200b\u202e"}, "'host'"),
         ({"host": {}}, "'host'"),
@@ -186,11 +191,11 @@ def test_a_duration_that_cannot_be_is_counted_from_the_times(given: t.Any, read:
 
 
 def test_what_is_too_much_is_cut_and_counted(tmp_path: Path) -> None:
-    steps = [{"title": f"Step {number}"} for number in range(reader.MOST_ITEMS + 7)]
-    run = run_of(tmp_path, steps=steps, server_report="x" * (reader.LONGEST_REPORT + 9), message="m" * 9_999)
-    assert (len(run.steps), run.steps_in_all) == (reader.MOST_ITEMS, reader.MOST_ITEMS + 7)
-    assert (len(run.server_report), run.report_cut) == (reader.LONGEST_REPORT, 9)
-    assert len(run.message) == reader.LONGEST_TEXT
+    steps = [{"title": f"Step {number}"} for number in range(MOST_ITEMS + 7)]
+    run = run_of(tmp_path, steps=steps, server_report="x" * (LONGEST_SHOWN_REPORT + 9), message="m" * 9_999)
+    assert (len(run.steps), run.steps_omitted) == (MOST_ITEMS, 7)
+    assert (len(run.server_report), run.report_omitted) == (LONGEST_SHOWN_REPORT, 9)
+    assert len(run.message) == LONGEST_TEXT
     brief = run.in_brief()
     assert (brief.steps, brief.server_report, brief.host) == ((), "", "intranet")
     assert isinstance(brief, Run)
