@@ -21,7 +21,7 @@ endif
 INDEX = $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-matrix test-ends test-faults faults totals plone platform lint sanity units integration molecule docs importer repository acceptance build changelog release clean
+.PHONY: help demo bench test test-matrix test-ends test-faults faults totals plone platform lint sanity units integration molecule docs importer repository acceptance pictures build changelog release clean
 
 help:
 	@echo "make demo         upgrade a real Plone, and an Odoo dump on the rehearsal platform, step by step"
@@ -33,6 +33,7 @@ help:
 	@echo "make plone        a real Plone with a pending upgrade, to practise on, until Ctrl-C"
 	@echo "make platform     the rehearsal platform for Odoo upgrades, until Ctrl-C"
 	@echo "make docs         the documentation site, in .build/docs/index.html"
+	@echo "make pictures     the pictures of the README, made anew by the tests that compare them"
 	@echo "make build        the tarball for Galaxy"
 	@echo "make changelog    put the fragments into the changelog; DATE=2026-11-22 dates it"
 	@echo "make release      a release in .build/dist/release, judged and installed; SIGNING_KEY=... signs it"
@@ -67,7 +68,7 @@ totals: $(TOOLS)/done
 lint sanity units integration repository acceptance faults: $(TOOLS)/done pythons
 	@$(NOX) --session $@ $(if $(T),-- $(T))
 
-molecule docs importer build changelog release: $(TOOLS)/done pythons
+molecule docs importer pictures build changelog release: $(TOOLS)/done pythons
 	@$(NOX) --session $@
 
 demo: $(TOOLS)/done pythons

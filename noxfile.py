@@ -426,6 +426,15 @@ def acceptance(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON, default=False)
+def pictures(session: nox.Session) -> None:
+    """The pictures of the README and the documentation, put in their place by the tests that compare them."""
+    checks = Checks(session)
+    checks.install("acceptance")
+    folder = CLONE / "docs/docsite/pictures"
+    checks.pytest("tests/acceptance/test_pictures.py", env={"SITEOPS_PICTURES": str(folder)})
+
+
+@nox.session(python=PYTHON, default=False)
 def faults(session: nox.Session) -> None:
     """Every fault at every call, with real servers; prints the figures that the tests state."""
     checks = Checks(session)

@@ -127,10 +127,10 @@ class Browser:
         width, height = self.run("return [innerWidth, document.documentElement.scrollHeight]")
         self._resize(width, min(height, TALLEST))
 
-    def screenshot(self, path: Path) -> None:
-        """A picture of the whole page, as PNG."""
+    def screenshot(self, path: Path, tallest: int = TALLEST) -> None:
+        """A picture of the page from its top on, as PNG; no more than ``tallest`` pixels of it."""
         width, height = self.run("return [innerWidth, document.documentElement.scrollHeight]")
-        part = {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST), "scale": 1}
+        part = {"x": 0, "y": 0, "width": width, "height": min(height, tallest), "scale": 1}
         options = {"captureBeyondViewport": True, "clip": part}
         self._save(path, self._driver.execute_cdp_cmd("Page.captureScreenshot", options))
 
