@@ -16,6 +16,7 @@ from typing import Any
 from support.platform import detached
 from support.platform.server import Platform
 from support.platform.settings import Settings
+from support.upgrade_service.ssh_servers import find_sshd
 
 _DEFAULTS = Settings()
 
@@ -74,16 +75,19 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 def _summary(platform: Platform) -> str:
     settings = platform.settings
     pace = "by hand (POST …/requests/<id>/advance)" if settings.stage_seconds is None else f"{settings.stage_seconds} s"
+    ssh = "behind a real sshd" if settings.ssh_server != "asyncssh" and find_sshd() else "behind asyncssh"
     return "\n".join(
         [
             "The rehearsal platform is ready. It is no Odoo: nothing is upgraded and nothing leaves this machine.",
             "",
-            f"  export ODOO_UPGRADE_API_URL={platform.api_url}",
+            f"  export ODOO_UPGRADE_API_URL={platform.service_url}   # today's service",
+            f"  export ODOO_UPGRADE_API_URL={platform.api_url}   # or the database API v1",
             f"  export ODOO_UPGRADE_CA_PATH={platform.ca_path}",
             "",
             f"  contracts      {', '.join(settings.contracts)}",
             f"  targets        {', '.join(settings.targets)}",
             f"  each stage     {pace}, then {settings.end_state}",
+            f"  rsync over ssh {ssh}",
             f"  SFTP           {platform.sftp_host}, port {platform.sftp_port}",
             f"  known_hosts    {platform.known_hosts_line}",
             f"  control        {platform.control_url}   (curl --cacert {platform.ca_path} …)",

@@ -17,6 +17,8 @@ from support.platform.failures import Refusal
 from support.platform.faults import FaultQueue
 from support.platform.results import Results
 from support.platform.settings import Settings
+from support.upgrade_service.api import FRONT, Service
+from support.upgrade_service.api import PREFIX as SERVICE_PREFIX
 
 API_PREFIX = "/database/v1/"
 RESULT_PREFIX = "/database/"
@@ -24,11 +26,23 @@ CONTROL_PREFIX = "/rehearsal"
 
 
 class Application:
-    """Answers exchanges. `control` answers what concerns the rehearsal itself, without faults and without a record."""
+    """Answers exchanges. `control` answers what concerns the rehearsal itself, without faults and without a record.
+
+    server:  what it is for today's service: the front, or a host in charge of requests.
+    """
 
     def __init__(
-        self, api: Api, results: Results, faults: FaultQueue, settings: Settings, control: Callable[[Exchange], Answer]
+        self,
+        api: Api,
+        results: Results,
+        service: Service,
+        faults: FaultQueue,
+        settings: Settings,
+        control: Callable[[Exchange], Answer],
+        server: str = FRONT,
     ) -> None:
+        self._service = service
+        self._server = server
         self._api = api
         self._results = results
         self._faults = faults
@@ -40,6 +54,8 @@ class Application:
         if path.startswith(API_PREFIX):
             name = path.removeprefix(API_PREFIX).rstrip("/")
             return name if name in self._api.methods else "unknown"
+        if path.startswith(SERVICE_PREFIX):
+            return self._service.call_name(path)
         return self._results.call_name(path) if path.startswith(RESULT_PREFIX) else "unknown"
 
     def answer(self, exchange: Exchange) -> Answer:
@@ -59,6 +75,8 @@ class Application:
         try:
             if exchange.path.startswith(API_PREFIX):
                 return self._call_method(exchange)
+            if exchange.path.startswith(SERVICE_PREFIX):
+                return self._service.act(exchange, self._server)
             answer = self._results.answer(exchange)
             exchange.record.acted = answer.status < 400
             return answer

@@ -28,6 +28,7 @@ from support.platform.exchange import Answer, BodyTooLarge, Exchange
 from support.platform.faults import KINDS, Fault, FaultError
 from support.platform.requests_store import UpgradeRequest
 from support.platform.settings import SettingsError
+from support.upgrade_service.service_requests import ServiceRequest
 
 if TYPE_CHECKING:
     from support.platform.server import Platform
@@ -83,13 +84,29 @@ class Control:
                 platform.log.clear()
                 return {"calls": []}
             case ["GET", "requests"]:
-                return {"requests": [_summary(request) for request in platform.store.all()]}
+                service = [_service_summary(request) for request in platform.service_store.all()]
+                return {"requests": [*(_summary(request) for request in platform.store.all()), *service]}
             case ["POST", "requests", number, action]:
-                return _summary(self._change(int(number), action, document))
+                return self._change_any(int(number), action, document)
             case ["POST", "reset"]:
                 platform.reset()
                 return {}
         raise _NotFound
+
+    def _change_any(self, number: int, action: str, document: dict[str, Any]) -> dict[str, Any]:
+        if self._platform.service_store.get(number):
+            return _service_summary(self._change_service(number, action, document))
+        return _summary(self._change(number, action, document))
+
+    def _change_service(self, number: int, action: str, document: dict[str, Any]) -> ServiceRequest:
+        request = self._platform.service_request(number)
+        if action == "state":
+            request.force_state(document["state"], document.get("customer_message"))
+        elif action == "advance":
+            request.advance()
+        else:
+            raise _NotFound
+        return request
 
     def _change(self, number: int, action: str, document: dict[str, Any]) -> UpgradeRequest:
         if self._platform.store.get(number) is None:
@@ -114,6 +131,19 @@ def _summary(request: UpgradeRequest) -> dict[str, Any]:
         "customer_message": request.customer_message,
         "upload_size": request.upload_size,
         "sftp_access": request.sftp_access is not None,
+    }
+
+
+def _service_summary(request: ServiceRequest) -> dict[str, Any]:
+    return {
+        "id": request.id,
+        "target": request.target,
+        "aim": request.aim,
+        "state": request.state,
+        "history": list(request.history),
+        "reason": request.reason,
+        "archived": request.archived,
+        "transfer": request.transfer.what if request.transfer else None,
     }
 
 

@@ -4,12 +4,13 @@
 
 """Faults on demand: a queue of what shall go wrong, and one table (KINDS) of what can.
 
-A call or an SFTP connection plays at most one fault: the first in the queue that is meant for it. There are three
+A call or a connection plays at most one fault: the first in the queue that is meant for it. There are four
 places where a fault can act:
 
     before  an HTTP call reaches the platform: it may answer in the platform's stead, or spoil the exchange
     after   the platform has acted: it spoils the answer
     sftp    an SFTP connection begins: it changes the plan of the session
+    ssh     a connection of today's service begins: it changes the plan of the line
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from typing import Any
 from support.platform import failures
 from support.platform.exchange import Answer, Exchange
 
-SFTP_CALL = "sftp"
+SFTP_CALL, SSH_CALL = "sftp", "ssh"
+_CONNECTIONS = (SFTP_CALL, SSH_CALL)
 Options = Mapping[str, Any]
 _NO_OPTIONS: Options = MappingProxyType({})
+_STRANGERS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 
 
 class FaultError(ValueError):
@@ -45,6 +48,16 @@ class SftpPlan:
     cut_after: int | None = None
     hang_after: int | None = None
     listed_name: str | None = None
+
+
+@dataclass
+class SshPlan:
+    """How a connection of today's service shall go; the defaults are one without any fault."""
+
+    refuse_connection: bool = False
+    cut_after: int | None = None
+    hang_after: int | None = None
+    close_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +171,14 @@ def _edit(answer: Answer, options: Options) -> Answer:
     return Answer.of_json(document, answer.status)
 
 
+def _other_host_key(answer: Answer, options: Options) -> Answer:
+    """The known_hosts of transfer/start with the key of another server."""
+    document = json.loads(answer.content) if isinstance(answer.content, bytes) else {}
+    place = document["result"]["known_hosts"].splitlines()[-1].split()[0]
+    document["result"]["known_hosts"] = f"{place} {_STRANGERS_KEY}\n"
+    return Answer.of_json(document, answer.status)
+
+
 def _replace(answer: Answer, options: Options) -> Answer:
     body = options["body"].encode("utf-8")
     return Answer(
@@ -190,7 +211,7 @@ def _end_download(answer: Answer, options: Options) -> None:
     answer.end_after = options["after"]
 
 
-def _sftp(field: str, option: str | None = None) -> Callable[[SftpPlan, Options], None]:
+def _plan(field: str, option: str | None = None) -> Callable[[Any, Options], None]:
     return lambda plan, options: setattr(plan, field, options[option] if option else True)
 
 
@@ -237,6 +258,7 @@ KINDS: dict[str, Kind] = {
         {"path": ..., "value": None, "remove": False},
     ),
     "replace": Kind("after", "any other answer in place of the platform's", _replace, _ANYTHING),
+    "other_host_key": Kind("after", "transfer/start names the host key of another server", _other_host_key),
     "pad": Kind("after", "the JSON document followed by so many bytes of white space", _pad, {"size": ...}),
     "drip": Kind("after", "one byte of the body every `seconds`", _drip, {"seconds": 1}),
     "content_length": Kind(
@@ -246,17 +268,31 @@ KINDS: dict[str, Kind] = {
     "end_download": Kind(
         "after", "the connection ends in good order after so many bytes of the body", _end_download, {"after": ...}
     ),
-    "sftp_refuse_connection": Kind("sftp", "the TCP connection is closed at once", _sftp("refuse_connection")),
-    "sftp_refuse_authentication": Kind("sftp", "no key is accepted", _sftp("refuse_authentication")),
-    "sftp_other_host_key": Kind("sftp", "the server shows another host key", _sftp("other_host_key")),
+    "sftp_refuse_connection": Kind("sftp", "the TCP connection is closed at once", _plan("refuse_connection")),
+    "sftp_refuse_authentication": Kind("sftp", "no key is accepted", _plan("refuse_authentication")),
+    "sftp_other_host_key": Kind("sftp", "the server shows another host key", _plan("other_host_key")),
     "sftp_cut": Kind(
         "sftp",
         "the connection is reset after so many bytes of data, written and read",
-        _sftp("cut_after", "after"),
+        _plan("cut_after", "after"),
         {"after": ...},
     ),
-    "sftp_hang": Kind("sftp", "no more answers after so many bytes", _sftp("hang_after", "after"), {"after": ...}),
-    "sftp_name": Kind("sftp", "the file is shown under another name", _sftp("listed_name", "name"), {"name": ...}),
+    "sftp_hang": Kind("sftp", "no more answers after so many bytes", _plan("hang_after", "after"), {"after": ...}),
+    "sftp_name": Kind("sftp", "the file is shown under another name", _plan("listed_name", "name"), {"name": ...}),
+    "ssh_refuse_connection": Kind("ssh", "the TCP connection is closed at once", _plan("refuse_connection")),
+    "ssh_cut": Kind(
+        "ssh",
+        "the connection is reset after so many bytes of ssh traffic, both ways together",
+        _plan("cut_after", "after"),
+        {"after": ...},
+    ),
+    "ssh_hang": Kind("ssh", "nothing more passes after so many bytes", _plan("hang_after", "after"), {"after": ...}),
+    "ssh_close": Kind(
+        "ssh",
+        "the platform closes the port and all its connections after so many seconds",
+        _plan("close_after", "seconds"),
+        {"seconds": ...},
+    ),
 }
 
 
@@ -284,10 +320,10 @@ class Fault:
         for name, number in (("times", times), ("skip", skip)):
             if not isinstance(number, int) or number < 0:
                 raise FaultError(f"{name} must be a whole number")
-        over_sftp = row.place == "sftp"
+        connects = row.place in _CONNECTIONS
         if call is None:
-            call = SFTP_CALL if over_sftp else "*"
-        if over_sftp != (call == SFTP_CALL):
+            call = row.place if connects else "*"
+        if (connects or call in _CONNECTIONS) and call != row.place:
             raise FaultError(f"the fault {kind} cannot meet the call {call}")
         return cls(kind, call, times, skip, {**row.options, **options})
 
@@ -295,11 +331,12 @@ class Fault:
     def place(self) -> str:
         return KINDS[self.kind].place
 
-    def apply(self, subject: Exchange | Answer | SftpPlan) -> Answer | None:
+    def apply(self, subject: Exchange | Answer | SftpPlan | SshPlan) -> Answer | None:
         return KINDS[self.kind].apply(subject, self.options)
 
     def _meets(self, call: str) -> bool:
-        return (self.place == "sftp") == (call == SFTP_CALL) and fnmatch.fnmatchcase(call, self.call)
+        connects = self.place in _CONNECTIONS or call in _CONNECTIONS
+        return (not connects or call == self.place) and fnmatch.fnmatchcase(call, self.call)
 
     def due(self, call: str) -> bool:
         """Whether this call shall play the fault; counts the call."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole platform: HTTP, SFTP and control in one object."""
+"""The whole platform: both protocols, their transfers and control in one object."""
 
 from __future__ import annotations
 
@@ -24,12 +24,17 @@ from support.platform.requests_store import RequestStore, UpgradeRequest
 from support.platform.results import Results
 from support.platform.settings import Settings
 from support.platform.sftp_server import SftpServer
+from support.upgrade_service.api import FRONT, HOST, Service
+from support.upgrade_service.service_requests import ServiceRequest, ServiceStore
+
+_HTTPS_PORT = 443
 
 
 class Platform:
     """A rehearsal platform on 127.0.0.1; use it as a context manager or with `start` and `stop`.
 
     port, sftp_port:  0 takes free ones.
+    host_port:        the port of the first host in charge of today's service; 443 is left out of its name.
     folder:           where everything lies; certificates and host key in it are kept and used again. Without one a
                       private temporary folder is made, and removed by `stop`.
     tls:              False serves plain HTTP.
@@ -41,6 +46,7 @@ class Platform:
         self,
         port: int = 0,
         sftp_port: int = 0,
+        host_port: int = 0,
         folder: Path | None = None,
         tls: bool = True,
         on_call: Callable[[CallRecord], None] | None = None,
@@ -49,7 +55,7 @@ class Platform:
         self.settings = Settings()
         self.settings.update(settings)
         self._settings_at_start = self.settings.copy()
-        self._ports = port, sftp_port
+        self._ports = port, sftp_port, host_port
         self._tls = tls
         self._wanted_folder = folder
         self.faults = FaultQueue()
@@ -57,7 +63,7 @@ class Platform:
 
     def start(self) -> Platform:
         """Serve; returns when both servers accept connections."""
-        port, sftp_port = self._ports
+        port, sftp_port, host_port = self._ports
         if self._wanted_folder is None:
             self.folder = Path(tempfile.mkdtemp(prefix="rehearsal-platform-"))
         else:
@@ -67,17 +73,28 @@ class Platform:
         self.store = RequestStore(self.folder / "requests", self.settings)
         self._sftp = SftpServer(sftp_port, self.folder, self.store, self.faults, self.log)
         api = Api(self.store, self.settings, lambda: self.origin, lambda: (LOOPBACK, self.sftp_port))
-        application = Application(api, Results(self.store), self.faults, self.settings, Control(self).answer)
-        self._http = HttpServer(port, chain if self._tls else None, application, self.log)
+        self.service_store = ServiceStore(self.folder / "service", self.settings, self.faults, self.log)
+        service = Service(self.service_store, lambda: [_name_of(host) for host in self._hosts])
+        results, control = Results(self.store), Control(self).answer
+
+        def serve(port: int, server: str) -> HttpServer:
+            application = Application(api, results, service, self.faults, self.settings, control, server)
+            return HttpServer(port, chain if self._tls else None, application, self.log)
+
+        self._http = serve(port, FRONT)
+        self._hosts = [serve(host_port, HOST), serve(0, HOST)]
         self._sftp.start()
-        self._http.start()
+        for server in (self._http, *self._hosts):
+            server.start()
         return self
 
     def stop(self) -> None:
         """End all connections; a temporary folder is removed."""
-        self._http.stop()
+        for server in (self._http, *self._hosts):
+            server.stop()
         self._sftp.stop()
         self.store.close()
+        self.service_store.close()
         if self._wanted_folder is None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -95,6 +112,11 @@ class Platform:
     def api_url(self) -> str:
         """What a client takes for `https://upgrade.odoo.com/database/v1`."""
         return f"{self.origin}/database/v1"
+
+    @property
+    def service_url(self) -> str:
+        """What a client of today's service takes for `https://upgrade.odoo.com`."""
+        return self.origin
 
     @property
     def control_url(self) -> str:
@@ -133,6 +155,13 @@ class Platform:
             raise KeyError(number)
         return request
 
+    def service_request(self, number: int | None = None) -> ServiceRequest:
+        """A request of today's service as it stands now; the only one without a number. Raises KeyError."""
+        found = [request for request in self.service_store.all() if number in (None, request.id)]
+        if len(found) != 1:
+            raise KeyError(number)
+        return found[0]
+
     def force_state(self, number: int, state: str, customer_message: str | None = None) -> UpgradeRequest:
         request = self.request(number)
         request.force_state(state, customer_message)
@@ -155,12 +184,14 @@ class Platform:
         self.settings.update(self._settings_at_start.as_json())
         self.faults.clear()
         self.store.clear()
+        self.service_store.clear()
         self.log.clear()
 
     def describe(self) -> dict[str, Any]:
         """Everything a client or a script needs to find its way, ready for JSON."""
         return {
             "api_url": self.api_url,
+            "service_url": self.service_url,
             "control_url": self.control_url,
             "ca_path": str(self.ca_path),
             "sftp_host": self.sftp_host,
@@ -172,3 +203,8 @@ class Platform:
             "pid": os.getpid(),
             "settings": self.settings.as_json(),
         }
+
+
+def _name_of(server: HttpServer) -> str:
+    """A host as today's service names it: no scheme, and a port only because a rehearsal needs one."""
+    return LOOPBACK if server.server_port == _HTTPS_PORT else f"{LOOPBACK}:{server.server_port}"

@@ -37,6 +37,18 @@ class Settings:
                         download by HTTPS begins.
     sftp_connections:   how many SFTP connections there may be at a time; None is any number.
     sftp_writers:       how many of them may have the file open for writing; None is any number.
+
+    Of today's service alone; `stage_seconds` (of pending and progress), `end_state`, `customer_message` (the reason)
+    and `bytes_per_second` are for both:
+
+    ssh_server:             `sshd`, `asyncssh`, or `auto`: sshd where it is installed.
+    ssh_connections:        how many connections a transfer takes at a time; None is any number.
+    rsync_refuses:          options of rsync that are refused, such as "--partial", or one letter.
+    round_trip_seconds:     how long a byte and its answer travel over ssh.
+    pg_version_compatible:  what `process` answers.
+    moves_at:               the state in which a request moves to the second host in charge.
+    info:                   a text for the answer of `create`.
+    wipe_fails:             requests that `wipe` cannot remove.
     """
 
     contracts: tuple[str, ...] = (SAMPLE_CONTRACT,)
@@ -51,6 +63,14 @@ class Settings:
     distance_seconds: float = 0.0
     sftp_connections: int | None = None
     sftp_writers: int | None = None
+    ssh_server: str = "auto"
+    ssh_connections: int | None = None
+    rsync_refuses: tuple[str, ...] = ()
+    round_trip_seconds: float = 0.0
+    pg_version_compatible: bool = True
+    moves_at: str | None = None
+    info: str | None = None
+    wipe_fails: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
@@ -71,8 +91,9 @@ def _checked(name: str, value: Any) -> Any:
     if name not in {field.name for field in fields(Settings)}:
         raise SettingsError(f"there is no setting {name!r}")
     if isinstance(getattr(Settings, name), tuple):
-        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-            raise SettingsError(f"{name} must be a list of strings")
+        kind = int if name == "wipe_fails" else str
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, kind) for item in value):
+            raise SettingsError(f"{name} must be a list of {'numbers' if kind is int else 'strings'}")
         return tuple(value)
     kinds: dict[str, tuple[type, ...]] = {
         "stage_seconds": (int, float, type(None)),
@@ -85,6 +106,12 @@ def _checked(name: str, value: Any) -> Any:
         "distance_seconds": (int, float),
         "sftp_connections": (int, type(None)),
         "sftp_writers": (int, type(None)),
+        "ssh_server": (str,),
+        "ssh_connections": (int, type(None)),
+        "round_trip_seconds": (int, float),
+        "pg_version_compatible": (bool,),
+        "moves_at": (str, type(None)),
+        "info": (str, type(None)),
     }
     stands_still = name == "bytes_per_second" and isinstance(value, int) and value < 1
     if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]) or stands_still:
