@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from support import cutting_proxy
-from support.ansible_cli import ModuleRun, PlaybookRun, run_module, run_playbook
+from support.ansible_cli import PlaybookRun, run_module, run_playbook
 from support.cutting_proxy import CuttingProxy
+from support.module_runner import ModuleRun
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
 from support.plone.fixtures import Upgrade

@@ -12,7 +12,7 @@ import pytest
 
 from faults.elsewhere import Elsewhere, servers_elsewhere
 from faults.figures import figure, pytest_terminal_summary
-from faults.forked import ModuleRunner
+from faults.runners import InProcess
 from support.odoo_shop import Shop
 from support.platform import Platform
 from support.platform.fixtures import job, platform
@@ -40,9 +40,9 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
 
 
 @pytest.fixture(scope="session")
-def runner() -> Iterator[ModuleRunner]:
+def runner() -> Iterator[InProcess]:
     """Runs modules in processes of their own."""
-    with ModuleRunner() as modules:
+    with InProcess() as modules:
         yield modules
 
 

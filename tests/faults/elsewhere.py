@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.siteops.upgrades.tests.unit.certificates import Authority
-from faults.forked import UNRESOLVABLE
 from faults.listeners import Listener, closed_port
+from faults.surroundings import UNRESOLVABLE
 
 FOREIGN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit
 
-from faults.forked import UNRESOLVABLE, Detour
 from faults.matrix import CALLS, FAULTS, POLL, RESULT, SSH, UNSENT, Play
+from faults.surroundings import UNRESOLVABLE, Detour
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.platform.requests_store import UpgradeRequest
 

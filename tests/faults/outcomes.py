@@ -8,7 +8,7 @@ from __future__ import annotations
 from faults.figures import Figure
 from faults.matrix import CALLS, VERDICTS, Play, plays, verdict
 from faults.words import pattern
-from support.ansible_cli import ModuleRun
+from support.module_runner import ModuleRun
 
 
 def told_as_expected(play: Play, run: ModuleRun) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from faults.forked import Detour
 from faults.matrix import FAULTS, UNSENT, Play
+from faults.surroundings import Detour
 from support import cutting_proxy
-from support.ansible_cli import ModuleRun
 from support.cutting_proxy import CuttingProxy, Rule, Spoil
+from support.module_runner import ModuleRun
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from support.ansible_cli import environment
+from support.module_runner import ModuleRunner
 from support.odoo_job import Job, calls
 from support.platform import SAMPLE_CONTRACT
 
@@ -195,7 +197,8 @@ def test_a_quota_that_ends_the_download(job: Job) -> None:
     _soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * MEBIBYTE, hard))
     try:
-        run = job.module("odoo_upgrade_download", dest=str(job.dest))
+        with ModuleRunner() as limited:
+            run = limited.run("odoo_upgrade_download", job.options(dest=str(job.dest)), env=environment())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert run.failed, run.output

@@ -13,12 +13,11 @@ import pytest
 
 from faults.elsewhere import Elsewhere
 from faults.figures import Figure
-from faults.forked import ModuleRunner
 from faults.listeners import Listener, closed_port
 from faults.matrix import CALLS, FAULTS, LOST, ODOO, Play, plays, representatives
 from faults.odoo_plays import Stage, detour_to
 from faults.outcomes import assert_nothing_slipped_out, count, told_as_expected
-from faults.playbooks import PlaybookRunner
+from faults.runners import InPlaybook, InProcess, Runner
 from support.platform import Platform
 
 
@@ -43,7 +42,7 @@ def test_cell(
     play: Play,
     platform: Platform,
     keys: tuple[Path, Path],
-    runner: ModuleRunner,
+    runner: InProcess,
     elsewhere: Elsewhere,
     tmp_path: Path,
     figure: Figure,
@@ -58,11 +57,11 @@ def test_a_cell_of_each_call_in_a_playbook(
 ) -> None:
     folder = tmp_path / "stage"
     folder.mkdir()
-    act(play, Stage(platform, folder, *keys), elsewhere, PlaybookRunner(tmp_path / "playbook"))
+    act(play, Stage(platform, folder, *keys), elsewhere, InPlaybook(tmp_path / "playbook"))
     figure("plays of the matrix through ansible-playbook", 1)
 
 
-def act(play: Play, stage: Stage, elsewhere: Elsewhere, runner: ModuleRunner | PlaybookRunner) -> None:
+def act(play: Play, stage: Stage, elsewhere: Elsewhere, runner: Runner) -> None:
     """Play a cell and compare everything that can be seen with the matrix."""
     foreign = f"http://127.0.0.1:{elsewhere.foreign.port}"
     with closed_port() as closed, Listener(answers=False) as silent:

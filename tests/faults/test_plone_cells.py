@@ -12,10 +12,9 @@ import pytest
 from faults import plone_plays
 from faults.elsewhere import Elsewhere
 from faults.figures import Figure
-from faults.forked import ModuleRunner
 from faults.matrix import CALLS, PLONE, Play, plays, representatives
 from faults.outcomes import assert_nothing_slipped_out, count, told_as_expected
-from faults.playbooks import PlaybookRunner
+from faults.runners import InPlaybook, InProcess, Runner
 from support.plone import PloneServer
 
 
@@ -28,7 +27,7 @@ def plone(plone_server: PloneServer) -> PloneServer:
 
 @pytest.mark.parametrize("play", tuple(plays(PLONE)), ids=lambda play: play.name)
 def test_cell(
-    play: Play, plone: PloneServer, runner: ModuleRunner, elsewhere: Elsewhere, tmp_path: Path, figure: Figure
+    play: Play, plone: PloneServer, runner: InProcess, elsewhere: Elsewhere, tmp_path: Path, figure: Figure
 ) -> None:
     act(play, plone, elsewhere, tmp_path, runner)
     count(play, figure)
@@ -38,13 +37,11 @@ def test_cell(
 def test_a_cell_of_each_call_in_a_playbook(
     play: Play, plone: PloneServer, elsewhere: Elsewhere, tmp_path: Path, figure: Figure
 ) -> None:
-    act(play, plone, elsewhere, tmp_path, PlaybookRunner(tmp_path / "playbook"))
+    act(play, plone, elsewhere, tmp_path, InPlaybook(tmp_path / "playbook"))
     figure("plays of the matrix through ansible-playbook", 1)
 
 
-def act(
-    play: Play, plone: PloneServer, elsewhere: Elsewhere, folder: Path, runner: ModuleRunner | PlaybookRunner
-) -> None:
+def act(play: Play, plone: PloneServer, elsewhere: Elsewhere, folder: Path, runner: Runner) -> None:
     """Play a cell and compare everything that can be seen with the matrix."""
     options = {**plone_plays.prepare(plone, play.call), **plone_plays.options_for(play)}
     wire = plone_plays.WIRES[play.call]

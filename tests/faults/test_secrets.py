@@ -21,7 +21,7 @@ from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalSe
 from faults.figures import Figure
 from faults.haystack import Haystack, Watcher
 from support import cutting_proxy
-from support.ansible_cli import QUIET, run_module, run_playbook
+from support.ansible_cli import QUIET, run_module_by_ansible, run_playbook
 from support.cutting_proxy import CuttingProxy, Spoil
 from support.odoo_job import Job
 from support.platform import Platform
@@ -281,7 +281,7 @@ def test_a_program_that_is_started_gets_no_secret(
         "ODOO_UPGRADE_SFTP_PASSPHRASE": PASSPHRASE,
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
     }
-    run = run_module("odoo_upgrade_download", {**options, "request_id": str(made.id)}, "-vvvv", env=env)
+    run = run_module_by_ansible("odoo_upgrade_download", {**options, "request_id": str(made.id)}, "-vvvv", env=env)
     assert not run.failed, run.output
     hunt.add("pg_restore", seen.read_text(encoding="utf-8"))
     hunt.add("output", run.output)
@@ -381,7 +381,7 @@ def test_the_preflight_of_odoo(running_platform: Platform, hunt: Haystack, home:
 def test_a_redirected_read_of_plone_takes_nothing_along(module: str, hunt: Haystack) -> None:
     with LocalServer(document({})) as other, LocalServer(redirect(f"{other.url}/@upgrade?next=1")) as site:
         options = {"url": f"{site.url}/Plone", "username": "admin", "password": ADMIN.password}
-        run = run_module(module, options)
+        run = run_module_by_ansible(module, options)
         assert run.failed, run.output
         assert site.seen
         assert other.seen == []

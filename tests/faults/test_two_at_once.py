@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from faults.settled import settle
-from support.ansible_cli import ModuleRun, run_module
+from support.ansible_cli import run_module
+from support.module_runner import ModuleRun
 from support.odoo_job import Job
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.plone import PloneServer

@@ -1,17 +1,20 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules and playbooks run as a user runs them: by Ansible's own commands, in processes of their own."""
+"""Playbooks run as a user runs them, by Ansible's own commands; and modules, in-process or by Ansible."""
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
+import subprocess
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from support import ansible_forks
+from support.module_runner import ModuleRun, ModuleRunner
 
 COLLECTION = "siteops.upgrades"
 SECONDS = 300
@@ -22,27 +25,6 @@ QUIET = {
     "ANSIBLE_RETRY_FILES_ENABLED": "false",
 }
 OWN_VARIABLES = re.compile("^(PLONE|ODOO)_")
-
-
-class ModuleRun(NamedTuple):
-    """``result`` is what the module returned; ``output`` is everything that Ansible wrote to both streams."""
-
-    result: dict[str, Any]
-    output: str
-
-    @property
-    def failed(self) -> bool:
-        return bool(self.result.get("failed"))
-
-    @property
-    def msg(self) -> str:
-        return str(self.result.get("msg", ""))
-
-    @property
-    def warnings(self) -> str:
-        """The warnings on one line: Ansible wraps them, and takes them out of the result."""
-        text = self.output[self.output.find("[WARNING]") :] if "[WARNING]" in self.output else ""
-        return " ".join(text.split())
 
 
 class PlaybookRun(NamedTuple):
@@ -64,12 +46,33 @@ def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**inherited, **QUIET, **(variables or {})}
 
 
+_stack = ExitStack()
+_idle_runners: list[ModuleRunner] = []
+
+
 def run_module(name: str, options: Mapping[str, Any], *flags: str, env: Mapping[str, str] | None = None) -> ModuleRun:
-    """Run one module of the collection on localhost; ``flags`` such as ``--check`` go to ``ansible``."""
-    command = ["ansible", "localhost", "-m", f"{COLLECTION}.{name}", *flags]
-    if options:
-        command += ["-a", json.dumps(dict(options))]
-    ended = ansible_forks.run(command, env=environment(env), seconds=SECONDS)
+    """Run one module of the collection in-process; ``flags`` are those of Ansible that a module learns of."""
+    # Threads that run modules at the same time have a runner each.
+    runner = _idle_runners.pop() if _idle_runners else _stack.enter_context(ModuleRunner())
+    try:
+        return runner.run(name, options, *flags, env=environment(env))
+    finally:
+        _idle_runners.append(runner)
+
+
+atexit.register(_stack.close)
+
+
+def module_command(name: str, options: Mapping[str, Any], *flags: str) -> list[str]:
+    """The command that runs a module of the collection on localhost."""
+    return ["ansible", "localhost", "-m", f"{COLLECTION}.{name}", "-a", json.dumps(dict(options)), *flags]
+
+
+def run_module_by_ansible(
+    name: str, options: Mapping[str, Any], *flags: str, env: Mapping[str, str] | None = None
+) -> ModuleRun:
+    """Run one module as a user does, for what only Ansible shows."""
+    ended = _run(module_command(name, options, *flags), env)
     output = ended.stdout + ended.stderr
     start = re.search(r"^localhost \| \w+!? => ", ended.stdout, re.MULTILINE)
     if not start:
@@ -87,8 +90,14 @@ def playbook_command(playbook: str, *arguments: str) -> list[str]:
 def run_playbook(playbook: str, *arguments: str, env: Mapping[str, str] | None = None) -> PlaybookRun:
     """Run a playbook to its end."""
     command = playbook_command(playbook, *arguments)
-    ended = ansible_forks.run(command, env=environment(env), seconds=SECONDS)
+    ended = _run(command, env)
     return PlaybookRun(ended.returncode, _recap(ended.stdout), ended.stdout + ended.stderr)
+
+
+def _run(command: list[str], env: Mapping[str, str] | None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=environment(env), capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False
+    )
 
 
 def _recap(output: str) -> dict[str, dict[str, int]]:

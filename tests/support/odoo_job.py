@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from support.ansible_cli import PlaybookRun, environment, playbook_command, run_module, run_playbook
+from support.module_runner import ModuleRun
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.processes import kill_when
 
@@ -90,14 +91,18 @@ class Job:
         assert ended.status == 0, ended.output
         return ended.recap[self.host]
 
-    def module(self, name: str, **options: Any) -> Any:
-        """Run one module with the connection and the request of this job."""
+    def options(self, **options: Any) -> dict[str, Any]:
+        """Options of a module with the connection and the request of this job."""
         shared = {
             "api_url": self.platform.api_url,
             "ca_path": str(self.platform.ca_path),
             "request_file": str(self.request_file),
         }
-        return run_module(name, {**shared, **options})
+        return {**shared, **options}
+
+    def module(self, name: str, **options: Any) -> ModuleRun:
+        """Run one module with the connection and the request of this job."""
+        return run_module(name, self.options(**options))
 
     @property
     def request_id(self) -> int:

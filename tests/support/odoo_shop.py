@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.ansible_cli import ModuleRun, environment, run_module
+from support.ansible_cli import environment, module_command, run_module
+from support.module_runner import ModuleRun
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.processes import kill_when
 
@@ -115,8 +116,7 @@ class Shop:
 
     def kill_when(self, due: Callable[[], object], module: str, options: dict[str, Any]) -> None:
         """Start a module and kill it as soon as something is the case."""
-        given = json.dumps(_without_none({**self.options, **options}))
-        command = ["ansible", "localhost", "-m", f"siteops.upgrades.{module}", "-a", given]
+        command = module_command(module, _without_none({**self.options, **options}))
         kill_when(due, command, environment(), self.folder.parent / "killed.log")
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from support.ansible_cli import ModuleRun, run_module
+from support.ansible_cli import run_module
+from support.module_runner import ModuleRun
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
 

@@ -1,21 +1,62 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module run as a user runs it: as a task of a playbook, by ansible-playbook."""
+"""The two ways to run the module of a cell of the matrix: in-process, and as a task of a playbook."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from faults.forked import Detour
-from support.ansible_cli import COLLECTION, ModuleRun, run_playbook
+from faults import surroundings
+from faults.surroundings import Detour
+from support.ansible_cli import COLLECTION, environment, run_playbook
+from support.module_runner import ModuleRun, ModuleRunner
 
 
-class PlaybookRunner:
-    """Runs modules like :class:`faults.forked.ModuleRunner`, in full patience and with everything printed.
+class Runner(Protocol):
+    """Runs one module to its end; ``variables`` are added to the environment."""
+
+    def run(
+        self,
+        module: str,
+        options: Mapping[str, Any],
+        *,
+        variables: Mapping[str, str] | None = None,
+        detour: Detour | None = None,
+    ) -> ModuleRun: ...
+
+
+class InProcess:
+    """Runs modules by a runner, with short pauses and detours; a context manager."""
+
+    def __init__(self) -> None:
+        self._runner = ModuleRunner(surroundings.__name__)
+
+    def __enter__(self) -> InProcess:
+        self._runner.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._runner.__exit__(*exception)
+
+    def run(
+        self,
+        module: str,
+        options: Mapping[str, Any],
+        *,
+        variables: Mapping[str, str] | None = None,
+        detour: Detour | None = None,
+    ) -> ModuleRun:
+        """Run one module to its end."""
+        return self._runner.run(module, options, env=environment(variables), detour=asdict(detour) if detour else None)
+
+
+class InPlaybook:
+    """Runs modules by ansible-playbook, with all pauses and with everything printed.
 
     :param folder: takes the playbook and the result.
     """
