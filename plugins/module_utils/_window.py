@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Maintenance windows: which hours of which days belong to one, and where a moment lies in it.
+"""Maintenance windows: certain hours of certain days, and where a moment lies: inside, or before the next opening.
 
-A window is given in local wall clock time. Everything here is computed from a moment that is passed in, so that tests
-can prove it with dates. When the clocks change for daylight saving time, a time that is skipped counts as the moment of
-the change, and of a time that occurs twice, the first one counts.
+A window is given in local wall clock time. Everything is computed from a moment that the caller passes in, so that
+tests can use any date. When the clocks change for daylight saving time, a time that is skipped counts as the moment of
+the change, and of a time that occurs twice the first one counts.
 
 Private to the collection: may change without notice.
 """
@@ -25,15 +25,15 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 MINUTES_OF_A_DAY = 24 * 60
 CLOCK_TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])", re.ASCII)
 LOOK_BACK, LOOK_AHEAD = 8, 16
-"""Days in which a window that opens at all is found open: a week, and another where the clock skips it once."""
+"""Days around today in which every window opens at least once: a week, and another one if the clock skips a day."""
 
 
 @dataclass(frozen=True)
 class Position:
     """Where a moment lies. All times are in the zone of the window.
 
-    In an open window ``opens_at`` is when it opened; in a closed one it is the next opening, and ``closes_at`` the end
-    of that. ``closes_at`` is None where it never closes.
+    If the window is open, ``opens_at`` is when it opened; if it is closed, ``opens_at`` is the next opening and
+    ``closes_at`` the end of that. ``closes_at`` is None if it never closes.
     """
 
     now: dt.datetime
@@ -47,18 +47,18 @@ class Position:
 
     @property
     def opens_in(self) -> float:
-        """Seconds until it opens; 0 where it is open."""
+        """Seconds until it opens; 0 if it is open."""
         return max(_seconds(self.now, self.opens_at), 0.0)
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until it closes; 0 where it is closed, None where it does not close."""
+        """Seconds until it closes; 0 if it is closed, None if it never closes."""
         if not self.open:
             return 0.0
         return _seconds(self.now, self.closes_at) if self.closes_at else None
 
     def ends_within(self, seconds: float) -> bool:
-        """Whether the window is over before that much time has passed."""
+        """Whether the window closes before that many seconds have passed."""
         return self.remaining is not None and self.remaining < seconds
 
 
@@ -98,7 +98,7 @@ class Window:
         )
 
     def at(self, now: dt.datetime) -> Position:
-        """Where a moment lies: in the window, or before its next opening. Windows without a gap between are one."""
+        """Where a moment lies: in the window, or before its next opening. Windows without a gap in between are one."""
         local = now.astimezone(self.zone)
         spans = self._spans(local.date())
         opens_at, closes_at = next(span for span in spans if span[1] > now)
@@ -109,7 +109,7 @@ class Window:
         )
 
     def _spans(self, today: dt.date) -> list[tuple[dt.datetime, dt.datetime]]:
-        """Beginnings and ends around a day, in UTC and in order; a single one where the window never closes."""
+        """Starts and ends around a day, in UTC and in order; a single pair if the window never closes."""
         spans: list[tuple[dt.datetime, dt.datetime]] = []
         for day in (today + dt.timedelta(days=number) for number in range(-LOOK_BACK, LOOK_AHEAD)):
             if day.weekday() not in self.days:
@@ -134,12 +134,12 @@ def day_name(day: int) -> str:
 
 
 def readable(moment: dt.datetime) -> str:
-    """A moment in the words of its own zone, such as ``Sat 2026-11-21 22:00``."""
+    """A moment for people, in its own zone, such as ``Sat 2026-11-21 22:00``."""
     return f"{day_name(moment.weekday())} {moment:%Y-%m-%d %H:%M}"
 
 
 def _seconds(earlier: dt.datetime, later: dt.datetime) -> float:
-    """Seconds that really pass: the difference of two times of one zone is that of the clock on the wall."""
+    """Seconds that really pass. Python subtracts two times of one zone by the wall clock."""
     return (later.astimezone(dt.timezone.utc) - earlier.astimezone(dt.timezone.utc)).total_seconds()
 
 
@@ -153,7 +153,7 @@ def _minute(option: str, value: t.Any) -> int:
     found = CLOCK_TIME.fullmatch(str(value).strip())
     minute = int(found.group(1)) * 60 + int(found.group(2)) if found else MINUTES_OF_A_DAY + 1
     if minute > MINUTES_OF_A_DAY:
-        unquoted = " YAML takes 22:00 without quotes for the number 1320." if str(value).isdigit() else ""
+        unquoted = " YAML reads 22:00 without quotes as the number 1320." if str(value).isdigit() else ""
         raise OptionError(option, f'{value} is not a time from "00:00" to "24:00"; write it in quotes.{unquoted}')
     return minute
 
@@ -176,7 +176,7 @@ def _zone(option: str, name: str) -> dt.tzinfo:
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        reason = f"{name} is not a time zone that this host knows, such as Europe/Zurich or UTC."
+        reason = f"{name} is not a time zone of this host, such as Europe/Zurich or UTC."
         if not zoneinfo.available_timezones():
             reason = (
                 f"{name} is unknown: this host has no time zone database. Install tzdata, the system's or Python's."
@@ -185,7 +185,7 @@ def _zone(option: str, name: str) -> dt.tzinfo:
 
 
 def _moment(day: dt.date, minute: int, zone: dt.tzinfo) -> dt.datetime:
-    """The moment in UTC at which the clock on the wall first shows a time, or skips it."""
+    """The moment in UTC at which the wall clock first shows a time, or skips it."""
     wall = dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=minute)
     local = wall.replace(tzinfo=zone)
     moment = local.astimezone(dt.timezone.utc)
@@ -195,8 +195,8 @@ def _moment(day: dt.date, minute: int, zone: dt.tzinfo) -> dt.datetime:
 
 
 def _when_skipped(missing: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
-    """The moment at which the clock jumps over a time, found by halving: the zone only tells offsets."""
-    # PEP 495: read with the offset from before the jump, a time that is missing lies after it, and the other way round.
+    """The moment at which the clock jumps over a time, found by bisection: a zone only knows offsets."""
+    # PEP 495: with the offset from before the jump, a skipped time lies after the jump; with the other one, before it.
     after = missing.replace(fold=0).astimezone(dt.timezone.utc)
     before = missing.replace(fold=1).astimezone(dt.timezone.utc)
     offset = after.astimezone(zone).utcoffset()

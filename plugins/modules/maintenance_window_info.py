@@ -74,7 +74,7 @@ options:
     type: int
 seealso:
   - name: Scheduled maintenance
-    description: How runs are started by a timer.
+    description: How a timer starts runs.
     link: https://github.com/siteops/siteops.upgrades/blob/main/docs/docsite/rst/scheduled_maintenance.rst
 """
 
@@ -150,7 +150,7 @@ timezone:
   returned: once the options were read
   sample: Europe/Zurich
 refused:
-  description: Always true; tells this failure from all others.
+  description: Always true; distinguishes this failure from all others.
   type: bool
   returned: when the window is closed and must be open
   sample: true
@@ -166,10 +166,12 @@ finished_at:
   sample: "2026-11-21T03:00:01.204Z"
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
-from ..module_utils._window_gate import pass_gate
+from ..module_utils._window_check import WindowOptions, check_window
 
 
 def main() -> None:
@@ -189,7 +191,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: pass_gate(module), calls=False)
+
+    def work() -> dict[str, t.Any]:
+        options = WindowOptions.from_params(module.params)
+        return check_window(options, module.warn, check_mode=module.check_mode)
+
+    run(module, work, calls=False)
 
 
 if __name__ == "__main__":

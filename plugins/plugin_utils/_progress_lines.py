@@ -10,10 +10,11 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import json
-import math
 import re
 import typing as t
 from dataclasses import dataclass
+
+from ..module_utils._core.human import LONGEST, duration, size
 
 RATE_SECONDS = 30.0
 """A rate is that of so many seconds, so that the time left does not jump about with each block."""
@@ -23,11 +24,6 @@ STALLED_SECONDS = 10.0
 
 HARMLESS_STATE = re.compile(r"[A-Za-z][\w.:+ -]{0,119}", re.ASCII)
 UNKNOWN_STATE = "in a state without a plain name"
-
-LARGEST = 2**63
-"""Bounds whatever a host claims: bytes and seconds."""
-
-_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def parsed(text: str | bytes) -> Moving | Waiting | None:
 
 
 def _number(value: t.Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < LARGEST:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < LONGEST:
         raise ValueError("not a number of bytes or seconds")
     return value
 
@@ -134,24 +130,6 @@ def rate(samples: t.Sequence[Moving], silence: float = 0.0) -> float | None:
     # A module writes no more than once a second: so much silence means nothing.
     seconds = last.at - first.at + max(silence - 2.0, 0.0)
     return (last.done - first.done) / seconds if seconds > 0 else None
-
-
-def size(count: float) -> str:
-    """A number of bytes for people: ``512 bytes``, ``3.1 GiB``, ``118 MiB``."""
-    if count < 1024:
-        return f"{count:.0f} bytes"
-    power = min(int(math.log2(count)) // 10, len(_UNITS))
-    value = count / 1024**power
-    return f"{value:.{0 if value >= 99.95 else 1}f} {_UNITS[power - 1]}"
-
-
-def duration(seconds: float) -> str:
-    """A span of time for people, in its two largest units: ``17 s``, ``1 min 17 s``, ``2 h 5 min``, ``3 d 4 h``."""
-    whole = int(min(seconds, LARGEST))
-    for name, length, next_name, next_length in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if whole >= length:
-            return f"{whole // length} {name} {whole % length // next_length} {next_name}"
-    return f"{whole} s"
 
 
 def _amount(latest: Moving) -> str:

@@ -37,7 +37,7 @@ SLOW = MEBIBYTE // 2
 
 HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n"
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-WAITED = r"\[{host}\] odoo_upgrade_request_info: {state} for (\d+) s, at most (\d+ min )?\d+ s more"
+WAITED = r"\[{host}\] odoo_upgrade_request_info: {state} for (\d+) s, at most [\d mins]+ more"
 ANY_LINE = r"\[[^\]]*\] \w+: .*(for|of|/s).*"
 
 
@@ -246,7 +246,7 @@ def test_an_upgrade_of_plone_tells_for_how_long(
     play = write_play(tmp_path, {"site": LOCAL}, [{"siteops.upgrades.plone_upgrade": options}])
     doing = "rehearsing" if dry_run else "upgrading"
     with WatchedPlay(*play) as watched:
-        found = watched.wait_for(rf"\[site\] plone_upgrade: {doing} for (\d+) s, at most 1 min \d+ s more", 3)
+        found = watched.wait_for(rf"\[site\] plone_upgrade: {doing} for (\d+) s, at most [\d mins]+ more", 3)
         assert_grows([int(match[1]) for match in found])
         assert watched.end() == 0, watched.output
     assert as_admin["password"] not in watched.output
@@ -260,7 +260,7 @@ def test_a_change_of_an_add_on_is_told_by_name(plone: PloneServer, as_admin: dic
         cutting_proxy.pass_on(*answer)
 
     change = {"name": ["siteops.testaddon"], "state": "absent", "progress_interval": 1}
-    line = r"\[site\] plone_addon: uninstalling siteops\.testaddon for \d+ s, at most 1 h 59 min more"
+    line = r"\[site\] plone_addon: uninstalling siteops\.testaddon for \d+ s, at most [\d hmins]+ more"
     with CuttingProxy(plone.url, POST=pass_on_when_seen) as proxy:
         options = {**as_admin, **change, "url": proxy.url}
         play = write_play(tmp_path, {"site": LOCAL}, [{"siteops.upgrades.plone_addon": options}])

@@ -16,6 +16,7 @@ import hashlib
 import re
 import typing as t
 
+from .._core.human import size
 from . import svg, words
 from .fleet import STANDINGS, TROUBLE, standing
 from .markup import Child, Markup, join, tag
@@ -418,7 +419,7 @@ def _transfer(transfer: Transfer | None) -> str:
         return ""
     took = f" in {words.length(transfer.duration)}" if transfer.duration else ""
     by = f" by {transfer.transport.upper()}" if transfer.transport else ""
-    return f"{transfer.name}, {words.size(transfer.size)}{by}{took}"
+    return f"{transfer.name}, {size(transfer.size)}{by}{took}"
 
 
 def _from_to(step: Step | Addon) -> str:

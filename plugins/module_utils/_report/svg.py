@@ -16,7 +16,7 @@ import typing as t
 
 from .fleet import TROUBLE
 from .markup import Markup, Value, join, tag
-from .words import DAY, HOUR, MINUTE, PRODUCT, length, machine_moment, result
+from .words import PRODUCT, length, machine_moment, result
 
 if t.TYPE_CHECKING:
     from .fleet import Host
@@ -40,6 +40,7 @@ PHASE_COLOUR = {
     "download": "green",
 }
 PHASE_WORDS = {"addons": "add-ons", "skip_test": "skip test"}
+MINUTE, HOUR, DAY = 60, 3600, 86400
 TICKS = (
     *(seconds for seconds in (1, 2, 5, 10, 15, 30)),
     *(minutes * MINUTE for minutes in (1, 2, 5, 10, 15, 30)),

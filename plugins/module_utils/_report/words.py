@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the report of upgrades words results, times, durations and versions, on the page and in Markdown.
+"""How the report of upgrades words results, times and versions, on the page and in Markdown.
 
 Private to the collection: may change without notice.
 """
@@ -13,16 +13,16 @@ import datetime
 import typing as t
 
 from .._core.clock import utc_text
+from .._core.human import duration
 
 if t.TYPE_CHECKING:
     from .run import Run
 
 PRODUCT = {"plone": "Plone", "odoo": "Odoo"}
-MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def result(run: Run) -> str:
-    """The result of a run in a word or three; in check mode nothing is changed, only foreseen."""
+    """The result of a run in a word or three; a run in check mode only says what would change."""
     if run.check_mode:
         return "would change" if run.result == "changed" else f"{run.result} in check mode"
     return run.result
@@ -40,36 +40,12 @@ def machine_moment(when: datetime.datetime) -> str:
 
 
 def length(seconds: float | None) -> str:
-    """A duration in its two largest units, such as 4 min 12 s."""
-    if seconds is None:
-        return "not known"
-    if 0 < seconds < 0.05:
-        return "under 0.1 s"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    for unit, name, smaller, smaller_name in (
-        (DAY, "d", HOUR, "h"),
-        (HOUR, "h", MINUTE, "min"),
-        (MINUTE, "min", 1, "s"),
-    ):
-        if whole >= unit:
-            rest = whole % unit // smaller
-            return f"{whole // unit} {name} {rest} {smaller_name}" if rest else f"{whole // unit} {name}"
-    return f"{whole} s"
-
-
-def size(count: float) -> str:
-    """Bytes in the unit that leaves one to three digits before the point."""
-    units = ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"]
-    while count >= 1000 and len(units) > 1:
-        count /= 1000
-        units.pop(0)
-    return f"{count:.0f} bytes" if units[0] == "bytes" else f"{count:.3g} {units[0]}"
+    """A duration such as 4 min 12 s or 1.2 s."""
+    return "not known" if seconds is None else duration(seconds, tenths=True)
 
 
 def versions(run: Run) -> str:
-    """From which version to which, as far as the run knows: the profile of a Plone site, the release of Odoo."""
+    """The versions before and after, if the run knows them: the profile of a Plone site, the release of Odoo."""
     if run.product == "odoo":
         target = run.versions_after.get("target", "")
         return f"to {target}" if target else ""

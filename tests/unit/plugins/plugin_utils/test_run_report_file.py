@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.plugin_utils import _run_report_file
+from ansible_collections.siteops.upgrades.plugins.module_utils._core import files
 from ansible_collections.siteops.upgrades.plugins.plugin_utils._run_report_file import replace, reserve
 
 if t.TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_what_cannot_be_written_leaves_nothing_and_what_was_there(
     def full(*_arguments: t.Any) -> t.NoReturn:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_run_report_file.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         replace(path, {"result": "ok"})
     assert content(path) == {"result": "unfinished"}

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for a window and refusing outside of it, on a clock that only the waiting moves."""
+"""Waiting for a window and refusing outside of it, with a clock that only sleeping moves."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils import _window_gate
+from ansible_collections.siteops.upgrades.plugins.module_utils import _window_check
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
-from ansible_collections.siteops.upgrades.plugins.module_utils._window_gate import WindowClosed, pass_gate
+from ansible_collections.siteops.upgrades.plugins.module_utils._window_check import (
+    WindowClosed,
+    WindowOptions,
+    check_window,
+)
 
 NIGHT = {"days": ["sat"], "from": "22:00", "to": "04:00", "timezone": "Europe/Zurich"}
 BEFORE, OPEN, LATE = (
@@ -22,7 +26,7 @@ BEFORE, OPEN, LATE = (
 
 
 class Clock:
-    """Stands for the time; sleeping moves it."""
+    """The time; sleeping moves it."""
 
     def __init__(self) -> None:
         self.now = BEFORE
@@ -34,7 +38,7 @@ class Clock:
 
 
 class Module:
-    """Stands for an AnsibleModule."""
+    """The options, the mode and the warnings of one run of the module."""
 
     def __init__(self, *, check_mode: bool = False, **params: t.Any) -> None:
         waiting = {"must_be_open": False, "wait_timeout": 0, "work_timeout": None}
@@ -50,17 +54,17 @@ class Module:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the test, a quarter of an hour before the window opens."""
     clock = Clock()
-    monkeypatch.setattr(_window_gate, "utc_now", lambda: clock.now)
-    monkeypatch.setattr(_window_gate, "time", types.SimpleNamespace(sleep=clock.sleep))
+    monkeypatch.setattr(_window_check, "utc_now", lambda: clock.now)
+    monkeypatch.setattr(_window_check, "time", types.SimpleNamespace(sleep=clock.sleep))
     return clock
 
 
-def gate(module: Module) -> dict[str, t.Any]:
-    return pass_gate(t.cast(t.Any, module))
+def check(module: Module) -> dict[str, t.Any]:
+    return check_window(WindowOptions.from_params(module.params), module.warn, check_mode=module.check_mode)
 
 
-def test_a_closed_window_is_told() -> None:
-    assert gate(Module()) == {
+def test_a_closed_window_is_described() -> None:
+    assert check(Module()) == {
         "changed": False,
         "msg": "The maintenance window, Sat from 22:00 to 04:00 (Europe/Zurich), is closed: "
         "it is Sat 2026-11-21 21:45, and it opens at Sat 2026-11-21 22:00, in 15 min.",
@@ -75,62 +79,62 @@ def test_a_closed_window_is_told() -> None:
     }
 
 
-def test_an_open_window_is_told(clock: Clock) -> None:
+def test_an_open_window_is_described(clock: Clock) -> None:
     clock.now = LATE
     module = Module(must_be_open=True, work_timeout=12600)
-    result = gate(module)
+    result = check(module)
     assert (result["open"], result["remaining"], result["opens_in"]) == (True, 12600.0, 0.0)
     assert result["msg"].endswith("is open until Sun 2026-11-22 04:00, for 3 h 30 min.")
     assert module.warnings == []
 
 
-def test_work_that_may_last_longer_than_the_window_is_warned_of(clock: Clock) -> None:
+def test_work_that_may_last_longer_than_the_window_causes_a_warning(clock: Clock) -> None:
     clock.now = LATE
     module = Module(work_timeout=14400)
-    gate(module)
+    check(module)
     assert module.warnings == [
         "What is started now may take 4 h, and the maintenance window closes in 3 h 30 min, at Sun 2026-11-22 04:00. "
-        "It is not broken off then."
+        "It is not aborted then."
     ]
 
 
 def test_a_window_that_must_be_open_refuses(clock: Clock) -> None:
     with pytest.raises(WindowClosed, match="Nothing is started before") as caught:
-        gate(Module(must_be_open=True, wait_timeout=899))
+        check(Module(must_be_open=True, wait_timeout=899))
     assert caught.value.result["refused"] is True
     assert "msg" not in caught.value.result
     assert clock.naps == []
 
 
-def test_the_opening_is_waited_for_where_it_is_near_enough(clock: Clock) -> None:
-    result = gate(Module(must_be_open=True, wait_timeout=900))
+def test_it_waits_for_an_opening_within_the_time_limit(clock: Clock) -> None:
+    result = check(Module(must_be_open=True, wait_timeout=900))
     assert (result["open"], result["waited"]) == (True, 900.0)
     assert clock.now == OPEN
-    assert max(clock.naps) <= _window_gate.LOOK_AGAIN_AFTER
+    assert max(clock.naps) <= _window_check.LONGEST_SLEEP
 
 
-def test_a_clock_that_is_set_back_meanwhile_is_believed(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_is_set_back_during_the_wait_counts(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     def set_back_once(seconds: float) -> None:
         clock.sleep(seconds if clock.naps else -600)
 
-    monkeypatch.setattr(_window_gate, "time", types.SimpleNamespace(sleep=set_back_once))
-    assert gate(Module(wait_timeout=900))["open"]
+    monkeypatch.setattr(_window_check, "time", types.SimpleNamespace(sleep=set_back_once))
+    assert check(Module(wait_timeout=900))["open"]
     assert clock.now == OPEN
 
 
 @pytest.mark.parametrize(("wait", "words"), [(0, "would be refused."), (900, "would wait until then.")])
 def test_check_mode_goes_on_at_any_time_and_says_so(clock: Clock, wait: int, words: str) -> None:
     module = Module(check_mode=True, must_be_open=True, wait_timeout=wait)
-    assert not gate(module)["open"]
+    assert not check(module)["open"]
     assert clock.naps == []
     [warning] = module.warnings
     assert "Check mode works at any time" in warning
     assert warning.endswith(words)
 
 
-def test_a_window_that_never_closes_is_told() -> None:
+def test_a_window_that_never_closes_is_always_open() -> None:
     module = Module(window={"from": "00:00", "to": "24:00"}, work_timeout=10**6)
-    result = gate(module)
+    result = check(module)
     assert (result["closes_at"], result["remaining"]) == (None, None)
     assert result["msg"] == "The maintenance window, every day from 00:00 to 24:00 (UTC), is always open."
     assert module.warnings == []
@@ -141,4 +145,4 @@ def test_a_window_that_never_closes_is_told() -> None:
 )
 def test_bad_options_are_named(option: str, value: t.Any) -> None:
     with pytest.raises(OptionError, match=option):
-        gate(Module(**{option: value}))
+        check(Module(**{option: value}))

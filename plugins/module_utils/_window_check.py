@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether work may be started now: waiting for a maintenance window, refusing outside of it, telling how long it is.
+"""Check a maintenance window: wait for it to open, refuse work outside of it, warn of work that may last longer.
 
 Private to the collection: may change without notice.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from dataclasses import dataclass
 
 from ._core.clock import utc_now, utc_text
 from ._core.errors import UpgradeError
@@ -18,58 +19,72 @@ from ._core.human import duration
 from ._core.options import require_not_negative, require_positive
 from ._window import Position, Window, readable
 
-if t.TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
-
-LOOK_AGAIN_AFTER = 30.0
-"""Seconds: the clock of a host may be set while somebody sleeps by it."""
+LONGEST_SLEEP = 30.0
+"""Seconds; the clock of a host may be set during a longer sleep."""
 
 
 class WindowClosed(UpgradeError):
-    """Nothing may be started outside of the window. ``refused`` in the result tells this from every other failure."""
+    """The window is closed and must be open. ``refused`` in the result distinguishes this from every other failure."""
 
 
-def pass_gate(module: AnsibleModule) -> dict[str, t.Any]:
-    """Tell whether the window is open, having waited for it where that is allowed and of use.
+@dataclass(frozen=True)
+class WindowOptions:
+    """What is asked of a window; all times are in seconds."""
 
-    :raises OptionError: an option is bad.
+    window: Window
+    must_be_open: bool
+    wait_timeout: int
+    work_timeout: int | None
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> WindowOptions:
+        """The options of the module.
+
+        :raises OptionError: names the option that is bad.
+        """
+        window = Window.from_option("window", params["window"])
+        require_not_negative(params, "wait_timeout")
+        if params["work_timeout"] is not None:
+            require_positive(params, "work_timeout")
+        return cls(window, params["must_be_open"], params["wait_timeout"], params["work_timeout"])
+
+
+def check_window(options: WindowOptions, warn: t.Callable[[str], None], *, check_mode: bool) -> dict[str, t.Any]:
+    """The result of the module: whether the window is open, after waiting for it if it opens within the time limit.
+
     :raises WindowClosed: it is closed and must be open. In check mode that is a warning.
     """
-    params = module.params
-    window = Window.from_option("window", params["window"])
-    require_not_negative(params, "wait_timeout")
-    if params["work_timeout"] is not None:
-        require_positive(params, "work_timeout")
+    window = options.window
     first = position = window.at(utc_now())
-    if not module.check_mode and position.opens_in <= params["wait_timeout"]:
-        position = wait_for_opening(window, position)
+    if not check_mode and position.opens_in <= options.wait_timeout:
+        position = wait_until_open(window, position)
     result = as_result(window, position, waited=(position.now - first.now).total_seconds())
     if position.open:
-        warn_of_the_end(module, position)
-    elif params["must_be_open"] and module.check_mode:
-        real = "wait until then" if position.opens_in <= params["wait_timeout"] else "be refused"
-        module.warn(f"{result['msg']} Check mode works at any time; a run outside of it would {real}.")
-    elif params["must_be_open"]:
+        warn_of_the_end(options, position, warn)
+    elif options.must_be_open and check_mode:
+        real = "wait until then" if position.opens_in <= options.wait_timeout else "be refused"
+        warn(f"{result['msg']} Check mode works at any time; a run outside of it would {real}.")
+    elif options.must_be_open:
         msg = f"{result.pop('msg')} Nothing is started before. Run this again then, or let it wait that long."
         raise WindowClosed(msg, **result, refused=True)
     return result
 
 
-def wait_for_opening(window: Window, position: Position) -> Position:
+def wait_until_open(window: Window, position: Position) -> Position:
     """Sleep until a window is open."""
     while not position.open:
-        time.sleep(min(position.opens_in, LOOK_AGAIN_AFTER))
+        time.sleep(min(position.opens_in, LONGEST_SLEEP))
         position = window.at(utc_now())
     return position
 
 
-def warn_of_the_end(module: AnsibleModule, position: Position) -> None:
-    """Warn where the work that is to begin may last longer than the window."""
-    work = module.params["work_timeout"]
+def warn_of_the_end(options: WindowOptions, position: Position, warn: t.Callable[[str], None]) -> None:
+    """Warn if the work that is about to start may last longer than the window."""
+    work = options.work_timeout
     if work and position.closes_at and position.ends_within(work):
-        module.warn(
+        warn(
             f"What is started now may take {duration(work)}, and the maintenance window closes in "
-            f"{duration(position.remaining or 0)}, at {readable(position.closes_at)}. It is not broken off then."
+            f"{duration(position.remaining or 0)}, at {readable(position.closes_at)}. It is not aborted then."
         )
 
 
