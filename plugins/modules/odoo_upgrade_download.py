@@ -203,10 +203,9 @@ finished_at:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
-from ..module_utils._core.progress import progress_arguments
-from ..module_utils._odoo.database_api.sftp import transfer_arguments
 from ..module_utils._odoo.download import download_once
-from ..module_utils._odoo.request import odoo_arguments
+from ..module_utils._odoo.options import download_options, odoo_arguments, odoo_options, transfer_arguments
+from ..module_utils._odoo.task import task_of
 
 
 def main() -> None:
@@ -215,7 +214,6 @@ def main() -> None:
         argument_spec={
             **odoo_arguments(),
             **transfer_arguments(),
-            **progress_arguments(),
             "dest": {"type": "path", "required": True},
             "content": {"type": "str", "choices": ["archive", "sql"], "default": "archive"},
             "mode": {"type": "raw", "default": "0600"},
@@ -223,7 +221,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: download_once(module))
+    params = module.params
+    run(module, lambda: download_once(task_of(module), odoo_options(params), download_options(params)))
 
 
 if __name__ == "__main__":

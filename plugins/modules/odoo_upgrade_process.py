@@ -104,44 +104,45 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
-from ..module_utils._core.text import one_line
-from ..module_utils._odoo.request import OdooRequest, odoo_arguments, opened_request
-from ..module_utils._odoo.states import DRAFT, IN_WORK, SUCCESS, state_of
+from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
+from ..module_utils._odoo.platform import STARTED, Stage, Status
+from ..module_utils._odoo.request import OdooRequest, opened_request
+from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._odoo.wait import call_and_verify
 
 
-def process(module: AnsibleModule) -> dict[str, t.Any]:
+def process(task: Task, options: OdooOptions) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
-    with opened_request(module, writes=True) as request:
+    with opened_request(task, options, writes=True) as request:
         if not request.exists:
-            return request.result({}, changed=True, msg="The upgrade would be started.")
-        document = request.status()
-        request.require_not_failed(document)
-        if state_of(document) != DRAFT:
-            return request.result(document, changed=False, msg=_not_started_now(module, request))
-        if module.check_mode:
-            return request.result(document, changed=True, msg="The upgrade would be started.")
-        document = call_and_verify(module, request, request.client.process, leaving=DRAFT)
-        return request.result(document, changed=True, msg="The upgrade was started.")
+            return request.result(None, changed=True, msg="The upgrade would be started.")
+        status = request.status()
+        request.require_not_failed(status)
+        if status.stage is not Stage.OPEN:
+            return request.result(status, changed=False, msg=_not_started_now(request, status))
+        if task.check_mode:
+            return request.result(status, changed=True, msg="The upgrade would be started.")
+        started = call_and_verify(
+            request, lambda: request.platform.start(request.handle, request.notes), leaving=Stage.OPEN
+        )
+        return request.result(started, changed=True, msg="The upgrade was started.")
 
 
-def _not_started_now(module: AnsibleModule, request: OdooRequest) -> str:
-    """What to say where the request has left draft; a state that nobody knows proves nothing."""
-    passed = {seen.state for seen in request.record.states_seen}
-    if passed & (IN_WORK | SUCCESS):
+def _not_started_now(request: OdooRequest, status: Status) -> str:
+    """What to say where the upgrade was not started now; a state that this collection does not know proves nothing."""
+    if request.stages_passed() & STARTED:
         return "The upgrade was started before."
-    state = one_line(request.record.states_seen[-1].state, 60)
-    module.warn(
-        f"This collection does not know the state '{state}' of request {request.record.id}, nor whether the upgrade "
+    request.task.warn(
+        f"This collection does not know the state '{status.state}' of {request.name}, nor whether the upgrade "
         "was started. Look at the platform's page for the request."
     )
-    return f"Nothing was started: request {request.record.id} is in the state '{state}'."
+    return f"Nothing was started: {request.name} is in the state '{status.state}'."
 
 
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(argument_spec=odoo_arguments(), supports_check_mode=True)
-    run(module, lambda: process(module))
+    run(module, lambda: process(task_of(module), odoo_options(module.params)))
 
 
 if __name__ == "__main__":

@@ -203,7 +203,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
 from ..module_utils._odoo.create import create_once
-from ..module_utils._odoo.request import odoo_arguments
+from ..module_utils._odoo.options import odoo_arguments, odoo_options, request_options
+from ..module_utils._odoo.task import task_of
 
 
 def main() -> None:
@@ -223,7 +224,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: create_once(module))
+    params = module.params
+    run(
+        module,
+        lambda: create_once(task_of(module), odoo_options(params), request_options(params), renew=params["renew"]),
+    )
 
 
 if __name__ == "__main__":

@@ -291,31 +291,31 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
 from ..module_utils._core.options import require_positive
-from ..module_utils._core.progress import Progress, progress_arguments
-from ..module_utils._odoo.request import odoo_arguments, opened_request
-from ..module_utils._odoo.states import SUCCESS, TESTING, state_of
+from ..module_utils._core.progress import progress_arguments
+from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
+from ..module_utils._odoo.platform import Stage
+from ..module_utils._odoo.request import opened_request
+from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._odoo.wait import wait_until
 
+REACHED = {"result": {Stage.READY}, "testing": {Stage.READY, Stage.TESTING}}
 
-def read(module: AnsibleModule) -> dict[str, t.Any]:
+
+def read(task: Task, options: OdooOptions, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The result of the module, after waiting if that was asked for."""
-    params = module.params
     require_positive(params, "wait_timeout", "wait_interval")
     started = time.monotonic()
-    with opened_request(module, writes=False) as request:
+    with opened_request(task, options, writes=False) as request:
         if not request.exists:
-            document: dict[str, t.Any] = {}
-        elif params["wait"] and not module.check_mode:
-            reached = SUCCESS | {TESTING} if params["wait_for"] == "testing" else SUCCESS
-            timeout, interval = params["wait_timeout"], params["wait_interval"]
-            progress = Progress(module)
-            document = wait_until(request, reached, timeout=timeout, interval=interval, progress=progress)
+            status = None
+        elif params["wait"] and not task.check_mode:
+            reached = REACHED[params["wait_for"]]
+            status = wait_until(request, reached, timeout=params["wait_timeout"], interval=params["wait_interval"])
         else:
-            document = request.status()
+            status = request.status()
         waited = round(time.monotonic() - started, 1)
-        state = state_of(document)
-        msg = f"Request {request.record.id} is in the state '{state}'." if document else "There is no request yet."
-        return request.result(document, changed=False, msg=msg, waited=waited)
+        msg = f"{request.title} is in the state '{status.state}'." if status else "There is no request yet."
+        return request.result(status, changed=False, msg=msg, waited=waited)
 
 
 def main() -> None:
@@ -331,7 +331,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: read(module))
+    run(module, lambda: read(task_of(module), odoo_options(module.params), module.params))
 
 
 if __name__ == "__main__":

@@ -148,43 +148,43 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import UpgradeError
 from ..module_utils._core.module import run
-from ..module_utils._core.text import one_line
-from ..module_utils._odoo.database_api.sftp import identity_of, key_arguments
-from ..module_utils._odoo.request import odoo_arguments, opened_request
-from ..module_utils._odoo.states import DRAFT, SUCCESS, state_of
+from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options, sftp_key_arguments, sftp_keys
+from ..module_utils._odoo.platform import Stage
+from ..module_utils._odoo.request import opened_request
+from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._transfer.ssh_host_keys import fingerprint
+from ..module_utils._transfer.ssh_keys import identity
 
 
-def open_access(module: AnsibleModule) -> dict[str, t.Any]:
+def open_access(task: Task, options: OdooOptions, public_keys: str) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
-    public_keys = identity_of(module.params, agent=False).public_keys
     keys = [fingerprint(line) for line in public_keys.splitlines()]
-    with opened_request(module, writes=False) as request:
-        document = request.status() if request.exists else {}
-        if document and state_of(document) not in {DRAFT, *SUCCESS}:
+    with opened_request(task, options, writes=False) as request:
+        request.platform.require("odoo_upgrade_sftp_access")
+        status = request.status() if request.exists else None
+        if status and status.stage not in (Stage.OPEN, Stage.READY):
             raise UpgradeError(
-                f"Request {request.record.id} is in the state {one_line(state_of(document), 60)}; the platform opens "
-                "its SFTP server in draft, and again when there is a result.",
-                state=state_of(document),
+                f"{request.title} is in the state {status.state}; the platform opens its SFTP server "
+                "before the upgrade is started, and again when there is a result.",
+                state=status.state,
             )
-        result = request.result(document, changed=True, public_keys=keys)
-        if module.check_mode:
+        result = request.result(status, changed=True, public_keys=keys)
+        if task.check_mode:
             return {"msg": f"The SFTP server would be opened for {len(keys)} keys.", **result}
-        access = request.client.request_sftp_access(public_keys)
-        result["access"] = {
-            "hostname": access.hostname,
-            "sftp_port": access.port,
-            "sftp_user": access.user,
-            "shared_file": access.shared_file,
-            "sample_command": access.sample_command,
-        }
+        result["access"] = request.platform.sftp_access(request.handle, public_keys)
         return {"msg": f"The SFTP server is open for {len(keys)} keys.", **result}
 
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(argument_spec={**odoo_arguments(), **key_arguments()}, supports_check_mode=True)
-    run(module, lambda: open_access(module))
+    module = AnsibleModule(argument_spec={**odoo_arguments(), **sftp_key_arguments()}, supports_check_mode=True)
+
+    def work() -> dict[str, t.Any]:
+        keys = sftp_keys(module.params)
+        listed = identity(keys.private_key, keys.passphrase, keys.public_keys, agent=False).public_keys
+        return open_access(task_of(module), odoo_options(module.params), listed)
+
+    run(module, work)
 
 
 if __name__ == "__main__":

@@ -112,39 +112,41 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import UpgradeError
 from ..module_utils._core.module import run
-from ..module_utils._odoo.request import odoo_arguments, opened_request
-from ..module_utils._odoo.states import DRAFT, IN_WORK, SUCCESS, TESTING, state_of
+from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
+from ..module_utils._odoo.platform import BEFORE_RESULT, Stage
+from ..module_utils._odoo.request import opened_request
+from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._odoo.wait import call_and_verify
 
 WOULD_SKIP = "The tests would be skipped."
 
 
-def skip_test(module: AnsibleModule) -> dict[str, t.Any]:
+def skip_test(task: Task, options: OdooOptions) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
-    with opened_request(module, writes=True) as request:
+    with opened_request(task, options, writes=True) as request:
+        request.platform.require("odoo_upgrade_skip_test")
         if not request.exists:
-            return request.result({}, changed=True, msg=WOULD_SKIP)
-        document = request.status()
-        state = state_of(document)
-        request.require_not_failed(document)
-        if state in SUCCESS:
-            return request.result(document, changed=False, msg="The result is there already.")
-        if module.check_mode and state in IN_WORK | {DRAFT}:
-            return request.result(document, changed=True, msg=WOULD_SKIP)
-        if state != TESTING:
+            return request.result(None, changed=True, msg=WOULD_SKIP)
+        status = request.status()
+        request.require_not_failed(status)
+        if status.stage is Stage.READY:
+            return request.result(status, changed=False, msg="The result is there already.")
+        if task.check_mode and status.stage in BEFORE_RESULT:
+            return request.result(status, changed=True, msg=WOULD_SKIP)
+        if status.stage is not Stage.TESTING:
             raise UpgradeError(
-                f"Request {request.record.id} is in the state '{state}', and only the state '{TESTING}' can be "
-                "skipped. Wait for it with odoo_upgrade_request_info and 'wait_for: testing'.",
-                **request.result(document, changed=False),
+                f"{request.title} is in the state '{status.state}', and only the platform's tests can be "
+                "skipped. Wait for them with odoo_upgrade_request_info and 'wait_for: testing'.",
+                **request.result(status, changed=False),
             )
-        document = call_and_verify(module, request, request.client.skip_test, leaving=TESTING)
-        return request.result(document, changed=True, msg="The tests were skipped.")
+        skipped = call_and_verify(request, lambda: request.platform.skip_tests(request.handle), leaving=Stage.TESTING)
+        return request.result(skipped, changed=True, msg="The tests were skipped.")
 
 
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(argument_spec=odoo_arguments(), supports_check_mode=True)
-    run(module, lambda: skip_test(module))
+    run(module, lambda: skip_test(task_of(module), odoo_options(module.params)))
 
 
 if __name__ == "__main__":

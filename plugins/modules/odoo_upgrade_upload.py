@@ -180,24 +180,19 @@ finished_at:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
-from ..module_utils._core.progress import progress_arguments
-from ..module_utils._odoo.database_api.sftp import transfer_arguments
-from ..module_utils._odoo.request import odoo_arguments
+from ..module_utils._odoo.options import odoo_arguments, odoo_options, transfer_arguments, transfer_options
+from ..module_utils._odoo.task import task_of
 from ..module_utils._odoo.upload import upload_once
 
 
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
-        argument_spec={
-            **odoo_arguments(),
-            **transfer_arguments(),
-            **progress_arguments(),
-            "src": {"type": "path", "required": True},
-        },
+        argument_spec={**odoo_arguments(), **transfer_arguments(), "src": {"type": "path", "required": True}},
         supports_check_mode=True,
     )
-    run(module, lambda: upload_once(module))
+    params = module.params
+    run(module, lambda: upload_once(task_of(module), odoo_options(params), transfer_options(params), params["src"]))
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ def test_production_has_to_be_meant(
 ) -> None:
     platform.reset()
     contract = credentials(
-        "Odoo upgrade", contract=SAMPLE_CONTRACT, email="a@example.com", api_url="http://127.0.0.1:1/v1"
+        "Odoo upgrade", contract=SAMPLE_CONTRACT, email="a@example.com", api_url="http://127.0.0.1:1/database/v1"
     )
     host = {name: str(tmp_path / name) for name in ("odoo_upgrade_dump", "odoo_upgrade_dest")}
     answers = {"odoo_upgrade_aim": "production", "odoo_upgrade_production_confirmed": "false"}

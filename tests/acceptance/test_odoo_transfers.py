@@ -87,7 +87,7 @@ def test_a_touched_dump_is_not_sent_again(shop: Shop) -> None:
     shop.forget_calls()
     succeeded(shop.upload("https"), changed=False)
     assert shop.writes() == []
-    assert shop.record["sent"]["mtime_ns"] == 1_000_000_000
+    assert shop.record["sent"]["mark"]["mtime_ns"] == 1_000_000_000
 
 
 def test_a_changed_dump_is_sent_again_while_that_is_possible(shop: Shop) -> None:
@@ -124,7 +124,7 @@ def test_keys_of_every_type_with_a_passphrase(shop: Shop, kind: str) -> None:
     run = shop.upload("sftp", "-vvvv", **options, sftp_passphrase=PASSPHRASE)
     succeeded(run, changed=True)
     assert PASSPHRASE not in run.output
-    assert shop.record["key"] not in run.output
+    assert shop.record["handle"]["secret"] not in run.output
     assert "PRIVATE KEY" not in run.output
 
 
@@ -229,14 +229,14 @@ def test_no_result_yet_and_no_result_ever(shop: Shop) -> None:
 
 def test_a_request_without_a_file(shop: Shop) -> None:
     record = shop.record
-    bare = {"request_file": None, "request_id": record["id"], "request_key": record["key"]}
+    bare = {"request_file": None, "request_id": record["handle"]["id"], "request_key": record["handle"]["secret"]}
     failed(shop.upload("sftp", **bare, sftp_host_key=None), "sftp_host_key")
     assert shop.platform.calls() == []
     succeeded(shop.upload("sftp", **bare), changed=True)
     shop.platform.force_state(shop.number, "done")
     run = shop.download("https", "-vvvv", **bare)
     succeeded(run, changed=True)
-    assert record["key"] not in run.output
+    assert record["handle"]["secret"] not in run.output
     failed(shop.download("https", **bare), "another file")
 
     shop.dest.unlink()
@@ -278,7 +278,7 @@ def test_an_access_for_others(shop: Shop) -> None:
     assert result["access"]["shared_file"] == "shop.sql"
     assert result["public_keys"][0].startswith("ssh-ed25519 SHA256:")
     with contextlib.suppress(KeyError):
-        assert shop.record["key"] not in json.dumps(result)
+        assert shop.record["handle"]["secret"] not in json.dumps(result)
 
     shop.platform.force_state(shop.number, "processing")
     failed(run_module("odoo_upgrade_sftp_access", options), "processing")

@@ -145,7 +145,7 @@ CALLS: dict[str, Call] = {
         "create",
         "odoo_upgrade_request",
         UNPROVEN,
-        "The platform may have made a request that nobody here knows … run it once with 'renew: true'.",
+        "The platform may have made a request whose id and key are unknown here … run it once with 'renew: true'.",
     ),
     "upload": Call(
         ODOO,

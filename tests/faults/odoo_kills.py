@@ -65,7 +65,7 @@ def acted(platform: Platform, call: str) -> int:
 
 def continue_after_create(job: Job, ended: PlaybookRun) -> None:
     """The documented way out of a kill inside of create: take the request up if there is one, else make one."""
-    assert "did not live to see the answer" in ended.output, ended.output
+    assert "was killed before the answer arrived" in ended.output, ended.output
     made = job.platform.store.all()
     options: dict[str, Any] = {"renew": True}
     if made:

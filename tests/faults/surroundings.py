@@ -50,8 +50,8 @@ SHORT_PAUSES: Mapping[str, object] = {
     "_core.clock.GrowingPauses.take": _short_pause,
     "_core.http.READ_AGAIN_AFTER": (SHORT, SHORT),
     "_core.http.SILENCE_AFTER_A_BODY": 3,
-    "_odoo.database_api.client.READ_AGAIN_AFTER": (SHORT, SHORT),
-    "_transfer.reconnect.FIRST_PAUSE": SHORT,
+    "_odoo.request.READ_AGAIN_AFTER": (SHORT, SHORT),
+    "_transfer.resume.FIRST_PAUSE": SHORT,
 }
 """The pauses of the collection, cut short; in seconds."""
 

@@ -49,7 +49,7 @@ def test_a_killed_upload_is_taken_up(shop: Shop) -> None:
 
     def is_noted() -> bool:
         arrived = sum(call.received for call in shop.platform.calls("sftp"))
-        return arrived >= 20 * MEBIBYTE and (shop.record["sending"] or {}).get("proven", 0) > 0
+        return arrived >= 20 * MEBIBYTE and shop.sent_in_order > 0
 
     shop.kill_when(is_noted, "odoo_upgrade_upload", {**shop.ways["sftp"], "src": str(shop.dump), "timeout": 120})
     sent = succeeded(shop.upload("sftp"), changed=True)["sent"]

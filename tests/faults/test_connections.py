@@ -64,7 +64,7 @@ def test_a_killed_upload_sends_little_twice(shop: Shop, connections: int) -> Non
     way = {**shop.ways["sftp"], "connections": connections, "src": str(shop.dump)}
 
     def is_noted() -> bool:
-        return (shop.record["sending"] or {}).get("proven", 0) > 8 * MEBIBYTE
+        return shop.sent_in_order > 8 * MEBIBYTE
 
     shop.kill_when(is_noted, "odoo_upgrade_upload", way)
     shop.platform.settings.update({"bytes_per_second": None})
@@ -104,7 +104,7 @@ def test_a_killed_download_fetches_little_twice(shop: Shop, way: str, connection
     shop.platform.settings.update({"bytes_per_second": 16 * MEBIBYTE // connections, "distance_seconds": FAR})
 
     def is_noted() -> bool:
-        return (shop.record["fetching"] or {}).get("done", 0) > 8 * MEBIBYTE
+        return shop.fetched_in_order > 8 * MEBIBYTE
 
     given = {**shop.ways[way], "connections": connections, "dest": str(shop.dest)}
     shop.kill_when(is_noted, "odoo_upgrade_download", given)

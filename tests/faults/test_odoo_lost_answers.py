@@ -84,7 +84,7 @@ def test_a_run_that_is_killed_in_create_leaves_an_intention(platform: Platform, 
     platform.faults.clear()
     ended = job.run()
     assert ended.status != 0
-    assert "did not live to see the answer" in ended.words
+    assert "was killed before the answer arrived" in ended.words
     assert calls(platform) == ["create"]
 
 

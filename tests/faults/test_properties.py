@@ -28,27 +28,26 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import
     strip_control_chars,
     whole_number,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api import client as database_api_client
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import (
     OdooClient,
     PlatformFailure,
     failure_in_words,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import (
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.status import status_of
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import Handle
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.records import (
     Fetching,
     Intention,
     Record,
-    RequestFile,
-    RequestFileError,
     Sending,
     Sent,
     StateSeen,
-    hold,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.states import (
-    RequestFailed,
-    public_document,
-    state_of,
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request import RequestFailed
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import (
+    RequestFile,
+    RequestFileError,
+    hold,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import addons
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import client as plone_client
@@ -64,7 +63,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.migration_
     readable,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transactions, plan_undo
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Segment
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import FileMark
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Held, Prefix, Segment
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ssh_keys import (
     problem_of_public_key,
     read_public_keys,
@@ -133,11 +133,6 @@ def in_words(call: Callable[[], Any]) -> Any:
         return None
 
 
-@pytest.fixture(autouse=True)
-def reads_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_api_client, "READ_AGAIN_AFTER", ())
-
-
 TELLING = (SUCCESS, ABORTED, *CLOSING_FAILURES, "Traceback (most recent call last):", "  File", "Ran upgrade step: x")
 LINES = st.lists(st.sampled_from(TELLING) | TEXT)
 
@@ -176,11 +171,12 @@ def test_a_status_document_never_shows_its_key(request: Any) -> None:
         assert not isinstance(request, dict)
         return
     document = {**document, "key": SECRET, "customer_message": f"see https://h/?key={SECRET.replace('=', '%3d')}"}
-    assert isinstance(state_of(document), str)
-    shown = json.dumps(strip_control_chars(public_document(document, SECRET)))
+    status = status_of(document, SECRET)
+    assert isinstance(status.state, str)
+    shown = json.dumps(strip_control_chars([status.state, status.message, status.public]))
     assert not [form for form in encodings_of(SECRET) if form in shown]
-    assert str(RequestFailed(document, SECRET))
-    json.dumps(strip_control_chars(RequestFailed(document, SECRET).result)).encode()
+    assert str(RequestFailed(status, "1"))
+    json.dumps(strip_control_chars(RequestFailed(status, "1").result)).encode()
 
 
 @given(some("id", "key") | JSON)
@@ -210,16 +206,16 @@ def test_a_result_url_is_http_or_refused(document: dict[str, Any], text: str) ->
 
 
 HASHED = st.lists(st.builds(Segment, st.integers(), st.integers(), TEXT), max_size=3).map(tuple)
-SEGMENTS = st.lists(st.tuples(st.integers(), st.integers())).map(tuple)
+HELD = st.builds(Held, st.builds(Prefix, st.integers(), TEXT), HASHED)
+MARKS = st.builds(FileMark, *[st.integers()] * 4)
 RECORDS = st.builds(
     Record,
     api_url=TEXT,
     intention=st.none() | st.builds(Intention, st.dictionaries(TEXT, TEXT, max_size=3), TEXT, TEXT, TEXT),
-    id=TEXT.filter(bool),
-    key=TEXT.filter(bool),
-    sent=st.none() | st.builds(Sent, *[st.integers(), TEXT, *[st.integers()] * 3, TEXT]),
-    sending=st.none() | st.builds(Sending, *[st.integers()] * 4, TEXT, st.integers(), TEXT, SEGMENTS),
-    fetching=st.none() | st.builds(Fetching, *[TEXT] * 3, st.integers(), TEXT, st.integers(), TEXT, HASHED),
+    handle=st.builds(Handle, TEXT, TEXT.filter(bool), TEXT),
+    sent=st.none() | st.builds(Sent, MARKS, TEXT, TEXT),
+    sending=st.none() | st.builds(Sending, MARKS, TEXT, HELD),
+    fetching=st.none() | st.builds(Fetching, *[TEXT] * 3, st.integers(), TEXT, HELD),
     states_seen=st.lists(st.builds(StateSeen, TEXT, TEXT), max_size=3).map(tuple),
 )
 
@@ -260,18 +256,19 @@ def test_a_damaged_file_is_refused_and_left_alone(folder: Path, record: Record, 
     path.unlink()
 
 
-@given(document=some("format", "schema", "id", "key", "intention", "sent", "states_seen") | JSON)
+@given(document=some("format", "schema", "id", "key", "handle", "intention", "sent", "states_seen") | JSON)
 def test_any_other_json_is_no_request_file(folder: Path, document: Any) -> None:
     path = folder / "other.json"
     path.touch(0o600)
-    marked = {"format": "siteops.upgrades odoo request", "schema": 1}
-    for own in (document, {**marked, **(document if isinstance(document, dict) else {})}):
+    fields = document if isinstance(document, dict) else {}
+    marked = ({"format": "siteops.upgrades odoo request", "schema": schema, **fields} for schema in (1, 2))
+    for own in (document, *marked):
         path.write_text(json.dumps(own), encoding="utf-8")
         try:
             record = RequestFile.read(str(path)).record
         except RequestFileError:
             continue
-        assert record.id or record.intention
+        assert record.handle or record.intention
 
 
 def blob(*fields: bytes) -> str:

@@ -411,7 +411,11 @@ def test_a_redirected_call_of_odoo_takes_nothing_along(
 PLAIN: dict[str, dict[str, Any]] = {
     **{name: {"url": f"{NOT_LOOPBACK}/{name}", "username": "u", "password": ADMIN.password} for name in PLONE_MODULES},
     **{
-        f"odoo_upgrade_{name}": {"api_url": f"{NOT_LOOPBACK}/{name}", "request_id": "1", "request_key": "k" * 20}
+        f"odoo_upgrade_{name}": {
+            "api_url": f"{NOT_LOOPBACK}/{name}/database/v1",
+            "request_id": "1",
+            "request_key": "k" * 20,
+        }
         for name in ODOO_MODULES
     },
 }

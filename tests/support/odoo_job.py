@@ -106,7 +106,7 @@ class Job:
 
     @property
     def request_id(self) -> int:
-        return int(json.loads(self.request_file.read_text(encoding="utf-8"))["id"])
+        return int(json.loads(self.request_file.read_text(encoding="utf-8"))["handle"]["id"])
 
     @property
     def files(self) -> set[str]:

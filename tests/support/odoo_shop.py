@@ -107,6 +107,20 @@ class Shop:
     def record(self) -> dict[str, Any]:
         return json.loads(self.request_file.read_text())
 
+    @property
+    def sent_in_order(self) -> int:
+        """Bytes from the start of the dump on that the request file notes as sent."""
+        return self._in_order("sending")
+
+    @property
+    def fetched_in_order(self) -> int:
+        """Bytes from the start of the result on that the request file notes as fetched."""
+        return self._in_order("fetching")
+
+    def _in_order(self, name: str) -> int:
+        noted = self.record[name]
+        return int(noted["held"]["prefix"]["size"]) if noted else 0
+
     def writes(self) -> list[str]:
         """The calls so far that were no mere reads."""
         return [call.call for call in self.platform.calls() if call.call not in READS]

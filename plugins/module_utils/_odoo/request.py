@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every Odoo module does before its work: options, their checks, and the request with its client and its record.
+"""One upgrade request: opened from its file or its id, read, and shown in the results of all Odoo modules.
 
 Private to the collection: may change without notice.
 """
@@ -10,59 +10,52 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import contextlib
+import time
 import typing as t
 from dataclasses import dataclass
 
-from .._core.errors import OptionError, UpgradeError
+from .._core.errors import CallError, OptionError, UpgradeError
 from .._core.files import BusyError
-from .._core.http import HttpClient
-from .._core.module import mask_secrets
-from .._core.options import (
-    base_url,
-    connection_arguments,
-    from_environment,
-    require_not_negative,
-    require_positive,
-    sends_in_clear,
-    verification,
-)
-from .database_api.client import API_URL, OdooClient
-from .request_file import Record, RequestFile, RequestFileError, hold
-from .states import FAILED, SUCCESS, RequestFailed, public_document, state_of
+from .._core.http import READ_AGAIN_AFTER, pause_asked
+from .._core.text import one_line
+from .connect import connect
+from .notes import Notes
+from .platform import Handle, Platform, Stage, Status, passes_by_itself
+from .records import Record
+from .request_file import RequestFile, RequestFileError, hold
 
 if t.TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
-
-WAYS_OUT = (
-    "The platform may have made a request that nobody here knows; it can neither be listed nor withdrawn. So create "
-    "is not called again. Look for it on the platform's page or in its e-mails. To go on with that request, run "
-    "odoo_upgrade_request with its 'request_id' and 'request_key'; to make another one, run it once with 'renew: true'."
-)
-"""What to do after a call of create whose answer was lost."""
+    from .options import OdooOptions
+    from .task import Task
 
 
-def odoo_arguments() -> dict[str, dict[str, t.Any]]:
-    """The argument spec that all Odoo modules share; documented in the fragment ``odoo``."""
-    return {
-        "api_url": from_environment("ODOO_UPGRADE_API_URL", type="str", default=API_URL),
-        "request_file": from_environment("ODOO_UPGRADE_REQUEST_FILE", type="path"),
-        "request_id": from_environment("ODOO_UPGRADE_REQUEST_ID", type="str"),
-        "request_key": from_environment("ODOO_UPGRADE_REQUEST_KEY", type="str", no_log=True),
-        **connection_arguments("ODOO_UPGRADE"),
-    }
+class RequestFailed(UpgradeError):
+    """The platform gave up on a request, or somebody did; there will be no result."""
+
+    def __init__(self, status: Status, request_id: str) -> None:
+        words = one_line(status.message, 2000)
+        reason = f"The platform says: {words.rstrip('.')}." if words else "The platform gives no reason."
+        super().__init__(
+            f"Request {request_id} ended in the state '{status.state}'. {reason} There is nothing to fetch. "
+            "Once the cause is fixed, make another request: with another 'request_file', or by running "
+            "odoo_upgrade_request once with 'renew: true'.",
+            request=status.public,
+            request_id=request_id,
+            state=status.state,
+        )
 
 
 @dataclass
 class OdooRequest:
     """One request with what is remembered of it.
 
-    ``exists`` is false only in check mode: there the task that makes the request has made none. Then ``client`` speaks
-    for no request, and no method of it is to be called. ``may_note`` is false in check mode: nothing is written.
+    ``exists`` is false only in check mode: there the task that makes the request has made none. Then only
+    :meth:`result` may be called.
     """
 
-    client: OdooClient
+    task: Task
+    platform: Platform
     file: RequestFile
-    may_note: bool = True
 
     @property
     def record(self) -> Record:
@@ -70,150 +63,181 @@ class OdooRequest:
         return self.file.record
 
     @property
+    def notes(self) -> Notes:
+        """What a transfer may use of the record."""
+        return Notes(self.file)
+
+    @property
     def exists(self) -> bool:
         """Whether there is a request on the platform."""
-        return bool(self.record.id)
+        return bool(self.record.handle)
 
-    def status(self) -> dict[str, t.Any]:
-        """The status document as the platform sends it, its state noted in the record.
+    @property
+    def handle(self) -> Handle:
+        """What the platform needs to speak of the request."""
+        if not self.record.handle:
+            raise RuntimeError("there is no request yet")
+        return self.record.handle
+
+    @property
+    def name(self) -> str:
+        """The request, as messages call it within a sentence."""
+        return f"request {self.record.request_id}".rstrip()
+
+    @property
+    def title(self) -> str:
+        """The request, as messages call it at the start of a sentence."""
+        return f"Request {self.record.request_id}".rstrip()
+
+    def status(self) -> Status:
+        """Read the request and note its state. A passing fault is read again twice.
 
         :raises CallError: it could not be read.
         """
-        document = self.client.status()
-        self.note_state(document)
-        return document
+        status = self.read()
+        self.note(status)
+        return status
 
-    def note_state(self, document: t.Mapping[str, t.Any]) -> None:
-        """Remember the state in a status document, where that is news and can be noted at once."""
-        state = state_of(document)
-        if not self.record.see(state) or not self.may_note:
+    def read(self) -> Status:
+        """As :meth:`status`, with nothing noted."""
+        for pause in READ_AGAIN_AFTER:
+            try:
+                return self.platform.status(self.handle)
+            except CallError as error:
+                if not passes_by_itself(error):
+                    raise
+                time.sleep(pause_asked(pause, error.retry_after))
+        return self.platform.status(self.handle)
+
+    def look(self) -> Status:
+        """As :meth:`status`, with a single call: for a caller that repeats it."""
+        status = self.platform.status(self.handle)
+        self.note(status)
+        return status
+
+    def note(self, status: Status) -> None:
+        """Remember the state, and the handle where that changed, if it is news and can be noted at once."""
+        is_news = self._note_in(self.record, status)
+        if not is_news or self.task.check_mode:
             return
         if self.file.held:
             self.file.save()
             return
         # To look at a request must not fail because that cannot be noted: the disk is full, or the folder read-only.
         with contextlib.suppress(BusyError, OptionError, RequestFileError), hold(self.file.path, 0) as file:
-            if file.record.id == self.record.id and file.record.see(state):
+            same = file.record.handle and file.record.handle.secret == self.handle.secret
+            if same and self._note_in(file.record, status):
                 file.save()
 
-    def require_not_failed(self, document: t.Mapping[str, t.Any]) -> None:
+    def _note_in(self, record: Record, status: Status) -> bool:
+        moved = status.handle is not None and status.handle != record.handle
+        record.handle = status.handle or record.handle
+        return record.see(status.state) or moved
+
+    def require_not_failed(self, status: Status) -> None:
         """:raises RequestFailed: the request ended without a result."""
-        if state_of(document) in FAILED:
-            raise RequestFailed(document, self.record.key, self.record.id)
+        if status.stage is Stage.FAILED:
+            raise RequestFailed(status, self.record.request_id)
 
-    def filename(self, document: t.Mapping[str, t.Any]) -> str:
-        """The name of the dump on the platform; what it was made with where the status document does not tell."""
-        made_with = self.record.intention.fields if self.record.intention else {}
-        return str(document.get("filename") or made_with.get("filename") or "")
+    def stages_passed(self) -> set[Stage]:
+        """The stages that the request was seen in so far."""
+        return {self.platform.stage_of(seen.state) for seen in self.record.states_seen}
 
-    def result(self, document: t.Mapping[str, t.Any], *, changed: bool, **more: t.Any) -> dict[str, t.Any]:
+    def result(self, status: Status | None, *, changed: bool, **more: t.Any) -> dict[str, t.Any]:
         """The keys that the results of all Odoo modules have, and more.
 
-        :param document: a status document; empty where there is no request.
+        :param status: None where there is no request, or its state could not be read.
         """
         return {
             "changed": changed,
-            "request_id": self.record.id,
-            "state": state_of(document) if document else "",
-            "finished": state_of(document) in SUCCESS,
-            "request": public_document(document, self.record.key),
+            "request_id": self.record.request_id,
+            "state": status.state if status else "",
+            "finished": status is not None and status.stage is Stage.READY,
+            "request": status.public if status else {},
             "states_seen": [{"state": seen.state, "at": seen.at} for seen in self.record.states_seen],
             **more,
         }
 
 
-def odoo_client(module: AnsibleModule) -> OdooClient:
-    """The client for the platform that the options name, without a request.
-
-    :raises OptionError: one of the options is bad; nothing was sent.
-    """
-    params = module.params
-    require_positive(params, "timeout")
-    require_not_negative(params, "progress_interval")
-    url = base_url(params, "api_url")
-    if sends_in_clear(url):
-        module.warn(f"The key of the request travels unencrypted to {url}; use https.")
-    return OdooClient(HttpClient(url, verify=verification(params), timeout=params["timeout"]))
-
-
 @contextlib.contextmanager
-def opened_request(module: AnsibleModule, *, writes: bool) -> t.Iterator[OdooRequest]:
-    """The request that the options name, from its file or by its id and key.
+def opened_request(task: Task, options: OdooOptions, *, writes: bool) -> t.Iterator[OdooRequest]:
+    """The request that the options name, from its file or by its id.
 
     :param writes: hold the file against other runs, to write to it. In check mode it is only read, whatever this says.
     :raises OptionError: one of the options is bad, or there is no such request; nothing was sent.
     :raises UpgradeError: the file cannot be used, or another run holds it.
     """
-    client = odoo_client(module)
-    given = given_request(module)
-    path = module.params["request_file"]
+    platform = connect(options, task)
+    given = given_request(task, options, platform)
+    path = options.request_file
     with contextlib.ExitStack() as stack:
-        if path and writes and not module.check_mode:
-            file = stack.enter_context(hold(path, module.params["timeout"]))
+        if path and writes and not task.check_mode:
+            file = stack.enter_context(hold(path, options.timeout))
         elif path:
-            file = RequestFile.read(path, module.params["timeout"])
+            file = RequestFile.read(path, options.timeout)
         elif given:
-            file = RequestFile.in_memory(Record(api_url=client.api_url, id=given[0], key=given[1]))
+            file = RequestFile.in_memory(Record(platform.protocol, platform.api_url, handle=given))
         else:
-            raise OptionError("request_file", "is missing; give it, or 'request_id' and 'request_key'.")
-        _check_record(module, file, client.api_url, given)
-        mask_secrets(module, file.record.key)
-        yield OdooRequest(client.for_request(file.record.id, file.record.key), file, may_note=not module.check_mode)
+            raise OptionError("request_file", "is required, or 'request_id' and 'request_key'.")
+        use_file(task, platform, file)
+        _check_record(task, platform, file, given)
+        yield OdooRequest(task, platform, file)
 
 
-def given_request(module: AnsibleModule) -> tuple[str, str] | None:
-    """The id and key among the options, or None.
+def given_request(task: Task, options: OdooOptions, platform: Platform) -> Handle | None:
+    """The request that the options name by its id and secret, or None.
 
-    :raises OptionError: only one of them is there, or one is nothing that the platform could have handed out.
+    :raises OptionError: they are incomplete or malformed.
     """
-    number, key = ((module.params[name] or "").strip() for name in ("request_id", "request_key"))
-    if not number and not key:
-        return None
-    for option, value, other in (("request_id", number, "request_key"), ("request_key", key, "request_id")):
-        if not value:
-            raise OptionError(option, f"is missing; '{other}' is nothing without it.")
-        if not value.isprintable() or " " in value:
-            raise OptionError(option, "holds a space, a line end or another character that none has.")
-    mask_secrets(module, key)
-    return number, key
+    given = platform.given(options.reference)
+    if given:
+        task.mask_secrets(given.secret)
+    return given
 
 
-def check_platform(file: RequestFile, api_url: str) -> None:
-    """Refuse to send the key of a request to another platform than the one that made it.
+def use_file(task: Task, platform: Platform, file: RequestFile) -> None:
+    """Mask the secrets in a request file, and refuse to send them to another platform than the one that made them.
 
     :raises OptionError: names both.
     """
+    task.mask_secrets(*file.record.secrets)
     recorded = file.record.api_url
-    if recorded and recorded != api_url:
+    if recorded and recorded != platform.api_url:
         raise OptionError(
             "api_url",
-            f"is {api_url}, but {file.path} is about a request to {recorded}. Give that URL, or another file.",
+            f"is {platform.api_url}, but {file.path} is about a request to {recorded}. Give that URL, or another file.",
         )
 
 
-def intention_left(file: RequestFile) -> UpgradeError:
+def creation_unanswered(platform: Platform, file: RequestFile) -> UpgradeError:
     """The failure for a file whose request was asked for and never answered, with the ways out."""
     intention = file.record.intention
     at = intention.at if intention else ""
     answer = intention.lost_answer if intention else ""
-    came_back = f"got no answer ({answer.rstrip('.')})" if answer else "did not live to see the answer"
+    came_back = f"got no answer ({answer.rstrip('.')})" if answer else "was killed before the answer arrived"
     return UpgradeError(
-        f"A run at {at} called create for the request file {file.path} and {came_back}. {WAYS_OUT}",
+        f"A run at {at} asked the platform for the request of {file.path} and {came_back}. "
+        f"{platform.after_lost_creation}",
         intention={"at": at, "fields": dict(intention.fields) if intention else {}, "answer": answer},
     )
 
 
-def _check_record(module: AnsibleModule, file: RequestFile, api_url: str, given: tuple[str, str] | None) -> None:
-    check_platform(file, api_url)
+def _check_record(task: Task, platform: Platform, file: RequestFile, given: Handle | None) -> None:
     record = file.record
-    if record.id and given and given != (record.id, record.key):
+    if record.handle and given and not same_request(record.handle, given):
         raise OptionError(
             "request_id",
-            f"or 'request_key' is not that of request {record.id} in {file.path}. Give the file or the two, not both.",
+            f"or 'request_key' is not that of request {record.request_id} in {file.path}. "
+            "Give the file or the two, not both.",
         )
-    if record.intention and not record.id:
-        raise intention_left(file)
-    if not record.id and not module.check_mode:
+    if record.intention and not record.handle:
+        raise creation_unanswered(platform, file)
+    if not record.handle and not task.check_mode:
         raise OptionError(
             "request_file", f"there is no {file.path} yet; make the request with odoo_upgrade_request first."
         )
+
+
+def same_request(recorded: Handle, given: Handle) -> bool:
+    """Whether two handles are of the same request. The id may be unknown where the options give a secret alone."""
+    return recorded.secret == given.secret and given.id in ("", recorded.id)

@@ -15,13 +15,8 @@ import typing as t
 
 from .._core.clock import Deadline
 from .._core.errors import CallError, UpgradeError
-from .._core.progress import Progress
-from .database_api.client import may_have_acted, passes_by_itself
+from .platform import Stage, Status, may_have_acted, passes_by_itself
 from .request import OdooRequest
-from .states import DRAFT, IN_WORK, state_of
-
-if t.TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
 
 UNREADABLE = "without an answer"
 """What goes on while not one answer has come, in the words of a line of progress."""
@@ -30,10 +25,8 @@ READ_BACK_SECONDS = 30
 """How long a state may take to follow a call that the platform has accepted."""
 
 
-def wait_until(
-    request: OdooRequest, reached: t.Container[str], *, timeout: float, interval: float, progress: Progress
-) -> dict[str, t.Any]:
-    """The status document of a request once it is in one of these states.
+def wait_until(request: OdooRequest, reached: t.Container[Stage], *, timeout: float, interval: float) -> Status:
+    """The status of a request once it is in one of these stages.
 
     Only reads, as often as needed: errors of the platform, too many calls, gateways in trouble and broken connections
     are waited out, for at least as long as the server asks.
@@ -44,33 +37,32 @@ def wait_until(
     :raises UpgradeError: the time is over; names the state, or why it could not be read.
     :raises CallError: a read failed in a way that waiting does not fix.
     """
+    progress = request.task.progress
     deadline = Deadline(timeout)
     pauses = deadline.pauses(interval)
-    document, trouble = _look(request)
-    while state_of(document) not in reached:
-        progress.state(state_of(document) if document else UNREADABLE, at_most=deadline.remaining)
+    status, trouble = _look(request)
+    while not status or status.stage not in reached:
+        progress.state(status.state if status else UNREADABLE, at_most=deadline.remaining)
         paused = next(pauses, None)
         if paused is None:
-            raise _too_late(request, document, trouble, timeout)
+            raise _too_late(request, status, trouble, timeout)
         asked_to_wait = trouble.retry_after if trouble and trouble.retry_after else 0.0
         time.sleep(min(max(asked_to_wait - paused, 0.0), deadline.remaining))
         latest, trouble = _look(request)
-        if latest and state_of(latest) != state_of(document):
+        if latest and (not status or latest.state != status.state):
             # How long a state lasts says nothing about the next one.
             pauses = deadline.pauses(interval)
-        document = latest or document
-    return document
+        status = latest or status
+    return status
 
 
-def call_and_verify(
-    module: AnsibleModule, request: OdooRequest, call: t.Callable[[], None], *, leaving: str
-) -> dict[str, t.Any]:
-    """Make a call that has a request leave a state, at most once, and prove by reading that it did.
+def call_and_verify(request: OdooRequest, call: t.Callable[[], None], *, leaving: Stage) -> Status | None:
+    """Make a call that has a request leave a stage, at most once, and prove by reading that it did.
 
-    :return: the status document; empty, with a warning, where the platform accepted and the state cannot be read.
-    :raises RequestFailed: the request left the state, and ended without a result.
+    :return: the status; None, with a warning, where the platform accepted and the state cannot be read.
+    :raises RequestFailed: the request left the stage, and ended without a result.
     :raises CallError: the call failed and changed nothing.
-    :raises UpgradeError: the request is still in that state, or an answer was lost and the state cannot be read.
+    :raises UpgradeError: the request is still in that stage, or an answer was lost and the state cannot be read.
     """
     lost: CallError | None = None
     try:
@@ -79,33 +71,31 @@ def call_and_verify(
         if not may_have_acted(error):
             raise
         lost = error
-    document = _read_back(request, leaving)
+    status = _read_back(request, leaving)
     again = "Run this again: it reads the state first, and calls again only if the request is still as it was."
-    if not document:
+    if not status:
         if lost:
             raise UpgradeError(f"{lost} The state could not be read afterwards. {again}", **lost.result) from lost
-        module.warn("The platform accepted the call; since then the state could not be read.")
-    elif state_of(document) == leaving:
+        request.task.warn("The platform accepted the call; since then the state could not be read.")
+    elif status.stage is leaving:
         first = str(lost) if lost else "The platform accepted the call."
-        still = (
-            f"For {READ_BACK_SECONDS} seconds request {request.record.id} has stayed in the state '{leaving}' since."
-        )
+        still = f"For {READ_BACK_SECONDS} seconds {request.name} has stayed in the state '{status.state}' since."
         raise UpgradeError(f"{first} {still} {again}", **(lost.result if lost else {}))
     elif lost:
-        module.warn(f"{lost} The state read afterwards proves that the platform had acted.")
-    return document
+        request.task.warn(f"{lost} The state read afterwards proves that the platform had acted.")
+    return status
 
 
-def _read_back(request: OdooRequest, state: str) -> dict[str, t.Any]:
-    """The latest status document of a request that is to leave a state within moments; empty if none came."""
-    document: dict[str, t.Any] = {}
+def _read_back(request: OdooRequest, leaving: Stage) -> Status | None:
+    """The latest status of a request that is to leave a stage within moments; None if none came."""
+    status: Status | None = None
     for _pause in _with_none_before(Deadline(READ_BACK_SECONDS).pauses(longest=3)):
         with contextlib.suppress(CallError):
-            document = request.status()
-            request.require_not_failed(document)
-            if state_of(document) != state:
+            status = request.status()
+            request.require_not_failed(status)
+            if status.stage is not leaving:
                 break
-    return document
+    return status
 
 
 def _with_none_before(pauses: t.Iterator[float]) -> t.Iterator[float | None]:
@@ -113,31 +103,26 @@ def _with_none_before(pauses: t.Iterator[float]) -> t.Iterator[float | None]:
     yield from pauses
 
 
-def _look(request: OdooRequest) -> tuple[dict[str, t.Any], CallError | None]:
-    """The status document, or empty with the passing fault that hindered it."""
+def _look(request: OdooRequest) -> tuple[Status | None, CallError | None]:
+    """The status, or the passing fault that hindered it."""
     try:
-        document = request.client.status_once()
+        status = request.look()
     except CallError as error:
         if not passes_by_itself(error):
             raise
-        return {}, error
-    request.note_state(document)
-    request.require_not_failed(document)
-    return document, None
+        return None, error
+    request.require_not_failed(status)
+    return status, None
 
 
-def _too_late(
-    request: OdooRequest, document: dict[str, t.Any], trouble: CallError | None, timeout: float
-) -> UpgradeError:
+def _too_late(request: OdooRequest, status: Status | None, trouble: CallError | None, timeout: float) -> UpgradeError:
     hindered = f" The last try: {trouble}" if trouble else ""
-    name = f"request {request.record.id}"
-    if not document:
-        return UpgradeError(f"The state of {name} could not be read for {timeout:g} seconds.{hindered}")
-    state = state_of(document)
+    if not status:
+        return UpgradeError(f"The state of {request.name} could not be read for {timeout:g} seconds.{hindered}")
     advice = "The platform goes on by itself: run this again to go on waiting."
-    if state == DRAFT:
+    if status.stage is Stage.OPEN:
         advice = "Nothing works on it before a dump was uploaded and odoo_upgrade_process was run."
-    elif state not in IN_WORK:
+    elif status.stage is Stage.UNKNOWN:
         advice = f"This collection does not know that state: look at the platform's page for the request. {advice}"
-    message = f"After {timeout:g} seconds {name} is in the state '{state}'. {advice}{hindered}"
-    return UpgradeError(message, **request.result(document, changed=False))
+    message = f"After {timeout:g} seconds {request.name} is in the state '{status.state}'. {advice}{hindered}"
+    return UpgradeError(message, **request.result(status, changed=False))

@@ -49,18 +49,13 @@ class FileMark:
     device: int
 
     @classmethod
-    def of(cls, noted: t.Any) -> FileMark:
-        """The mark in a record that has the four as attributes."""
-        return cls(noted.size, noted.mtime_ns, noted.inode, noted.device)
-
-    @classmethod
     def of_status(cls, status: os.stat_result) -> FileMark:
         """The mark of a file whose status was read."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
 
 
 @dataclass
-class Moved:
+class TransferStats:
     """What a transfer did: ``moved`` bytes went over the network in this run, the first ``resumed_from`` before it.
 
     ``entity`` identifies the file on the server, ``breaks`` how often a connection broke off,
@@ -120,6 +115,16 @@ class DumpFile:
             block = self.block(offset, length)
             yield offset, block
             offset += len(block)
+
+    def read_sha256(self) -> str:
+        """The hash of the whole, which is read for it.
+
+        :raises DumpChangedError: as :meth:`block`.
+        """
+        digest = hashlib.sha256()
+        for _offset, block in self.blocks(0, MEBIBYTE):
+            digest.update(block)
+        return digest.hexdigest()
 
     def has(self, prefix: Prefix) -> t.Any:
         """A hash object fed with the prefix if the file begins with it, else None. Reads so much of the file."""

@@ -17,12 +17,20 @@ from dataclasses import dataclass
 from .._core.errors import AnswerLostError, CallError, UnexpectedAnswerError, UpgradeError
 from .._core.progress import Progress
 from .._core.text import whole_number
-from .dump import GZIP, HEAD, HTML, MEBIBYTE, SQL, ZIP, CheckpointPace, Moved, format_of
-from .https_entity import NOT_SATISFIABLE, PART, Entity, Source, tag_of
-from .https_ranges import HttpsPieces, SeveralRefusedError, are_worthwhile
+from .dump import GZIP, HEAD, HTML, MEBIBYTE, SQL, ZIP, CheckpointPace, TransferStats, format_of
+from .https_ranges import (
+    NOT_SATISFIABLE,
+    PARTIAL,
+    Entity,
+    HttpsPieces,
+    SeveralRefusedError,
+    Source,
+    are_worthwhile,
+    tag_of,
+)
 from .part_file import PartFile
 from .ranges import Held
-from .reconnect import Reconnections
+from .resume import Retries
 from .verify import require_dump
 
 if t.TYPE_CHECKING:
@@ -61,22 +69,22 @@ class HttpsFetch:
         self._retries = retries
         self._connections = connections
         self._progress = progress
-        self._moved = Moved()
+        self._moved = TransferStats()
         self._size: int | None = None
         self._tag = ""
 
-    def run(self, earlier: Known | None) -> Moved:
+    def run(self, earlier: Known | None) -> TransferStats:
         """Fetch it whole.
 
         :raises CallError: the server refuses, or the connection broke too often. What is in the part can be taken up.
         :raises DamagedError: what comes is no dump.
         """
-        if earlier and self._part.take_up(earlier.held):
+        if earlier and self._part.resume(earlier.held):
             self._tag, self._size = earlier.entity, earlier.size
             self._moved.resumed_from = self._part.total
         else:
             self._restart()
-        patience = Reconnections(self._retries)
+        retries = Retries(self._retries)
         while not self._complete:
             try:
                 self._read_once()
@@ -86,8 +94,8 @@ class HttpsFetch:
                 if not isinstance(error, CallError) or not self._source.passes(error):
                     raise
                 self._moved.breaks += 1
-                patience.after(error, self._part.total)
-        self._part.settle()
+                retries.pause_after(error, self._part.total)
+        self._part.hash_rest()
         moved = self._moved
         moved.moved = self._part.written
         moved.size, moved.sha256, moved.entity = self._part.total, self._part.sha256, self._tag
@@ -119,7 +127,7 @@ class HttpsFetch:
                 self._restart()
                 return
             blocks = response.raw.stream(MEBIBYTE, decode_content=False)
-            if response.status_code == PART:
+            if response.status_code == PARTIAL:
                 self._require_continuation(response, start)
             else:
                 block = self._first_block(response, blocks)
@@ -173,7 +181,7 @@ class HttpsFetch:
         entity = Entity(self._tag, self._size or 0)
         if not entity.is_in(response, start, entity.size):
             self._restart()
-            raise AnswerLostError(self._source.call, "sent another range than it was asked for", status=PART)
+            raise AnswerLostError(self._source.call, "sent another range than it was asked for", status=PARTIAL)
         self._part.require_space(entity.size)
 
     def _receive(self, blocks: t.Iterable[bytes], start: int, end: int | None) -> None:

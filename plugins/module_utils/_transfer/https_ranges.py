@@ -2,25 +2,32 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rest of a file from an HTTPS server that is far away, over several connections.
+"""Ranges of a file from an HTTPS server: which entity they are of, and how several connections fetch them.
 
 Private to the collection: may change without notice.
 """
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
+from dataclasses import dataclass
 
 from .._core.errors import AnswerLostError, CallError, NotSentError, UnexpectedAnswerError
 from .dump import MEBIBYTE
-from .https_entity import PART, Entity, Source
-from .incoming import PAUSE_SECONDS, Incoming
 from .part_file import PartFile
+from .queues import PAUSE_SECONDS, Incoming
 from .workers import work_together
 
 if t.TYPE_CHECKING:
     import requests
+
+PARTIAL, NOT_SATISFIABLE = 206, 416
+CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18})$")
+
+Open = t.Callable[[int, t.Optional[int], str], "t.ContextManager[requests.Response]"]
+"""Opens the response from an offset on, to an end or to the last byte, for an entity that may be empty."""
 
 PIECE = 16 * MEBIBYTE
 """Bytes that one of several connections asks for at a time: a round trip in vain for each."""
@@ -29,12 +36,49 @@ NEAR_SECONDS = 0.02
 """Where the answer begins sooner one connection is as fast as several: they share one processor here (measured)."""
 
 
+@dataclass(frozen=True)
+class Source:
+    """What is fetched: ``call`` names it in messages, ``kind`` is archive or sql.
+
+    ``passes`` tells whether a call that failed may go well later. ``require`` raises where a response and the first
+    bytes of its body say that there is nothing to fetch.
+    """
+
+    call: str
+    kind: str
+    open: Open
+    passes: t.Callable[[CallError], bool]
+    require: t.Callable[[requests.Response, bytes], None] = lambda _response, _start: None
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One version of a file: its size in bytes, and its ``tag``, which is empty where it has no name."""
+
+    tag: str
+    size: int
+
+    def is_in(self, response: requests.Response, start: int, end: int) -> bool:
+        """Whether a response carries these bytes of it, and nothing else."""
+        match = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+        told = tuple(int(group or -1) for group in match.groups()) if match else ()
+        tag = tag_of(response.headers)
+        same = not tag or not self.tag or tag == self.tag
+        return response.status_code == PARTIAL and told == (start, end - 1, self.size) and same
+
+
+def tag_of(headers: t.Mapping[str, str]) -> str:
+    """By what an entity is known again in If-Range (RFC 9110, 13.1.5): a strong ETag, or when it last changed."""
+    etag = headers.get("ETag", "")
+    return etag if etag.startswith('"') else headers.get("Last-Modified", "")
+
+
 def are_worthwhile(response: requests.Response, entity: Entity, left: int) -> bool:
     """Whether several connections would be faster, and what they bring can be told to be of the same entity.
 
     :param left: bytes that are still to come.
     """
-    ranges = response.status_code == PART or response.headers.get("Accept-Ranges", "") == "bytes"
+    ranges = response.status_code == PARTIAL or response.headers.get("Accept-Ranges", "") == "bytes"
     far = response.elapsed.total_seconds() >= NEAR_SECONDS
     return ranges and bool(entity.tag) and left >= 2 * PIECE and far
 

@@ -33,8 +33,9 @@ class PartFile:
     ``written`` counts all that were ever written, also those that were thrown away.
     """
 
-    def __init__(self, dest: str, descriptor: int) -> None:
+    def __init__(self, dest: str, descriptor: int, mode: int = 0o600) -> None:
         self.dest = dest
+        self._mode = mode
         self.path = dest + SUFFIX
         self.offset = 0
         self.written = 0
@@ -83,7 +84,7 @@ class PartFile:
         """What it seems to be, by its first bytes."""
         return format_of(os.pread(self._descriptor, HEAD, 0))
 
-    def take_up(self, held: Held) -> bool:
+    def resume(self, held: Held) -> bool:
         """Keep what an earlier run fetched, if the file still begins with it; what is not proven is cut off."""
         prefix = held.prefix
         if self.mark.size < prefix.size:
@@ -161,7 +162,7 @@ class PartFile:
             finally:
                 self._hashing.release()
 
-    def settle(self) -> None:
+    def hash_rest(self) -> None:
         """Have everything hashed that is there without a gap."""
         with self._hashing:
             self._read_and_hash()
@@ -188,16 +189,28 @@ class PartFile:
             file.seek(start)
             return hash_of(file, end - start)
 
-    def sync(self, mode: int | None = None) -> None:
-        """Have everything on disk; at the end, which is when permissions are given, with these and nothing behind it.
+    def sync(self) -> None:
+        """Have everything on disk.
 
         :raises UpgradeError: the disk fails.
         """
-        try:
-            if mode is not None:
-                os.ftruncate(self._descriptor, self._there.end)
-                os.fchmod(self._descriptor, mode)
+        with self._disk_faults():
             os.fsync(self._descriptor)
+
+    def finish(self) -> None:
+        """Cut off what lies behind the last byte, give the file its permissions, and have all of that on disk.
+
+        :raises UpgradeError: the disk fails.
+        """
+        with self._disk_faults():
+            os.ftruncate(self._descriptor, self._there.end)
+            os.fchmod(self._descriptor, self._mode)
+            os.fsync(self._descriptor)
+
+    @contextlib.contextmanager
+    def _disk_faults(self) -> t.Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise UpgradeError(f"{self.path} cannot be written: {error.strerror}.") from error
 
@@ -215,10 +228,12 @@ class PartFile:
 
 
 @contextlib.contextmanager
-def open_part(dest: str) -> t.Iterator[PartFile]:
+def open_part(dest: str, mode: int = 0o600) -> t.Iterator[PartFile]:
     """The ``.part`` beside a destination, made where it is missing, of mode 0600 and held until the body ends.
 
-    What is in it counts for nothing until :meth:`PartFile.take_up`.
+    :param mode: the permissions that :meth:`PartFile.finish` gives.
+
+    What is in it counts for nothing until :meth:`PartFile.resume`.
 
     :raises UpgradeError: it cannot be made, is not ours, or another run is at it.
     """
@@ -228,7 +243,7 @@ def open_part(dest: str) -> t.Iterator[PartFile]:
     except OSError as error:
         reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
         raise UpgradeError(f"{path} cannot be made: {reason}.") from error
-    part = PartFile(dest, descriptor)
+    part = PartFile(dest, descriptor, mode)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink > 1:

@@ -41,6 +41,11 @@ class Held:
     prefix: Prefix
     beyond: tuple[Segment, ...] = ()
 
+    @property
+    def total(self) -> int:
+        """Bytes in all of it."""
+        return self.prefix.size + sum(part.end - part.start for part in self.beyond)
+
 
 class Ranges:
     """Ranges in order that neither overlap nor touch. Not for several threads at once."""

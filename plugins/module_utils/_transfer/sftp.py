@@ -23,7 +23,7 @@ from .ssh_socket import BundledChannel, BundledSocket
 WINDOW = 64 * 1024 * 1024
 """Bytes that the server may send unasked for more; what is in flight stays far below (see IN_FLIGHT)."""
 
-PACKET = 256 * 1024
+LARGEST_PACKET = 256 * 1024
 KEEP_ALIVE_SECONDS = 30
 
 
@@ -155,7 +155,7 @@ class SftpServer:
     def _open(self, transport: t.Any, sessions: int) -> SftpSession:
         paramiko = paramiko_module()
         try:
-            channel = transport.open_session(window_size=WINDOW, max_packet_size=PACKET, timeout=self._timeout)
+            channel = transport.open_session(window_size=WINDOW, max_packet_size=LARGEST_PACKET, timeout=self._timeout)
             channel.settimeout(self._timeout)
             channel.invoke_subsystem("sftp")
         except (paramiko.SSHException, OSError, EOFError) as error:

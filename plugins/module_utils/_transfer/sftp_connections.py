@@ -53,7 +53,7 @@ class SftpConnections:
         return self._server.session(self.most)
 
     @contextlib.contextmanager
-    def tell_the_distance(self, requests: int, enough: int) -> t.Iterator[None]:
+    def measure_distance(self, requests: int, enough: int) -> t.Iterator[None]:
         """Make so many requests in the body, one by one, and do with few connections where that takes no time.
 
         :param enough: how many are as fast as any number of them then.

@@ -14,11 +14,11 @@ import typing as t
 
 from .._core.errors import UpgradeError
 from .._core.progress import Progress
-from .dump import MEBIBYTE, CheckpointPace, Moved
-from .incoming import Incoming
+from .dump import MEBIBYTE, CheckpointPace, TransferStats
 from .part_file import PartFile
+from .queues import Incoming
 from .ranges import Held, Range
-from .reconnect import Reconnections
+from .resume import Retries
 from .sftp import SftpServer
 from .sftp_connections import SftpConnections
 from .sftp_protocol import TO_READ, Entry, SftpBrokenError, SftpDeniedError, SftpError, SftpSession
@@ -58,16 +58,16 @@ class SftpDownload:
         self._retries = retries
         self._connections = SftpConnections(server, connections)
         self._progress = progress
-        self._moved = Moved()
+        self._moved = TransferStats()
 
-    def run(self, earlier: t.Callable[[str, int], Held | None]) -> Moved:
+    def run(self, earlier: t.Callable[[str, int], Held | None]) -> TransferStats:
         """Fetch it whole.
 
         :param earlier: what an earlier run put on disk by ``keep`` of the same entity and size.
         :raises SftpError: the server refuses, or the connection broke too often. What is in the part can be taken up.
         """
         part, moved = self._part, self._moved
-        patience = Reconnections(self._retries)
+        retries = Retries(self._retries)
         while True:
             before = part.total
             try:
@@ -78,13 +78,13 @@ class SftpDownload:
                 if isinstance(error, SftpDeniedError) and part.total == before:
                     raise
                 moved.breaks += 1
-                patience.after(error, part.total)
-        part.settle()
+                retries.pause_after(error, part.total)
+        part.hash_rest()
         moved.sha256, moved.moved, moved.connections = part.sha256, part.written, self._connections.used
         return moved
 
     def _fetch(self, session: SftpSession, earlier: t.Callable[[str, int], Held | None]) -> None:
-        with self._connections.tell_the_distance(REQUESTS_OF_A_LIST, enough=1):
+        with self._connections.measure_distance(REQUESTS_OF_A_LIST, enough=1):
             entry = self._known(session)
         self._begin(entry, earlier)
         self._keep(entry.entity, self._moved.size, self._part.held())
@@ -121,7 +121,7 @@ class SftpDownload:
         part, moved, size = self._part, self._moved, entry.size or 0
         if not moved.entity:
             held = earlier(entry.entity, size)
-            if held is None or not part.take_up(held):
+            if held is None or not part.resume(held):
                 part.restart()
             moved.resumed_from = part.total
         elif (moved.entity, moved.size) != (entry.entity, size):

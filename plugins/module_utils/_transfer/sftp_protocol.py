@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from .._core.errors import UpgradeError
 from .._core.text import one_line
+from .resume import BrokenOffError
 from .ssh_socket import SilentPeerError
 
 IN_FLIGHT = 16 * 1024 * 1024
@@ -37,7 +38,7 @@ SAFE_BLOCK = 32 * 1024
 LARGE_BLOCK = 255 * 1024
 """What OpenSSH takes in one request beside its header; asked for only where the server states such limits."""
 
-PACKET = 32 * 1024
+SSH_PACKET = 32 * 1024
 """What one packet to OpenSSH carries; for each, paramiko's own ``sendall`` copies all that is left (measured)."""
 
 LONGEST_PACKET = 1024 * 1024
@@ -63,8 +64,8 @@ class SftpDeniedError(SftpError):
     """The server does not let us do this, or no longer."""
 
 
-class SftpBrokenError(SftpError):
-    """The connection ended or fell silent. What was confirmed stands, and it can be taken up again."""
+class SftpBrokenError(SftpError, BrokenOffError):
+    """The connection ended or fell silent."""
 
 
 class Channel(t.Protocol):
@@ -307,15 +308,18 @@ class SftpSession:
 
     def _send(self, kind: int, payload: bytes, data: bytes = b"") -> None:
         head = struct.pack(">IB", 1 + len(payload) + len(data), kind) + payload
-        message = head + data[:PACKET]
-        rest = memoryview(data)[PACKET:]
+        message = head + data[:SSH_PACKET]
+        rest = memoryview(data)[SSH_PACKET:]
         try:
             while message:
                 sent = self._channel.send(message)
                 if not sent:
                     raise _broken()
                 unsent = message[sent:]
-                message, rest = unsent + bytes(rest[: PACKET - len(unsent)]), rest[max(0, PACKET - len(unsent)) :]
+                message, rest = (
+                    unsent + bytes(rest[: SSH_PACKET - len(unsent)]),
+                    rest[max(0, SSH_PACKET - len(unsent)) :],
+                )
             self._channel.flush()
         except (OSError, EOFError) as error:
             raise _broken(error) from error

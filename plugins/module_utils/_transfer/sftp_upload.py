@@ -14,15 +14,15 @@ import typing as t
 
 from .._core.errors import UpgradeError
 from .._core.progress import Progress
-from .dump import CheckpointPace, DumpFile, Moved
-from .outgoing import NOTHING, Outgoing
+from .dump import CheckpointPace, DumpFile, TransferStats
+from .queues import NOTHING, Outgoing
 from .ranges import Held
-from .reconnect import Reconnections
+from .resume import Retries
 from .sftp import SftpServer
 from .sftp_connections import SftpConnections
 from .sftp_protocol import TO_CREATE, TO_TRUNCATE, TO_WRITE, SftpBrokenError, SftpDeniedError, SftpError, SftpSession
 
-EMPTY = Held(NOTHING)
+NOTHING_SENT = Held(NOTHING)
 
 ENOUGH_NEARBY = 2
 """One reads and hashes while the other sends: 1.13 times as fast as OpenSSH's client, with one 1.01 (measured)."""
@@ -58,17 +58,17 @@ class SftpUpload:
         self._outgoing = Outgoing(dump)
         self._begun = False
         self._not_kept: SftpError | None = None
-        self._moved = Moved()
+        self._moved = TransferStats()
 
-    def run(self, earlier: Held | None) -> Moved:
+    def run(self, earlier: Held | None) -> TransferStats:
         """Send it.
 
         :param earlier: what an earlier run put on disk by ``keep``, for this very dump.
         :raises SftpError: the server refuses, or the connection broke too often. What is confirmed was kept.
         :raises DumpChangedError: the dump changed meanwhile; nothing was kept.
         """
-        self._begun = bool(earlier and self._outgoing.take_up(earlier))
-        patience = Reconnections(self._retries)
+        self._begun = bool(earlier and self._outgoing.resume(earlier))
+        retries = Retries(self._retries)
         while True:
             before = self._outgoing.confirmed
             try:
@@ -80,7 +80,7 @@ class SftpUpload:
                 if isinstance(error, SftpDeniedError) and self._outgoing.confirmed == before:
                     raise
                 self._moved.breaks += 1
-                patience.after(error, self._outgoing.confirmed)
+                retries.pause_after(error, self._outgoing.confirmed)
         moved = self._moved
         moved.size, moved.sha256, moved.moved = self._dump.size, self._outgoing.sha256, self._outgoing.moved
         moved.connections = self._connections.used
@@ -122,11 +122,11 @@ class SftpUpload:
         if self._size_there(session):
             raise SftpError(f"The SFTP server did not empty {self._name} to receive another dump.")
         self._begun = True
-        self._keep(EMPTY)
+        self._keep(NOTHING_SENT)
         return handle
 
     def _size_there(self, session: SftpSession) -> int:
-        with self._connections.tell_the_distance(1, ENOUGH_NEARBY):
+        with self._connections.measure_distance(1, ENOUGH_NEARBY):
             return session.stat(self._name).size or 0
 
     def _work(self, session: SftpSession, handle: bytes) -> None:

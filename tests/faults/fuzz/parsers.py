@@ -24,9 +24,9 @@ with atheris.instrument_imports(include=["ansible_collections.siteops.upgrades"]
     from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
     from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import Answer
     from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import strip_control_chars
-    from ansible_collections.siteops.upgrades.plugins.module_utils._odoo import request_file
+    from ansible_collections.siteops.upgrades.plugins.module_utils._odoo import request_json
     from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api import client
-    from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.states import public_document
+    from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.status import public_document
     from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addons import Addons
     from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
     from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
@@ -72,7 +72,7 @@ def _report(data: bytes) -> None:
 
 
 PARSERS: tuple[Callable[[bytes], Any], ...] = (
-    lambda data: strip_control_chars(public_document(_odoo(data).status_once(), "key")),
+    lambda data: strip_control_chars(public_document(_odoo(data).status(), "key")),
     lambda data: _odoo(data).create({}),
     lambda data: _odoo(data).request_sftp_access("keys"),
     lambda data: _plone(data).site_state(),
@@ -87,7 +87,7 @@ PARSERS: tuple[Callable[[bytes], Any], ...] = (
 
 def _request_file(data: bytes) -> None:
     with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
-        request_file._from_text(data)
+        request_json.from_json(data)
 
 
 def one_input(data: bytes) -> None:

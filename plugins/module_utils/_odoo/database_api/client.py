@@ -10,19 +10,17 @@ The rest of the collection speaks of requests, dumps and states. Private to the 
 from __future__ import annotations
 
 import contextlib
-import time
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-from ..._core.errors import AnswerLostError, CallError, NotSentError, NotTrustedError, UnexpectedAnswerError
-from ..._core.http import READ_AGAIN_AFTER, Answer, HttpClient, call_name, pause_asked
+from ..._core.errors import AnswerLostError, UnexpectedAnswerError
+from ..._core.http import Answer, HttpClient, call_name
 from ..._core.text import encodings_of, one_line, whole_number
+from ..platform import Refusal
 
 if t.TYPE_CHECKING:
     import requests
-
-API_URL = "https://upgrade.odoo.com/database/v1"
 
 SERVER_ERROR = "SERVER:ERROR"
 """The one failure that passes by itself: an existing client of the platform's maker goes on polling after it."""
@@ -52,10 +50,10 @@ REFUSED_IN_DETAIL = (":INVALID", ":NOT_FOUND")
 RESULT_URLS = {"archive": ("upgraded_dump_url",), "sql": ("upgraded_sql_url", "migrated_sql_url")}
 """Keys of the status document; the last one was seen in place of the documented one."""
 
-WHOLE, PART, TOO_LARGE, NOT_SATISFIABLE = 200, 206, 413, 416
+WHOLE, PARTIAL, TOO_LARGE, NOT_SATISFIABLE = 200, 206, 413, 416
 
 
-class PlatformFailure(CallError):
+class PlatformFailure(Refusal):
     """The platform refuses a call; ``failures`` is all that it says at once, each with ``reason`` and ``message``."""
 
     def __init__(self, answer: Answer, failures: list[dict[str, t.Any]]) -> None:
@@ -125,21 +123,10 @@ class OdooClient:
         return document
 
     def status(self) -> dict[str, t.Any]:
-        """The status document, which carries the key in many places. A passing fault is read again twice.
+        """The status document, which carries the key in many places; with a single call.
 
         :raises CallError: it could not be read.
         """
-        for pause in READ_AGAIN_AFTER:
-            try:
-                return self.status_once()
-            except CallError as error:
-                if not passes_by_itself(error):
-                    raise
-                time.sleep(pause_asked(pause, error.retry_after))
-        return self.status_once()
-
-    def status_once(self) -> dict[str, t.Any]:
-        """As :meth:`status`, with a single try: for a caller with a patience of its own."""
         answer = self._http.send("POST", "/status", data=self._identity)
         document = _document(answer, writes=False).get("request")
         if not isinstance(document, dict):
@@ -225,7 +212,7 @@ class OdooClient:
             if entity:
                 headers["If-Range"] = entity
         with self._http.transfer("GET", url, call=call, headers=headers, leave_to=self._may_leave_to) as response:
-            if response.status_code not in (WHOLE, PART, NOT_SATISFIABLE):
+            if response.status_code not in (WHOLE, PARTIAL, NOT_SATISFIABLE):
                 answer = self._http.document(response, call)
                 _document(answer, writes=False)
                 raise UnexpectedAnswerError(
@@ -268,22 +255,6 @@ class OdooClient:
         if "@" in there.netloc or there.scheme not in (here.scheme, "https"):
             return False
         return not any(form in url for form in encodings_of(self.key))
-
-
-def passes_by_itself(error: CallError) -> bool:
-    """Whether a failed read may succeed later with nothing changed here."""
-    if isinstance(error, NotTrustedError):
-        return False
-    if isinstance(error, (NotSentError, AnswerLostError)):
-        return True
-    if isinstance(error, PlatformFailure) and error.is_server_error:
-        return True
-    return error.status == 429 or (error.status or 0) >= 500
-
-
-def may_have_acted(error: CallError) -> bool:
-    """Whether a call that writes may have done its work, although it failed."""
-    return isinstance(error, AnswerLostError) or (isinstance(error, PlatformFailure) and error.may_have_acted)
 
 
 def failure_in_words(failure: t.Mapping[str, t.Any]) -> str:

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core import http
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api import client
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo import request
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -33,5 +33,5 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
 @pytest.fixture(autouse=True)
 def reads_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads are repeated as often as ever, without the pauses in between."""
-    for module in (http, client):
+    for module in (http, request):
         monkeypatch.setattr(module, "READ_AGAIN_AFTER", (0.0,) * len(http.READ_AGAIN_AFTER))

@@ -16,34 +16,55 @@ import pytest
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.files import BusyError
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo import request_file
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import (
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import Handle
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.records import (
     EarlierRequest,
     Fetched,
     Fetching,
+    HostJob,
     Intention,
     Record,
-    RequestFile,
-    RequestFileError,
     Sending,
     Sent,
     StateSeen,
+    contract_mark,
+    is_contract,
+)
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import (
+    RequestFile,
+    RequestFileError,
     hold,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Segment
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_json import FORMAT
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import FileMark
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Held, Prefix, Segment
 
+API = "https://upgrade.example.org/database/v1"
 FULL = Record(
-    api_url="https://upgrade.example.org/database/v1",
+    protocol="database_api",
+    api_url=API,
     intention=Intention({"aim": "test", "target": "18.0"}, "salt:hash", "2026-11-21T03:00:00Z", "no answer"),
-    id="10534",
-    key="Aw7pItGVKFuZ_FOR3U8VFQ==",
-    sent=Sent(5, "ab", 1, 2, 3, "sftp", "shop.dump", "2026-11-21T03:00:00Z"),
-    sending=Sending(9, 1, 2, 3, "shop.dump", 4, "ab", ((0, 4), (6, 9))),
-    fetched=Fetched("out/shop.zip", 7, "cd", "archive", '"etag"', "https", "2026-11-21T04:00:00Z"),
-    fetching=Fetching("out/shop.zip.part", "archive", '"etag"', 7, "https", 3, "ab", (Segment(5, 7, "cd"),)),
+    handle=Handle("10534", "Aw7pItGVKFuZ_FOR3U8VFQ==", "eu1.upgrade.example.org"),
+    job=HostJob("/var/backups/shop.dump", "ab"),
+    sent=Sent(FileMark(5, 1, 2, 3), "ab", "sftp", "shop.dump", "2026-11-21T03:00:00Z"),
+    sending=Sending(FileMark(9, 1, 2, 3), "shop.dump", Held(Prefix(4, "ab"), (Segment(6, 9),))),
+    fetched=Fetched("out/shop.zip", FileMark(7, 1, 2, 3), "cd", "archive", '"etag"', "https", "2026-11-21T04:00:00Z"),
+    fetching=Fetching(
+        "out/shop.zip.part", "archive", '"etag"', 7, "https", Held(Prefix(3, "ab"), (Segment(5, 7, "cd"),))
+    ),
     host_key="ssh-ed25519 AAAA",
     states_seen=(StateSeen("draft", "2026-11-21T03:00:00Z"), StateSeen("done", "2026-11-21T04:00:00Z")),
-    earlier=(EarlierRequest("https://upgrade.example.org/database/v1", "10533", "old key"),),
+    earlier=(EarlierRequest("database_api", API, Handle("10533", "old key")),),
 )
+HANDLE: dict[str, t.Any] = {"id": "1", "secret": "k"}
+
+
+def text(**fields: t.Any) -> bytes:
+    return json.dumps({"format": FORMAT, "schema": 2, **fields}).encode()
+
+
+def text_1(**fields: t.Any) -> bytes:
+    return json.dumps({"format": FORMAT, "schema": 1, **fields}).encode()
 
 
 @pytest.fixture
@@ -104,7 +125,7 @@ def test_a_kill_while_writing_leaves_the_former_content(
     if not child:
         monkeypatch.setattr(os, step, lambda *_arguments: os._exit(9))
         with hold(written, 0) as file:
-            file.record.id = "other"
+            file.record.handle = Handle("other", "k")
             file.save()
         os._exit(0)
     _pid, status = os.waitpid(child, 0)
@@ -120,7 +141,7 @@ def test_a_full_disk_leaves_the_former_content(written: str, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     with hold(written, 0) as file:
-        file.record = Record(id="1", key="k")
+        file.record = Record(handle=Handle("1", "k"))
         with monkeypatch.context() as patch, pytest.raises(RequestFileError, match="No space left"):
             patch.setattr(os, "fsync", fail)
             file.save()
@@ -147,15 +168,25 @@ def test_a_file_cut_short_anywhere_is_refused_and_kept(written: str) -> None:
         b'"format"',
         b"[" * 100_000,
         b'{"format": "something else", "schema": 1}',
-        json.dumps({"format": request_file.FORMAT, "schema": 2, "id": "1", "key": "k"}).encode(),
-        json.dumps({"format": request_file.FORMAT, "schema": 1}).encode(),
-        json.dumps({"format": request_file.FORMAT, "schema": 1, "id": "1"}).encode(),
-        json.dumps({"format": request_file.FORMAT, "schema": 1, "id": 1, "key": "k"}).encode(),
-        json.dumps({"format": request_file.FORMAT, "schema": 1, "id": "1", "key": "k", "new": ""}).encode(),
-        json.dumps({"format": request_file.FORMAT, "schema": 1, "id": "1", "key": "k", "sent": {"size": "5"}}).encode(),
-        json.dumps(
-            {"format": request_file.FORMAT, "schema": 1, "id": "1", "key": "k", "states_seen": [{"state": "x"}]}
-        ).encode(),
+        text(),
+        text(handle={"id": "1"}),
+        text(handle={"id": "1", "secret": ""}),
+        text(handle={"id": 1, "secret": "k"}),
+        text(handle=HANDLE, new=""),
+        text(handle=HANDLE, sent={"size": 5}),
+        text(handle=HANDLE, states_seen=[{"state": "x"}]),
+        text(schema="2", handle=HANDLE),
+        text(schema=0, handle=HANDLE),
+        text_1(),
+        text_1(id="1"),
+        text_1(key="k"),
+        text_1(id=1, key="k"),
+        text_1(id="1", key="k", new=""),
+        text_1(id="1", key="k", sent={"size": "5"}),
+        text_1(id="1", key="k", sent=[5]),
+        text_1(id="1", key="k", sending={"segments": [5]}),
+        text_1(id="1", key="k", earlier=5),
+        text_1(id="1", key="k", states_seen=[{"state": "x"}]),
     ],
 )
 def test_foreign_content_is_refused_and_kept(content: bytes, path: str) -> None:
@@ -167,6 +198,15 @@ def test_foreign_content_is_refused_and_kept(content: bytes, path: str) -> None:
         RequestFile.read(path)
     assert Path(path).read_bytes() == content
     assert names_beside(path) == ["shop.json"]
+
+
+def test_a_newer_schema_is_refused_by_its_number_and_kept(path: str) -> None:
+    content = text(schema=3, handle=HANDLE, whatever=1)
+    Path(path).write_bytes(content)
+    os.chmod(path, 0o600)
+    with pytest.raises(RequestFileError, match="has schema 3, and this version reads up to 2.*Upgrade the collection"):
+        RequestFile.read(path)
+    assert Path(path).read_bytes() == content
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
@@ -226,12 +266,12 @@ def test_who_only_looks_waits_for_the_run_that_is_making_the_request(path: str, 
     with hold(path, 0) as file:
 
         def make_it() -> None:
-            file.record.id, file.record.key = "10534", "k"
+            file.record.handle = Handle("10534", "k")
             file.save()
 
         made = threading.Timer(0.3, make_it)
         made.start()
-        assert RequestFile.read(path, 60).record.id == "10534"
+        assert RequestFile.read(path, 60).record.request_id == "10534"
         made.join()
 
 
@@ -250,12 +290,12 @@ def test_a_run_that_ends_while_another_looks_was_not_killed(
 ) -> None:
     def ends_just_now(_path: str) -> bool:
         with hold(path, 0) as file:
-            file.record.id, file.record.key = "10534", "k"
+            file.record.handle = Handle("10534", "k")
             file.save()
         return False
 
     monkeypatch.setattr(request_file, "is_locked", ends_just_now)
-    assert RequestFile.read(path, 0).record.id == "10534"
+    assert RequestFile.read(path, 0).record.request_id == "10534"
 
 
 def test_a_file_that_is_only_read_is_not_written(written: str) -> None:
@@ -264,16 +304,16 @@ def test_a_file_that_is_only_read_is_not_written(written: str) -> None:
 
 
 def test_a_record_without_a_file_is_saved_nowhere(tmp_path: Path) -> None:
-    RequestFile.in_memory(Record(id="1", key="k")).save()
+    RequestFile.in_memory(Record(handle=Handle("1", "k"))).save()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_contract_is_known_again_and_not_kept() -> None:
-    mark = request_file.contract_mark("M123456-abcdef")
-    assert request_file.is_contract(mark, "M123456-abcdef")
-    assert not request_file.is_contract(mark, "M123456-abcdeg")
+    mark = contract_mark("M123456-abcdef")
+    assert is_contract(mark, "M123456-abcdef")
+    assert not is_contract(mark, "M123456-abcdeg")
     assert "M123456" not in mark
-    assert request_file.contract_mark("M123456-abcdef") != mark
+    assert contract_mark("M123456-abcdef") != mark
 
 
 def test_a_state_is_news_once() -> None:
@@ -293,10 +333,10 @@ def test_a_reserve_is_used_where_there_is_no_room_for_another_file(
         file.record = Record(api_url="https://example.org", intention=Intention({}, "mark", "now"))
         file.save(reserve=500)
         monkeypatch.setattr(request_file, "_replace", no_room)
-        file.record.id, file.record.key = "1", "k" * 200
+        file.record.handle = Handle("1", "k" * 200)
         file.save_into_reserve()
         assert RequestFile.read(path).record == file.record
-        file.record.key = "k" * 2000
+        file.record.handle = Handle("1", "k" * 2000)
         with pytest.raises(RequestFileError, match="No space"):
             file.save_into_reserve()
-    assert RequestFile.read(path).record.key == "k" * 200
+    assert RequestFile.read(path).record.handle == Handle("1", "k" * 200)

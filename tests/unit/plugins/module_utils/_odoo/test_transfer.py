@@ -11,13 +11,16 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.sftp import transport_for
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.download import (
-    choose_result,
-    destination,
-    permissions,
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.result_name import choose_result
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.transfer import transport_for
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.destination import FileDestination, permissions
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.options import (
+    DownloadOptions,
+    TransferOptions,
+    transfer_options,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.reconnect import Reconnections
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.task import Task
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.resume import Retries
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_protocol import (
     Entry,
     SftpBrokenError,
@@ -27,11 +30,16 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_pr
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-DEFAULTS = {
+DEFAULTS: dict[str, t.Any] = {
     "transport": "auto",
     "sftp_threshold": "1G",
     "sftp_private_key": None,
     "sftp_public_keys": None,
+    "sftp_passphrase": None,
+    "sftp_known_hosts": None,
+    "sftp_host_key": None,
+    "checksum": "where_changed",
+    "timeout": 60,
     "retries": 5,
     "connections": 4,
 }
@@ -52,7 +60,7 @@ GIBIBYTE = 2**30
     ),
 )
 def test_the_transport(options: dict[str, t.Any], size: int, expected: str) -> None:
-    assert transport_for({**DEFAULTS, **options}, size) == expected
+    assert transport_for(transfer_options({**DEFAULTS, **options}), size) == expected
 
 
 @pytest.mark.parametrize(
@@ -60,7 +68,7 @@ def test_the_transport(options: dict[str, t.Any], size: int, expected: str) -> N
 )
 def test_bad_options(option: str, value: t.Any) -> None:
     with pytest.raises(OptionError, match=option):
-        transport_for({**DEFAULTS, option: value}, 1)
+        transfer_options({**DEFAULTS, option: value})
 
 
 def entries(*names: str) -> list[Entry]:
@@ -102,10 +110,13 @@ def test_nothing_is_guessed(filename: str, names: tuple[str, ...]) -> None:
 
 
 def test_destinations(tmp_path: Path) -> None:
-    assert destination({"dest": str(tmp_path / "x")}) == str(tmp_path / "x")
+    def path_of(dest: str) -> str:
+        return FileDestination(DownloadOptions(dest, "archive", "0600", False, TransferOptions()), Task()).path
+
+    assert path_of(str(tmp_path / "x")) == str(tmp_path / "x")
     for bad in (tmp_path, tmp_path / "missing/x", f"{tmp_path}/x/", "/dev/null"):
         with pytest.raises(OptionError, match="'dest'"):
-            destination({"dest": str(bad)})
+            path_of(str(bad))
 
 
 @pytest.mark.parametrize(("value", "mode"), (("0600", 0o600), ("640", 0o640), ("0o600", 0o600), (0o644, 0o644)))
@@ -124,12 +135,12 @@ def test_progress_gives_new_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     error = SftpBrokenError("broken")
-    patience = Reconnections(2)
+    retries = Retries(2)
     for offset in (0, 0, 5, 5, 9):
-        patience.after(error, offset)
+        retries.pause_after(error, offset)
     assert pauses == [0.5, 1.0, 0.5, 1.0, 0.5]
-    patience.after(error, 9)
+    retries.pause_after(error, 9)
     with pytest.raises(SftpBrokenError):
-        patience.after(error, 9)
+        retries.pause_after(error, 9)
     with pytest.raises(SftpBrokenError):
-        Reconnections(0).after(error, 100)
+        Retries(0).pause_after(error, 100)

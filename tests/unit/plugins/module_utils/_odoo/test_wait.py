@@ -17,11 +17,12 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
     NotTrustedError,
     UpgradeError,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import OdooClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request import OdooRequest
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import Record, RequestFile
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.states import SUCCESS, RequestFailed
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.status import stage_of, status_of
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import Handle, Platform, Stage, Status
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.records import Record
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request import OdooRequest, RequestFailed
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import RequestFile
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.task import Task
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.wait import (
     READ_BACK_SECONDS,
     call_and_verify,
@@ -50,30 +51,21 @@ class Clock:
 
 
 class Script:
-    """Stands for a client whose status goes through these looks, and stays at the last one."""
+    """Stands for a platform whose status goes through these looks, and stays at the last one."""
 
     def __init__(self, *looks: Look) -> None:
         self._looks = list(looks)
         self.count = 0
 
-    def status_once(self) -> dict[str, t.Any]:
+    def status(self, _handle: Handle) -> Status:
         self.count += 1
         look = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
         if isinstance(look, CallError):
             raise look
-        return {"id": 10534, "state": look, "customer_message": "No filestore"}
+        return status_of({"id": 10534, "state": look, "customer_message": "No filestore"})
 
-    status = status_once
-
-
-class Module:
-    """Stands for an AnsibleModule, of which only warnings are asked."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
+    def stage_of(self, state: str) -> Stage:
+        return stage_of(state)
 
 
 @pytest.fixture(autouse=True)
@@ -85,19 +77,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def request_of(script: Script) -> OdooRequest:
-    return OdooRequest(t.cast(OdooClient, script), RequestFile.in_memory(Record(id="10534", key="k")))
+def request_of(script: Script, warnings: list[str] | None = None) -> OdooRequest:
+    heard: list[str] = [] if warnings is None else warnings
+    task = Task(warn=heard.append)
+    return OdooRequest(task, t.cast(Platform, script), RequestFile.in_memory(Record(handle=Handle("10534", "k"))))
 
 
-def wait(*looks: Look, timeout: float = 600, interval: float = 60) -> tuple[dict[str, t.Any], OdooRequest]:
+def wait(*looks: Look, timeout: float = 600, interval: float = 60) -> tuple[Status, OdooRequest]:
     request = request_of(Script(*looks))
-    return wait_until(request, SUCCESS, timeout=timeout, interval=interval, progress=Progress(None)), request
+    return wait_until(request, {Stage.READY}, timeout=timeout, interval=interval), request
 
 
-@pytest.mark.parametrize("end", sorted(SUCCESS))
+@pytest.mark.parametrize("end", ["delivered", "done"])
 def test_it_ends_with_the_result_and_remembers_the_states(end: str) -> None:
-    document, request = wait("pending", "processing", "processing", "testing", "something new", end)
-    assert document["state"] == end
+    status, request = wait("pending", "processing", "processing", "testing", "something new", end)
+    assert status.state == end
     seen = [seen.state for seen in request.record.states_seen]
     assert seen == ["pending", "processing", "testing", "something new", end]
 
@@ -120,8 +114,8 @@ def test_pauses_are_short_again_after_a_change_of_state(clock: Clock) -> None:
 
 
 def test_passing_faults_are_waited_out() -> None:
-    document, _request = wait(LOST, "processing", BUSY, LOST, BUSY, "done")
-    assert document["state"] == "done"
+    status, _request = wait(LOST, "processing", BUSY, LOST, BUSY, "done")
+    assert status.state == "done"
 
 
 def test_the_server_is_left_alone_for_as_long_as_it_asks(clock: Clock) -> None:
@@ -170,22 +164,25 @@ def test_at_the_deadline_the_last_trouble_is_told_as_well() -> None:
         wait("testing", LOST)
 
 
-def verify(call_ends: CallError | None, *looks: Look) -> tuple[dict[str, t.Any], list[str]]:
+def verify(call_ends: CallError | None, *looks: Look) -> tuple[Status | None, list[str]]:
     def call() -> None:
         if call_ends:
             raise call_ends
 
-    module = Module()
-    return call_and_verify(module, request_of(Script(*looks)), call, leaving="draft"), module.warnings
+    warnings: list[str] = []
+    return call_and_verify(request_of(Script(*looks), warnings), call, leaving=Stage.OPEN), warnings
 
 
 def test_a_call_is_proven_by_the_state_that_follows() -> None:
-    assert verify(None, "draft", "draft", "pending")[0]["state"] == "pending"
+    status, _warnings = verify(None, "draft", "draft", "pending")
+    assert status
+    assert status.state == "pending"
 
 
 def test_a_lost_answer_is_decided_by_the_state() -> None:
-    document, warnings = verify(LOST, LOST, "pending")
-    assert document["state"] == "pending"
+    status, warnings = verify(LOST, LOST, "pending")
+    assert status
+    assert status.state == "pending"
     assert len(warnings) == 1
     with pytest.raises(UpgradeError, match="the connection was lost.*has stayed in the state 'draft'.*Run this again"):
         verify(LOST, "draft")
@@ -200,7 +197,7 @@ def test_an_accepted_call_without_effect_is_no_success(clock: Clock) -> None:
 
 
 def test_an_accepted_call_is_believed_with_a_warning_where_nothing_can_be_read() -> None:
-    assert verify(None, LOST) == ({}, ["The platform accepted the call; since then the state could not be read."])
+    assert verify(None, LOST) == (None, ["The platform accepted the call; since then the state could not be read."])
 
 
 def test_a_call_that_certainly_did_nothing_is_its_own_failure(clock: Clock) -> None:
@@ -214,3 +211,25 @@ def test_a_call_that_certainly_did_nothing_is_its_own_failure(clock: Clock) -> N
 def test_a_request_that_fails_at_once_after_the_call_is_told() -> None:
     with pytest.raises(RequestFailed):
         verify(None, "invalid")
+
+
+def test_a_passing_fault_of_a_read_is_read_again_twice() -> None:
+    script = Script(LOST, BUSY, "done")
+    assert request_of(script).status().state == "done"
+    assert script.count == 3
+    with pytest.raises(AnswerLostError):
+        request_of(Script(LOST)).status()
+    refused = Script(CallError("POST /status", "was refused", status=400))
+    with pytest.raises(CallError, match="refused"):
+        request_of(refused).status()
+    assert refused.count == 1
+
+
+def test_a_host_that_changes_with_the_status_is_remembered() -> None:
+    class Moving(Script):
+        def status(self, handle: Handle) -> Status:
+            return Status(Stage.WORKING, "progress", handle=Handle(handle.id, handle.secret, "other.example.org"))
+
+    request = request_of(Moving("progress"))
+    request.status()
+    assert request.handle == Handle("10534", "k", "other.example.org")

@@ -19,10 +19,10 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
     UnexpectedAnswerError,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer import https_ranges, reconnect
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import MEBIBYTE, Moved
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer import https_ranges, resume
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import MEBIBYTE, TransferStats
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.https import HttpsFetch, Known
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.https_entity import Source
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.https_ranges import Source
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.part_file import open_part
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Held, Prefix
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.verify import DamagedError
@@ -107,7 +107,7 @@ class Fetch:
         retries: int = 2,
         connections: int = 1,
         **watch: t.Any,
-    ) -> Moved:
+    ) -> TransferStats:
         def passes(error: CallError) -> bool:
             return isinstance(error, AnswerLostError)
 
@@ -128,7 +128,7 @@ class Fetch:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconnect, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(resume, "FIRST_PAUSE", 0.0)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def proven(size: int, body: bytes = SQL, tag: str = TAG) -> Known:
 def test_the_whole(fetch: Fetch) -> None:
     moved = fetch.run(FakeServer(SQL))
     assert fetch.content == SQL
-    assert moved == Moved(len(SQL), hashlib.sha256(SQL).hexdigest(), TAG, len(SQL))
+    assert moved == TransferStats(len(SQL), hashlib.sha256(SQL).hexdigest(), TAG, len(SQL))
     assert all(kept == proven(kept.held.prefix.size) for kept in fetch.kept)
 
 

@@ -44,12 +44,12 @@ def prefix_of(content: bytes) -> Prefix:
 def test_a_file_gets_its_name_and_permissions_at_the_end(dest: Path) -> None:
     before = os.umask(0)
     try:
-        with open_part(str(dest)) as part:
+        with open_part(str(dest), 0o640) as part:
             assert stat.S_IMODE(part_of(dest).stat().st_mode) == 0o600
             part.write(b"one")
             part.write(b"two")
             assert part.prefix == prefix_of(b"onetwo")
-            part.sync(0o640)
+            part.finish()
             mark = part.mark
             part.promote()
     finally:
@@ -63,9 +63,9 @@ def test_a_file_gets_its_name_and_permissions_at_the_end(dest: Path) -> None:
 def test_a_proven_beginning_is_taken_up(dest: Path) -> None:
     part_of(dest).write_bytes(b"proven, and more that is not")
     with open_part(str(dest)) as part:
-        assert part.take_up(Held(prefix_of(b"proven")))
+        assert part.resume(Held(prefix_of(b"proven")))
         part.write(b"!")
-        part.sync(0o600)
+        part.finish()
         assert part.sha256 == hashlib.sha256(b"proven!").hexdigest()
     assert part_of(dest).read_bytes() == b"proven!"
 
@@ -74,10 +74,10 @@ def test_a_proven_beginning_is_taken_up(dest: Path) -> None:
 def test_any_other_beginning_is_not(dest: Path, content: bytes) -> None:
     part_of(dest).write_bytes(content)
     with open_part(str(dest)) as part:
-        assert not part.take_up(Held(prefix_of(b"proven")))
+        assert not part.resume(Held(prefix_of(b"proven")))
         part.restart()
         part.write(b"anew")
-        part.sync(0o600)
+        part.finish()
     assert part_of(dest).read_bytes() == b"anew"
 
 
@@ -131,7 +131,7 @@ def test_a_full_disk_keeps_what_is_there(dest: Path, monkeypatch: pytest.MonkeyP
         with pytest.raises(UpgradeError, match=r"first 5 bytes.*No space left.*run again"):
             part.write(b"67890")
         monkeypatch.undo()
-        part.sync(0o600)
+        part.finish()
         assert part.prefix == prefix_of(b"12345")
     assert part_of(dest).read_bytes() == b"12345"
 
@@ -153,7 +153,7 @@ def test_blocks_may_come_in_any_order(dest: Path) -> None:
         assert (part.total, part.missing(0, 20)) == (10, (6, 10))
         part.sync()
     with open_part(str(dest)) as part:
-        assert part.take_up(held)
+        assert part.resume(held)
         assert part.missing(0, 14) == (6, 10)
         part.write(b"tres", 6)
         assert part.prefix == prefix_of(b"onetwotresfour")
@@ -162,7 +162,7 @@ def test_blocks_may_come_in_any_order(dest: Path) -> None:
 def test_what_lies_behind_a_gap_is_proven_too(dest: Path) -> None:
     part_of(dest).write_bytes(b"proven....tampered")
     with open_part(str(dest)) as part:
-        assert part.take_up(Held(prefix_of(b"proven"), (Segment(10, 18, sha256(b"original")),)))
+        assert part.resume(Held(prefix_of(b"proven"), (Segment(10, 18, sha256(b"original")),)))
         assert part.missing(0, 18) == (6, 18)
 
 
@@ -172,7 +172,7 @@ def test_many_threads_write_one_file(dest: Path) -> None:
     random.Random(1).shuffle(places)
     with open_part(str(dest)) as part, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda place: part.write(content[place : place + 1000], place), places))
-        part.settle()
+        part.hash_rest()
         assert part.prefix == prefix_of(content)
 
 

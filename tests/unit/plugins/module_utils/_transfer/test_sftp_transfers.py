@@ -17,11 +17,15 @@ import pytest
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer import (
-    reconnect,
+    resume,
     sftp_connections,
     sftp_download,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import DumpChangedError, Moved, open_dump
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import (
+    DumpChangedError,
+    TransferStats,
+    open_dump,
+)
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.part_file import open_part
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Held, Prefix, Segment
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_download import SftpDownload
@@ -31,7 +35,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_pr
     SftpError,
     SftpSession,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_upload import EMPTY, SftpUpload
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_upload import NOTHING_SENT, SftpUpload
 from ansible_collections.siteops.upgrades.tests.unit.fake_sftp import FakeChannel
 
 if t.TYPE_CHECKING:
@@ -73,7 +77,7 @@ class FakeServer:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconnect, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(resume, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(sftp_connections, "WORTH_A_LOGIN", MEBIBYTE)
     monkeypatch.setattr(sftp_connections, "NEAR_SECONDS", 0.0)
 
@@ -95,7 +99,7 @@ def send(
     earlier: Held | None = None,
     retries: int = 3,
     connections: int = 1,
-) -> Moved:
+) -> TransferStats:
     with open_dump(str(path), "src") as dump:
         upload = SftpUpload(
             dump,
@@ -127,7 +131,7 @@ def test_what_is_there_is_emptied_first_and_that_is_kept(path: Path) -> None:
     moved = send(path, server, kept.append)
     assert server.files["f"] == CONTENT
     assert server.flags == [EMPTIES]
-    assert kept[:2] == [None, EMPTY]
+    assert kept[:2] == [None, NOTHING_SENT]
     assert all(is_true(held) for held in kept if held)
     assert (moved.size, moved.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
     assert (moved.moved, moved.resumed_from, moved.breaks) == (len(CONTENT), 0, 0)
@@ -188,7 +192,7 @@ def test_a_dump_that_changes_leaves_no_trust(path: Path) -> None:
 
     def change_when_it_begins(held: Held | None) -> None:
         kept.append(held)
-        if held == EMPTY:
+        if held == NOTHING_SENT:
             os.utime(path, (1, 1))
 
     with pytest.raises(DumpChangedError):
@@ -201,7 +205,7 @@ def test_a_full_server_says_so_and_the_rest_stays(path: Path) -> None:
     server, kept = FakeServer(status_of_write=4), nothing_held()
     with pytest.raises(SftpError, match="No space left"):
         send(path, server, kept.append)
-    assert kept[-1] == EMPTY
+    assert kept[-1] == NOTHING_SENT
     assert len(server.channels) == 1
 
 
@@ -284,7 +288,7 @@ class Download:
         retries: int = 3,
         connections: int = 1,
         likely: tuple[str, ...] = (),
-    ) -> Moved:
+    ) -> TransferStats:
         def keep(entity: str, size: int, held: Held) -> None:
             self.kept.append((entity, size, held))
 
@@ -303,7 +307,7 @@ class Download:
                 likely=likely,
             )
             moved = download.run(lambda _entity, _size: earlier)
-            part.sync(0o600)
+            part.finish()
             return moved
 
     @property

@@ -22,9 +22,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import (
     OdooClient,
     PlatformFailure,
-    may_have_acted,
-    passes_by_itself,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import may_have_acted, passes_by_itself
 from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, answer, document, redirect
 
 API = "https://upgrade.example.org/database/v1"
@@ -91,7 +90,7 @@ def failure_of(body: t.Any, status: int = 200, call: str = "process") -> CallErr
     calls: dict[str, t.Callable[[], t.Any]] = {
         "create": lambda: client.create({"target": "5.0"}),
         "process": client.process,
-        "status": client.status_once,
+        "status": client.status,
     }
     with pytest.raises(CallError) as caught:
         calls[call]()
@@ -375,5 +374,5 @@ def test_a_call_of_the_api_is_not_redirected() -> None:
         with pytest.raises(UnexpectedAnswerError):
             client_at(api.url).process()
         with pytest.raises(UnexpectedAnswerError):
-            client_at(api.url).status_once()
+            client_at(api.url).status()
     assert other.seen == []

@@ -10,12 +10,14 @@ from urllib.parse import quote
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.states import (
-    HIDDEN,
-    RequestFailed,
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.status import (
     public_document,
     state_of,
+    status_of,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.masking import HIDDEN
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import Stage
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request import RequestFailed
 
 KEY = "Aw7pItGVKFuZ_FOR3U8VFQ=="
 BASE = f"https://upgrade.odoo.com/database/eu1/10534/{KEY}"
@@ -89,18 +91,42 @@ def test_a_state_is_one_however_it_is_written(state: str) -> None:
     assert state_of({"state": state}) == "done"
 
 
+@pytest.mark.parametrize(
+    ("state", "stage"),
+    [
+        ("draft", Stage.OPEN),
+        ("pending", Stage.WORKING),
+        ("processing", Stage.WORKING),
+        ("testing", Stage.TESTING),
+        ("done", Stage.READY),
+        ("Delivered", Stage.READY),
+        ("invalid", Stage.FAILED),
+        ("failed", Stage.FAILED),
+        ("cancelled", Stage.FAILED),
+        ("error", Stage.FAILED),
+        ("brewing", Stage.UNKNOWN),
+        ("", Stage.UNKNOWN),
+    ],
+)
+def test_the_stage_of_a_state(state: str, stage: Stage) -> None:
+    assert status_of({"state": state}).stage is stage
+
+
+def test_a_status_shows_its_key_nowhere_but_in_its_detail() -> None:
+    status = status_of({**SAMPLE, "customer_message": f"see {BASE}"}, KEY)
+    assert KEY not in repr(status)
+    assert status.message == "see https://upgrade.odoo.com/database/eu1/10534/********"
+    assert status.detail["key"] == KEY
+
+
 def test_a_failed_request_speaks_with_the_platforms_words() -> None:
-    failed = RequestFailed({**SAMPLE, "state": "invalid", "customer_message": f"No\n filestore. Ask {BASE}"}, KEY)
+    status = status_of({**SAMPLE, "state": "INVALID", "customer_message": f"No\n filestore. Ask {BASE}"}, KEY)
+    failed = RequestFailed(status, "10534")
     assert "Request 10534 ended in the state 'invalid'. The platform says: No filestore. Ask" in str(failed)
     assert KEY not in str(failed) + str(failed.result)
     assert "renew: true" in str(failed)
-
-
-def test_a_failed_request_is_named_where_the_document_does_not() -> None:
-    failed = RequestFailed({"state": "INVALID"}, KEY, "10534")
-    assert "Request 10534 ended in the state 'invalid'" in str(failed)
     assert failed.result["request_id"] == "10534"
 
 
 def test_a_failed_request_without_a_reason_says_so() -> None:
-    assert "gives no reason" in str(RequestFailed({**SAMPLE, "state": "failed"}, KEY))
+    assert "gives no reason" in str(RequestFailed(status_of({**SAMPLE, "state": "failed"}, KEY), "10534"))

@@ -10,7 +10,8 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.create import creation_fields
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.wanted import wanted
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.options import request_options
 
 GOOD: dict[str, t.Any] = {
     "contract": "M123456-abcdef",
@@ -23,16 +24,18 @@ GOOD: dict[str, t.Any] = {
 
 
 def test_good_input_becomes_the_parameters_of_create() -> None:
-    contract, fields = creation_fields(GOOD)
-    assert contract == "M123456-abcdef"
-    assert fields == {"email": "erp@example.com", "target": "18.0", "aim": "test", "filename": "shop.dump"}
+    made = wanted(request_options(GOOD))
+    assert made.contract == "M123456-abcdef"
+    assert "M123456" not in repr(made)
+    assert made.fields == {"email": "erp@example.com", "target": "18.0", "aim": "test", "filename": "shop.dump"}
 
 
 def test_white_space_around_a_value_is_dropped() -> None:
-    contract, fields = creation_fields({**GOOD, "contract": "M1\n", "target": " 17 ", "timezone": "Europe/Brussels\n"})
-    assert contract == "M1"
-    assert fields["target"] == "17"
-    assert fields["timezone"] == "Europe/Brussels"
+    given = {**GOOD, "contract": "M1\n", "target": " 17 ", "timezone": "Europe/Brussels\n"}
+    made = wanted(request_options(given))
+    assert made.contract == "M1"
+    assert made.fields["target"] == "17"
+    assert made.fields["timezone"] == "Europe/Brussels"
 
 
 @pytest.mark.parametrize(
@@ -67,5 +70,5 @@ def test_white_space_around_a_value_is_dropped() -> None:
 )
 def test_bad_input_is_named(option: str, value: str | None) -> None:
     with pytest.raises(OptionError) as caught:
-        creation_fields({**GOOD, option: value})
+        wanted(request_options({**GOOD, option: value}))
     assert str(caught.value).startswith(f"Option '{option}'")

@@ -1,0 +1,57 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Ansible gives to one run of an Odoo module beside its options: warnings, secrets to mask, progress, programs.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from .._core.module import mask_secrets
+from .._core.options import without_secrets
+from .._core.progress import Progress
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+def _no_program(_command: t.Sequence[str]) -> tuple[int, str, str]:
+    raise AssertionError("this task runs no program")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a module. The functions are those of ``AnsibleModule``, which stays at the border.
+
+    :param mask_secrets: has these texts masked in every form, in all output of the module; empty ones are passed over.
+    :param run_program: runs a program and returns status, output and errors; no credential is in its environment.
+    :param find_program: the path of a program, or None.
+    """
+
+    check_mode: bool = False
+    warn: t.Callable[[str], None] = lambda _text: None
+    mask_secrets: t.Callable[..., None] = lambda *_secrets: None
+    progress: Progress = field(default_factory=lambda: Progress(None))
+    run_program: t.Callable[[t.Sequence[str]], tuple[int, str, str]] = _no_program
+    find_program: t.Callable[[str], str | None] = lambda _name: None
+
+
+def task_of(module: AnsibleModule) -> Task:
+    """The task that a module runs for."""
+
+    def run_program(command: t.Sequence[str]) -> tuple[int, str, str]:
+        return module.run_command(list(command), environ_update={"LC_ALL": "C", **without_secrets(module)})
+
+    return Task(
+        module.check_mode,
+        module.warn,
+        lambda *secrets: mask_secrets(module, *secrets),
+        Progress(module),
+        run_program,
+        module.get_bin_path,
+    )
