@@ -206,8 +206,10 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 
 from ..module_utils._core.errors import OptionError, UpgradeError
 from ..module_utils._core.http import REQUESTS_IMPORT_ERROR
-from ..module_utils._core.text import encodings_of, strip_control_chars
-from ..module_utils._plone.sites import ADDONS, STATE, UNREADABLE, Instance, Reading, Site
+from ..module_utils._core.masking import mask_secrets
+from ..module_utils._core.text import strip_control_chars
+from ..module_utils._plone.sites import Site
+from ..module_utils._plone.survey import ADDONS, STATE, UNREADABLE, Instance, Reading
 
 if hasattr(template, "trust_as_template"):
     # ansible-core 2.19 and newer: only what was said to be trusted is a template.
@@ -318,7 +320,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             kept = self._cache.get(cache_key)
             if kept and kept.get("of") == of:
                 return t.cast(list[Survey], kept["surveys"])
-        instances = [Instance(source.params) for source in sources]
+        instances = [Instance.from_params(source.params) for source in sources]
         with ThreadPoolExecutor(INSTANCES_AT_ONCE) as pool:
             surveys = list(pool.map(self._survey, sources, instances))
         errors = [f"{site['url']}: {site['error']}" for survey in surveys for site in survey if site["error"]]
@@ -340,9 +342,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             whole = Reading(Site(id="", path="", url=instance.url), error=str(error))
             sites = error.result.get("sites") or [whole.as_result()]
         for site in sites:
-            for secret in instance.secrets:
-                for spelling in encodings_of(secret):
-                    site["error"] = site["error"].replace(spelling, "***")
+            site["error"] = mask_secrets(site["error"])
         return t.cast(Survey, strip_control_chars(sites))
 
     def _fill(self, sources: list[Source], surveys: list[Survey]) -> None:

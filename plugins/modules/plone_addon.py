@@ -148,32 +148,47 @@ finished_at:
 """
 
 import typing as t
+from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
-from ..module_utils._core.options import require_positive
 from ..module_utils._core.progress import Progress
-from ..module_utils._plone.addon_change import ABSENT, LATEST, PRESENT, AddonRun, AddonsFailed, Outcome
-from ..module_utils._plone.connection import plone_arguments, plone_client, wait_arguments
+from ..module_utils._plone.addon_change import ABSENT, LATEST, PRESENT, AddonRun, AddonsFailed, AddonsOutcome
+from ..module_utils._plone.client import connect
+from ..module_utils._plone.connection import Connection, Waiting, plone_arguments, wait_arguments
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asks for; ``names`` is None for every add-on that is behind."""
+
+    connection: Connection
+    waiting: Waiting
+    names: tuple[str, ...] | None
+    state: str
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> Options:
+        """:raises OptionError: one of the options is bad; nothing was sent."""
+        names = None if params["name"] is None else tuple(dict.fromkeys(params["name"]))
+        return cls(Connection.from_params(params), Waiting.from_params(params), names, params["state"])
 
 
 def change(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
-    params = module.params
-    require_positive(params, "wait_timeout", "wait_interval")
-    waiting = {option: params[option] for option in ("wait_timeout", "wait_interval")}
-    addons = AddonRun(plone_client(module), state=params["state"], progress=Progress(module), **waiting)
-    names = None if params["name"] is None else list(dict.fromkeys(params["name"]))
+    options = Options.from_params(module.params)
+    client = connect(options.connection, module.warn)
+    addons = AddonRun(client, state=options.state, waiting=options.waiting, progress=Progress(module))
     try:
-        outcome = addons.foresee(names) if module.check_mode else addons.perform(names)
+        outcome = addons.plan(options.names) if module.check_mode else addons.perform(options.names)
     except AddonsFailed as failed:
         failed.result.update(finish(module, failed.outcome))
         raise
     return finish(module, outcome)
 
 
-def finish(module: AnsibleModule, outcome: Outcome) -> dict[str, t.Any]:
+def finish(module: AnsibleModule, outcome: AddonsOutcome) -> dict[str, t.Any]:
     """Warn, and shape the result."""
     for warning in outcome.warnings:
         module.warn(warning)

@@ -109,13 +109,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
 from ..module_utils._plone.addons import Addons
-from ..module_utils._plone.connection import plone_arguments, plone_client
+from ..module_utils._plone.client import connect
+from ..module_utils._plone.connection import Connection, plone_arguments
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module: the add-ons that were asked for."""
     names = module.params["name"] or ()
-    addons = Addons(plone_client(module)).read(must_hold=names)
+    client = connect(Connection.from_params(module.params), module.warn)
+    addons = Addons(client).read(required=names)
     return {"changed": False, "addons": [addons[name].as_result() for name in names or addons]}
 
 

@@ -178,18 +178,16 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.module import mask_secrets, run
+from ..module_utils._core.module import run
 from ..module_utils._core.options import from_environment
 from ..module_utils._plone.connection import plone_arguments
-from ..module_utils._plone.sites import ADDONS, STATE, Instance
+from ..module_utils._plone.survey import ADDONS, STATE, Instance
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module: the sites."""
-    instance = Instance(module.params)
-    mask_secrets(module, *instance.secrets)
-    for url in instance.urls_in_clear:
-        module.warn(f"The credentials travel unencrypted to {url}; use https.")
+    instance = Instance.from_params(module.params)
+    instance.warn_if_unencrypted(module.warn)
     what = {*module.params["gather"], *([STATE] if module.params["sites"] else [])}
     readings = instance.survey(what)
     for reading in readings:

@@ -92,14 +92,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
 from ..module_utils._core.options import require_positive
-from ..module_utils._plone.connection import plone_arguments, plone_client
+from ..module_utils._plone.client import connect
+from ..module_utils._plone.connection import Connection, plone_arguments
 from ..module_utils._plone.transactions import Transactions
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module: the newest transactions."""
     require_positive(module.params, "limit")
-    transactions = Transactions(plone_client(module)).read()[: module.params["limit"]]
+    client = connect(Connection.from_params(module.params), module.warn)
+    transactions = Transactions(client).read()[: module.params["limit"]]
     return {"changed": False, "transactions": [transaction.as_result() for transaction in transactions]}
 
 

@@ -190,50 +190,60 @@ finished_at:
 """
 
 import typing as t
+from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
-from ..module_utils._core.options import require_positive
 from ..module_utils._core.progress import Progress
-from ..module_utils._plone.client import PloneClient
-from ..module_utils._plone.connection import plone_arguments, plone_client, wait_arguments
+from ..module_utils._plone.client import connect
+from ..module_utils._plone.connection import Connection, Waiting, plone_arguments, wait_arguments
 from ..module_utils._plone.state import SiteState
-from ..module_utils._plone.upgrade import Outcome, UpgradeFailed, UpgradeRun, must_be_able_to_upgrade
+from ..module_utils._plone.upgrade import UpgradeRun, plan_upgrade
+from ..module_utils._plone.upgrade_outcome import UpgradeFailed, UpgradeOutcome
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asks for."""
+
+    connection: Connection
+    waiting: Waiting
+    dry_run: bool
+    full_report: bool
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> Options:
+        """:raises OptionError: one of the options is bad; nothing was sent."""
+        connection, waiting = Connection.from_params(params), Waiting.from_params(params)
+        return cls(connection, waiting, params["dry_run"], params["full_report"])
 
 
 def upgrade(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
-    require_positive(module.params, "wait_timeout", "wait_interval")
-    client = plone_client(module)
+    options = Options.from_params(module.params)
     try:
-        outcome = foresee(module, client) if module.check_mode else perform(module, client)
+        outcome = plan_or_perform(module, options)
     except UpgradeFailed as failed:
         for warning in failed.outcome.warnings:
             module.warn(warning)
-        failed.result.update(failed.outcome.as_result(full_report=module.params["full_report"]))
+        failed.result.update(failed.outcome.as_result(full_report=options.full_report))
         raise
     for warning in outcome.warnings:
         module.warn(warning)
-    result = {"msg": outcome.summary, **outcome.as_result(full_report=module.params["full_report"])}
-    if module._diff and not module.params["dry_run"]:
+    result = {"msg": outcome.summary, **outcome.as_result(full_report=options.full_report)}
+    if module._diff and not options.dry_run:
         result["diff"] = {"before": as_diff(outcome.before), "after": as_diff(outcome.latest)}
     return result
 
 
-def perform(module: AnsibleModule, client: PloneClient) -> Outcome:
-    """Upgrade or rehearse."""
-    params = module.params
-    waiting = {option: params[option] for option in ("wait_timeout", "wait_interval")}
-    return UpgradeRun(client, dry_run=params["dry_run"], progress=Progress(module), **waiting).perform()
-
-
-def foresee(module: AnsibleModule, client: PloneClient) -> Outcome:
-    """What a real run would do, from reading alone."""
-    before = client.site_state()
-    dry_run = module.params["dry_run"]
-    must_be_able_to_upgrade(before, dry_run=dry_run)
-    return Outcome(before, dry_run, after=before if dry_run else before.upgraded, foreseen=True)
+def plan_or_perform(module: AnsibleModule, options: Options) -> UpgradeOutcome:
+    """What would be done in check mode, what was done otherwise."""
+    client = connect(options.connection, module.warn)
+    if module.check_mode:
+        return plan_upgrade(client, dry_run=options.dry_run)
+    upgrade_run = UpgradeRun(client, dry_run=options.dry_run, waiting=options.waiting, progress=Progress(module))
+    return upgrade_run.perform()
 
 
 def as_diff(state: SiteState) -> dict[str, t.Any]:

@@ -123,15 +123,16 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
-from ..module_utils._plone.connection import plone_arguments, plone_client
-from ..module_utils._plone.upgrade import forget_if_done
+from ..module_utils._plone.client import connect
+from ..module_utils._plone.connection import Connection, plone_arguments
+from ..module_utils._plone.upgrade import clear_finished_upgrade
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module: state, versions and steps of the site."""
-    client = plone_client(module)
+    client = connect(Connection.from_params(module.params), module.warn)
     state = client.site_state()
-    forget_if_done(client.url, state)
+    clear_finished_upgrade(client.url, state)
     system = client.system()
     return {
         "changed": False,

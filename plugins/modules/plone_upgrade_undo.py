@@ -128,19 +128,17 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
-from ..module_utils._plone.connection import plone_arguments, plone_client
-from ..module_utils._plone.undo import undo
+from ..module_utils._plone.client import connect
+from ..module_utils._plone.connection import Connection, plone_arguments
+from ..module_utils._plone.undo import UndoOptions, plan, undo
 
 
 def undo_upgrade(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
     params = module.params
-    outcome = undo(
-        plone_client(module),
-        back_to=params["back_to"] or "",
-        include_later=params["include_later"],
-        foresee=module.check_mode,
-    )
+    options = UndoOptions(back_to=params["back_to"] or "", include_later=params["include_later"])
+    client = connect(Connection.from_params(params), module.warn)
+    outcome = plan(client, options) if module.check_mode else undo(client, options)
     result = outcome.as_result()
     if module._diff:
         result["diff"] = {

@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import replace
 
 from .._core.errors import CallError, OptionError, UpgradeError
+from .._core.masking import register_secrets
 from .connect import connect
 from .masking import masked
 from .notes import Notes
@@ -41,7 +42,7 @@ def create_once(task: Task, options: OdooOptions, request: RequestOptions, *, re
     """
     platform = connect(options, task)
     wanted = platform.wanted(request)
-    task.mask_secrets(wanted.contract)
+    register_secrets(wanted.contract)
     given = given_request(task, options, platform)
     path = options.request_file
     opened = (
@@ -120,7 +121,7 @@ class _Creation:
                 raise UpgradeError(f"{error} {self._platform.after_lost_creation}", **error.result) from error
             self._put_back(former)
             raise
-        self._task.mask_secrets(handle.secret)
+        register_secrets(handle.secret)
         self._file.record.handle = handle
         try:
             return self._result(status, f"Made request {handle.id}.", changed=True, save=True)

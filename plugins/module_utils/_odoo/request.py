@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._core.errors import CallError, OptionError, UpgradeError
+from .._core.masking import register_secrets
 from .._core.files import BusyError
 from .._core.http import READ_AGAIN_AFTER, pause_asked
 from .._core.text import one_line
@@ -191,7 +192,7 @@ def given_request(task: Task, options: OdooOptions, platform: Platform) -> Handl
     """
     given = platform.given(options.reference)
     if given:
-        task.mask_secrets(given.secret)
+        register_secrets(given.secret)
     return given
 
 
@@ -200,7 +201,7 @@ def use_file(task: Task, platform: Platform, file: RequestFile) -> None:
 
     :raises OptionError: names both.
     """
-    task.mask_secrets(*file.record.secrets)
+    register_secrets(*file.record.secrets)
     recorded = file.record.api_url
     if recorded and recorded != platform.api_url:
         raise OptionError(

@@ -12,7 +12,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._core.module import mask_secrets
 from .._core.options import without_secrets
 from .._core.progress import Progress
 
@@ -28,14 +27,12 @@ def _no_program(_command: t.Sequence[str]) -> tuple[int, str, str]:
 class Task:
     """One run of a module. The functions are those of ``AnsibleModule``, which stays at the border.
 
-    :param mask_secrets: has these texts masked in every form, in all output of the module; empty ones are passed over.
     :param run_program: runs a program and returns status, output and errors; no credential is in its environment.
     :param find_program: the path of a program, or None.
     """
 
     check_mode: bool = False
     warn: t.Callable[[str], None] = lambda _text: None
-    mask_secrets: t.Callable[..., None] = lambda *_secrets: None
     progress: Progress = field(default_factory=lambda: Progress(None))
     run_program: t.Callable[[t.Sequence[str]], tuple[int, str, str]] = _no_program
     find_program: t.Callable[[str], str | None] = lambda _name: None
@@ -50,7 +47,6 @@ def task_of(module: AnsibleModule) -> Task:
     return Task(
         module.check_mode,
         module.warn,
-        lambda *secrets: mask_secrets(module, *secrets),
         Progress(module),
         run_program,
         module.get_bin_path,

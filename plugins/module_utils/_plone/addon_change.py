@@ -12,13 +12,15 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._core.clock import Deadline
-from .._core.errors import AnswerLostError, CallError, UnexpectedAnswerError, UpgradeError
+from .._core.clock import GrowingPauses
+from .._core.errors import CallError, UnexpectedAnswerError, UpgradeError
 from .._core.http import call_name
 from .._core.progress import Progress
-from .addons import ADDONS, INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Addons
-from .client import READ_BACK_SECONDS, PloneClient
-from .journal import CORE_UPGRADE, Posted, SiteJournal, open_journal, settle
+from .._core.proof import Decision, read_until, send_and_prove
+from .addons import ADDONS_SERVICE, INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Addons
+from .client import VISIBLE_WITHIN_SECONDS, PloneClient
+from .connection import Waiting
+from .journal import UPGRADE_WORDS, Posted, SiteJournal, clear_if_finished, open_journal
 from .state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE
 
 PRESENT, LATEST, ABSENT = "present", "latest", "absent"
@@ -47,18 +49,18 @@ class Change:
         return addon.installed == (self.action == INSTALL)
 
     def as_result(self, after: Addon | None) -> dict[str, str]:
-        """The change as a module returns it; ``after`` is what was read back, None for one that is only foreseen."""
-        foreseen = self.addon.available_version if self.action == UPGRADE else ""
+        """The change as a module returns it; ``after`` is what was read back, None for one that is only planned."""
+        planned = self.addon.available_version if self.action == UPGRADE else ""
         return {
             "id": self.addon.id,
             "action": self.action,
             "from": self.addon.installed_version,
-            "to": foreseen if after is None else after.installed_version,
+            "to": planned if after is None else after.installed_version,
         }
 
 
 @dataclass
-class Outcome:
+class AddonsOutcome:
     """What was done, filled in as it becomes known."""
 
     addons: dict[str, Addon]
@@ -80,17 +82,17 @@ class Outcome:
 class AddonsFailed(UpgradeError):
     """An add-on did not get to its state; those before it stay as they are. Carries what was done."""
 
-    def __init__(self, message: str, outcome: Outcome, cause: UpgradeError | None = None) -> None:
+    def __init__(self, message: str, outcome: AddonsOutcome, cause: UpgradeError | None = None) -> None:
         super().__init__(message, **(cause.result if cause else {}))
         self.outcome = outcome
 
 
-def forget_if_done(url: str, addons: t.Mapping[str, Addon]) -> None:
-    """Forget the change that a killed run posted, where the add-on reads as it should after it."""
-    settle(url, lambda entry: is_over(entry, addons))
+def clear_finished_change(url: str, addons: t.Mapping[str, Addon]) -> None:
+    """Remove the journal's entry of a change that a killed run posted, where the add-on reads as it should after it."""
+    clear_if_finished(url, lambda entry: is_finished(entry, addons))
 
 
-def is_over(entry: Posted, addons: t.Mapping[str, Addon]) -> bool:
+def is_finished(entry: Posted, addons: t.Mapping[str, Addon]) -> bool:
     """Whether what was posted is the change of an add-on that reads as it should after it."""
     return any(
         f"{entry.what} ".startswith(f"the {action} of {addon.id} ") and Change(addon, action).is_done(addon)
@@ -102,30 +104,27 @@ def is_over(entry: Posted, addons: t.Mapping[str, Addon]) -> bool:
 class AddonRun:
     """The add-ons of one site, brought to one state in the order given.
 
-    :param wait_timeout: seconds for everything.
-    :param wait_interval: the longest pause between two reads after a lost answer, in seconds.
+    :param waiting: its timeout is for everything.
     """
 
-    def __init__(
-        self, client: PloneClient, *, state: str, wait_timeout: float, wait_interval: float, progress: Progress
-    ) -> None:
+    def __init__(self, client: PloneClient, *, state: str, waiting: Waiting, progress: Progress) -> None:
         self._client = client
         self._progress = progress
         self._addons = Addons(client)
         self._state = state
-        self._deadline = Deadline(wait_timeout)
-        self._interval = wait_interval
+        self._deadline = waiting.start()
+        self._interval = waiting.interval
 
-    def foresee(self, names: t.Sequence[str] | None) -> Outcome:
+    def plan(self, names: t.Sequence[str] | None) -> AddonsOutcome:
         """What :meth:`perform` would do once the core is up to date, from reading alone."""
         outcome = self._begin(names)
         changes = [self._needed(outcome, name) for name in outcome.names]
         outcome.changes = [change.as_result(None) for change in changes if change]
         if not outcome.changes:
-            forget_if_done(self._client.url, outcome.addons)
+            clear_finished_change(self._client.url, outcome.addons)
         return outcome
 
-    def perform(self, names: t.Sequence[str] | None) -> Outcome:
+    def perform(self, names: t.Sequence[str] | None) -> AddonsOutcome:
         """Change what needs it, at most one POST for each add-on; nothing is posted where nothing is to do.
 
         :param names: the add-ons in order; None stands for all that are behind.
@@ -134,7 +133,7 @@ class AddonRun:
         """
         outcome = self._begin(names)
         if not any(self._needed(outcome, name) for name in outcome.names):
-            forget_if_done(self._client.url, outcome.addons)
+            clear_finished_change(self._client.url, outcome.addons)
             return outcome
         if self._state != ABSENT and outcome.core_state != UP_TO_DATE:
             raise AddonsFailed(
@@ -142,7 +141,7 @@ class AddonRun:
                 "that the code brings.",
                 outcome,
             )
-        self._tell("held up by another run")
+        self._report_progress("waiting for another run")
         with open_journal(self._client.url, self._deadline.remaining) as journal:
             self._refuse_during_upgrade(journal, outcome)
             for name in outcome.names:
@@ -156,42 +155,43 @@ class AddonRun:
                     self._apply(change, journal, outcome)
         return outcome
 
-    def _refuse_during_upgrade(self, journal: SiteJournal, outcome: Outcome) -> None:
-        """:raises AddonsFailed: an upgrade of the core may be under way; to note another change would forget it."""
+    def _refuse_during_upgrade(self, journal: SiteJournal, outcome: AddonsOutcome) -> None:
+        """:raises AddonsFailed: an upgrade of the core may be under way, and its entry in the journal must stay."""
         earlier = journal.entry
-        if earlier and earlier.what.startswith(CORE_UPGRADE) and self._client.site_state().name != UP_TO_DATE:
+        if earlier and earlier.what.startswith(UPGRADE_WORDS) and self._client.site_state().name != UP_TO_DATE:
             raise AddonsFailed(
-                f"An earlier run posted {earlier.what} and did not see its end. {journal.advice(earlier)}", outcome
+                f"An earlier run posted {earlier.what}, and its end is unknown. {journal.advice(earlier)}", outcome
             )
 
-    def _begin(self, names: t.Sequence[str] | None) -> Outcome:
+    def _begin(self, names: t.Sequence[str] | None) -> AddonsOutcome:
         """The add-ons as they are, and the state of the core where it matters."""
-        addons = self._addons.read(must_hold=names or ())
+        addons = self._addons.read(required=names or ())
         if names is None:
             names = [name for name, addon in addons.items() if addon.state == PENDING]
-        outcome = Outcome(addons, names)
+        outcome = AddonsOutcome(addons, names)
         if self._state != ABSENT and any(self._needed(outcome, name) for name in outcome.names):
             outcome.core_state = self._client.site_state().name
         return outcome
 
-    def _read_again(self, outcome: Outcome, deadline: Deadline | None = None) -> None:
+    def _read_again(self, outcome: AddonsOutcome, *, patient: bool = True) -> dict[str, Addon]:
         """Read the add-ons anew into the outcome.
 
-        :param deadline: that of a caller who reads again.
+        :param patient: false for one read of many, which takes no more time than the run has.
         :raises CallError: they cannot be read, or one is not listed any more; the outcome stays as it is.
         """
-        client = self._client.look(deadline.time_to_look) if deadline is self._deadline else self._client
+        client = self._client if patient else self._client.look(self._deadline.time_to_look)
         addons = Addons(client).read()
         gone = [name for name in outcome.names if name not in addons]
         if gone:
             raise UnexpectedAnswerError(
-                call_name("GET", f"{self._client.url}{ADDONS}"),
+                call_name("GET", f"{self._client.url}{ADDONS_SERVICE}"),
                 f"lists no {', '.join(gone)} any more",
-                hint="Another site may have answered, or other code. Look at what stands in front of Plone.",
+                hint="Another site may have answered, or other code. Check what stands in front of Plone.",
             )
         outcome.addons = addons
+        return addons
 
-    def _needed(self, outcome: Outcome, name: str) -> Change | None:
+    def _needed(self, outcome: AddonsOutcome, name: str) -> Change | None:
         """The change that an add-on needs, if any.
 
         :raises AddonsFailed: no call would bring it to the wanted state.
@@ -217,20 +217,32 @@ class AddonRun:
             outcome,
         )
 
-    def _apply(self, change: Change, journal: SiteJournal, outcome: Outcome) -> None:
+    def _apply(self, change: Change, journal: SiteJournal, outcome: AddonsOutcome) -> None:
         if change.action == UNINSTALL and not change.addon.can_be_uninstalled:
             raise AddonsFailed(f"{change.addon.id} has no uninstall profile, so the site cannot uninstall it.", outcome)
         earlier = journal.posted(change.what)
         if earlier:
-            outcome.warnings.append(f"An earlier run posted {change.what}; waited for it instead of posting again.")
-            self._tell(f"{DOING[change.action]} {change.addon.id} in an earlier run")
-            self._wait_until_done(change, journal, earlier, outcome, "An earlier run did not see its end.")
+            self._wait_for_earlier_run(change, journal, earlier, outcome)
         else:
             self._post(change, journal, outcome)
-        journal.clear()
         outcome.changes.append(change.as_result(outcome.addons[change.addon.id]))
 
-    def _post(self, change: Change, journal: SiteJournal, outcome: Outcome) -> None:
+    def _wait_for_earlier_run(
+        self, change: Change, journal: SiteJournal, earlier: Posted, outcome: AddonsOutcome
+    ) -> None:
+        """:raises AddonsFailed: the change that another run posted does not come in time."""
+        outcome.warnings.append(f"An earlier run posted {change.what}; waited for it instead of posting again.")
+        self._report_progress(f"{DOING[change.action]} {change.addon.id} in an earlier run")
+        reading = read_until(
+            lambda: self._read_again(outcome, patient=False),
+            lambda addons: change.is_done(addons[change.addon.id]),
+            GrowingPauses(self._deadline, self._interval),
+        )
+        if not reading.found:
+            raise AddonsFailed(self._not_done(change, "Its end is unknown.", reading.error, journal, earlier), outcome)
+        journal.clear()
+
+    def _post(self, change: Change, journal: SiteJournal, outcome: AddonsOutcome) -> None:
         """Post a change once and prove it.
 
         :raises AddonsFailed: the server says that it failed, or it cannot be proven.
@@ -243,28 +255,49 @@ class AddonRun:
             )
         entry = Posted.now(change.what, self._deadline.seconds)
         journal.write(entry)
-        self._tell(f"{DOING[change.action]} {change.addon.id}")
-        try:
+        self._report_progress(f"{DOING[change.action]} {change.addon.id}")
+        patient = True
+
+        def send() -> None:
             self._addons.change(change.addon.id, change.action, timeout=self._deadline.remaining)
-        except AnswerLostError as lost:
-            self._wait_until_done(change, journal, entry, outcome, str(lost))
-            return
+            journal.clear()
+
+        def lose_answer(_error: CallError) -> None:
+            nonlocal patient
+            patient = False
+
+        try:
+            proof = send_and_prove(
+                send,
+                lambda: self._read_again(outcome, patient=patient),
+                lambda addons, _answer: Decision.proven_if(change.is_done(addons[change.addon.id])),
+                longest_pause=self._interval,
+                read_back_seconds=VISIBLE_WITHIN_SECONDS,
+                deadline=self._deadline,
+                on_lost=lose_answer,
+            )
         except CallError as error:
             journal.clear()
-            stands = self._what_stands(change, outcome)
-            raise AddonsFailed(f"{change.addon.id}: {error} {stands}", outcome, error) from error
-        journal.clear()
-        done, trouble = self._read_until_done(change, outcome, Deadline(READ_BACK_SECONDS))
-        if not done:
+            left = self._describe_what_is_left(change, outcome)
+            raise AddonsFailed(f"{change.addon.id}: {error} {left}", outcome, error) from error
+        if proof.lost and not proof.proven:
+            raise AddonsFailed(self._not_done(change, str(proof.lost), proof.error, journal, entry), outcome)
+        if not proof.proven:
             addon = outcome.addons[change.addon.id]
             raise AddonsFailed(
                 f"The server answered that {change.what} went well, but {addon.id} reads {addon.state} at "
-                f"{addon.installed_version or 'no version'}.{trouble} The server's log may tell why.",
+                f"{addon.installed_version or 'no version'}.{_last_error(proof.error)} Check the server's log.",
                 outcome,
             )
+        journal.clear()
 
-    def _what_stands(self, change: Change, outcome: Outcome) -> str:
-        """What a change that failed left of the add-on, as a sentence; what was committed goes into the outcome."""
+    def _not_done(self, change: Change, why: str, error: CallError | None, journal: SiteJournal, entry: Posted) -> str:
+        """The message for a change that may still be under way."""
+        failed = f"{why} After {self._deadline.seconds:g} seconds {change.what} is not done.{_last_error(error)}"
+        return f"{failed} {journal.advice(entry)}"
+
+    def _describe_what_is_left(self, change: Change, outcome: AddonsOutcome) -> str:
+        """What a failed change left of the add-on, as a sentence; what was committed goes into the outcome."""
         try:
             self._read_again(outcome)
         except CallError as error:
@@ -276,28 +309,9 @@ class AddonRun:
         outcome.changes.append(change.as_result(addon))
         return f"It is no longer as it was: now it is {reads}."
 
-    def _wait_until_done(
-        self, change: Change, journal: SiteJournal, entry: Posted, outcome: Outcome, lost: str
-    ) -> None:
-        done, trouble = self._read_until_done(change, outcome, self._deadline)
-        if not done:
-            failed = f"{lost} After {self._deadline.seconds:g} seconds {change.what} is not done.{trouble}"
-            raise AddonsFailed(f"{failed} {journal.advice(entry)}", outcome)
-
-    def _tell(self, what: str) -> None:
+    def _report_progress(self, what: str) -> None:
         self._progress.state(what, at_most=self._deadline.remaining)
 
-    def _read_until_done(self, change: Change, outcome: Outcome, deadline: Deadline) -> tuple[bool, str]:
-        """Read until the change is seen or the deadline has passed: whether it was, and what hindered the last read."""
-        pauses = deadline.pauses(self._interval)
-        while True:
-            trouble = ""
-            try:
-                self._read_again(outcome, deadline)
-            except CallError as error:
-                trouble = f" The last read failed: {error}"
-            else:
-                if change.is_done(outcome.addons[change.addon.id]):
-                    return True, ""
-            if next(pauses, None) is None:
-                return False, trouble
+
+def _last_error(error: CallError | None) -> str:
+    return f" The last read failed: {error}" if error else ""

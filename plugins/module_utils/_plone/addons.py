@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from .._core.errors import OptionError
-from .api import PloneApi
+from .client import PloneClient
 from .state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE, version_key
 
-ADDONS = "/@addons"
+ADDONS_SERVICE = "/@addons"
 NOT_INSTALLED = "not_installed"
 
 INSTALL = "install"
@@ -27,7 +27,7 @@ UNINSTALL = "uninstall"
 
 @dataclass(frozen=True)
 class Addon:
-    """One add-on; versions are those of its profile, empty where the server tells none.
+    """One add-on; versions are those of its profile, empty where the server names none.
 
     ``upgrade_available`` says that steps are registered, which also holds for steps that are offered for ever (a step
     from any version; measured); ``upgrade_required`` that the two versions differ.
@@ -72,17 +72,17 @@ class Addon:
 class Addons:
     """The add-ons of one site by id, in the order in which the server lists them."""
 
-    def __init__(self, api: PloneApi) -> None:
-        self._api = api
+    def __init__(self, client: PloneClient) -> None:
+        self._client = client
 
-    def read(self, must_hold: t.Sequence[str] = ()) -> dict[str, Addon]:
+    def read(self, required: t.Sequence[str] = ()) -> dict[str, Addon]:
         """All add-ons that are not hidden.
 
-        :raises OptionError: one of those that it must hold is not among them.
-        :raises CallError: see :meth:`PloneApi.read`.
+        :raises OptionError: a required one is not among them.
+        :raises CallError: see :meth:`PloneClient.read`.
         """
-        addons = self._api.read(ADDONS, _addons)
-        unknown = [name for name in must_hold if name not in addons]
+        addons = self._client.read(ADDONS_SERVICE, _addons)
+        unknown = [name for name in required if name not in addons]
         if unknown:
             raise OptionError("name", f"the site knows no add-on {', '.join(unknown)}. It knows {', '.join(addons)}.")
         return addons
@@ -90,11 +90,11 @@ class Addons:
     def change(self, addon_id: str, action: str, *, timeout: float) -> None:
         """Install, upgrade or uninstall an add-on, once.
 
-        The server answers 204 whether it did anything or not, even for an unknown id (measured): only reading tells.
+        The server answers 204 whether it did anything or not, even for an unknown id (measured).
 
-        :raises CallError: see :meth:`PloneApi.send`.
+        :raises CallError: see :meth:`PloneClient.send`.
         """
-        self._api.send("POST", f"{ADDONS}/{quote(addon_id, safe='')}/{action}", {}, timeout=timeout)
+        self._client.send("POST", f"{ADDONS_SERVICE}/{quote(addon_id, safe='')}/{action}", {}, timeout=timeout)
 
 
 def _addons(document: dict[str, t.Any]) -> dict[str, Addon]:

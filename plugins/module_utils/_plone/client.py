@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The services of plone.restapi that tell and change the version of a site.
+"""One Plone site: reads and changes through plone.restapi, and the services that report and change its version.
 
 Private to the collection: may change without notice.
 """
@@ -11,61 +11,175 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from urllib.parse import quote
 
-from .._core.errors import AnswerLostError, UnexpectedAnswerError
-from .api import SYSTEM, PloneApi, error_type, read_document
+from .._core.errors import AnswerLostError, CallError, UnexpectedAnswerError
+from .._core.http import Answer, HttpClient
+from .._core.text import one_line
+from .answers import answers_for_plone, describe_stranger, error_type, json_object, read_document, server_error
+from .connection import UPGRADE_SERVICE, Connection, Credentials, warn_if_unencrypted
 from .state import SiteState, Versions, steps_in_run_order
 
-UPGRADE = "/@upgrade"
+SYSTEM_SERVICE = "/@system"
 
-READ_BACK_SECONDS = 15
+SERVICE_SINCE = {"@upgrade": "8.32.0", "@transactions": "8.29.0"}
+"""The release of plone.restapi that brought a service (its change log)."""
+
+VISIBLE_WITHIN_SECONDS = 15
 """How long a change that the server has accepted may take to be seen: several Zope clients on one database see a commit
 one after the other."""
+
+S = t.TypeVar("S", bound="PloneClient")
+T = t.TypeVar("T")
 
 
 @dataclass(frozen=True)
 class UpgradeAnswer:
-    """A well-formed answer of POST @upgrade; ``versions`` are those after it, or after a dry run before its abort."""
+    """A well-formed answer of POST @upgrade; ``versions`` are those after it, or after a dry run before its abort.
 
-    report: str
+    ``migration_log`` is what the server calls the report.
+    """
+
+    migration_log: str
     versions: Versions
 
 
-class PloneClient(PloneApi):
-    """The version of one site."""
+class PloneClient:
+    """One site, reached with one set of credentials."""
+
+    def __init__(self, http: HttpClient, credentials: Credentials) -> None:
+        self._http = http
+        self._credentials = credentials
+
+    @property
+    def url(self) -> str:
+        """The URL of the site."""
+        return self._http.base_url
+
+    def at(self: S, url: str) -> S:
+        """Another site of the same server, with the same connections and credentials."""
+        return type(self)(self._http.at(url), self._credentials)
+
+    def look(self: S, seconds: float) -> S:
+        """The same site for one look of many: see :meth:`HttpClient.look`."""
+        return type(self)(self._http.look(seconds), self._credentials)
+
+    # What all services have in common
+
+    def get(self, path: str) -> Answer:
+        """The answer of a service, whatever its status.
+
+        :raises CallError: the network failed.
+        """
+        return self._http.get(path)
+
+    def read(self, path: str, reader: t.Callable[[t.Any], T]) -> T:
+        """The document of a service in our form.
+
+        :raises CallError: the site, the service or the permission is missing, the document is of another shape, or the
+            network failed.
+        """
+        return read_document(self.expect_success(self._http.get(path)), reader)
+
+    def send(self, method: str, path: str, payload: t.Any, *, timeout: float | None = None) -> Answer:
+        """Have a service change something, once. The payload travels as JSON.
+
+        :param timeout: seconds until the answer is given up; that of a quick call if None.
+        :raises NotSentError: nothing reached the server.
+        :raises AnswerLostError: no answer of Plone's own came back; it may be at work.
+        :raises CallError: the server says that it failed. Nothing is committed then.
+        """
+        answer = self._http.send(method, path, timeout=timeout, json=payload)
+        if answers_for_plone(answer):
+            raise AnswerLostError(answer.call, describe_stranger(answer), status=answer.status)
+        return self.expect_success(answer)
+
+    def expect_success(self, answer: Answer) -> Answer:
+        """The same answer if its status is a success.
+
+        :raises CallError: it is not. Further GETs find out the cause for the message.
+        """
+        if answer.status < 300:
+            return answer
+        if answer.status == 401 and error_type(answer):
+            raise CallError(answer.call, "was refused (401 Unauthorized)", status=401, hint=self._why_unauthorized())
+        if answer.status == 404:
+            raise CallError(answer.call, "found nothing (404)", status=404, hint=self._why_not_found(answer))
+        raise server_error(answer)
+
+    # The version of the site
 
     def site_state(self) -> SiteState:
         """Versions and pending steps.
 
         GET @upgrade breaks with 503 KeyError where an upgrade step outside a group is registered for the core profile
-        (measured, every version of plone.restapi); then @system tells the versions and the steps stay unknown.
+        (measured, every version of plone.restapi); then @system has the versions and the steps stay unknown.
 
-        :raises CallError: see :meth:`PloneApi.read`.
+        :raises CallError: see :meth:`read`.
         """
-        answer = self.get(UPGRADE)
+        answer = self.get(UPGRADE_SERVICE)
         if answer.status == 503 and error_type(answer) == "KeyError":
-            return self.read(SYSTEM, _state_from_system)
+            return self.read(SYSTEM_SERVICE, _state_from_system)
         return read_document(self.expect_success(answer), _state_from_upgrade)
 
     def system(self) -> dict[str, t.Any]:
         """The document of GET @system: versions of Plone, plone.restapi, Zope and Python among others.
 
-        :raises CallError: see :meth:`PloneApi.read`.
+        :raises CallError: see :meth:`read`.
         """
-        return self.read(SYSTEM, _system)
+        return self.read(SYSTEM_SERVICE, _system)
 
     def post_upgrade(self, *, dry_run: bool, timeout: float) -> UpgradeAnswer:
         """Run all pending steps, once.
 
         ``dry_run`` is always sent, as a JSON boolean: left out, null or form-encoded means the real upgrade (measured).
 
-        :raises CallError: see :meth:`PloneApi.send`.
+        :raises CallError: see :meth:`send`.
         """
-        answer = self.send("POST", UPGRADE, {"dry_run": dry_run}, timeout=timeout)
+        answer = self.send("POST", UPGRADE_SERVICE, {"dry_run": dry_run}, timeout=timeout)
         try:
             return read_document(answer, _upgrade_answer)
         except UnexpectedAnswerError as error:
             raise AnswerLostError(answer.call, error.what, status=answer.status) from error
+
+    # Why a call failed
+
+    def _why_unauthorized(self) -> str:
+        """Whether the password is wrong or the role is missing: Plone answers 401 to both."""
+        user = self._credentials.user
+        own_data = self._probe(f"/@users/{quote(user, safe='')}") if user else None
+        if own_data is not None and own_data.status == 200:
+            return f"The user '{user}' is known, but lacks the Manager role here; Site Administrator is not enough."
+        return self._credentials.why_refused
+
+    def _why_not_found(self, answer: Answer) -> str:
+        system = self._probe(SYSTEM_SERVICE)
+        if system is not None and system.status in (200, 401):
+            if not answer.is_json:
+                return "This is a Plone site, but what stands in front of it does not let this path through."
+            release = one_line(f"plone.restapi {json_object(system).get('plone_restapi_version', '')}")
+            service = next((name for name in SERVICE_SINCE if f"/{name}" in answer.call), "such service")
+            since = f", which came with {SERVICE_SINCE[service]}" if service in SERVICE_SINCE else ""
+            return f"This is a Plone site, but its {release} has no {service}{since}."
+        if json_object(answer):
+            return "There is a Zope server, but no Plone site at this path; check the URL's path."
+        return (
+            f"The answer was {answer.describe_body()}: no plone.restapi is there. Check the URL; "
+            "where a Volto front end answers, the site's URL for programs ends in /++api++."
+        )
+
+    def _probe(self, path: str) -> Answer | None:
+        """An answer that only makes the message of a failure more precise; None if it cannot be read."""
+        try:
+            return self._http.get(path)
+        except CallError:
+            return None
+
+
+def connect(connection: Connection, warn: t.Callable[[str], None]) -> PloneClient:
+    """The client for the site of a connection, with a warning where credentials can be read on the way."""
+    warn_if_unencrypted(connection.url, warn)
+    return PloneClient(connection.open(), connection.credentials)
 
 
 def _versions(instance: t.Any, fs: t.Any) -> Versions:
@@ -93,7 +207,7 @@ def _state_from_system(document: dict[str, t.Any]) -> SiteState:
 
 def _upgrade_answer(document: dict[str, t.Any]) -> UpgradeAnswer:
     versions = document["versions"]
-    report = document["report"]
-    if not isinstance(report, str):
+    migration_log = document["report"]
+    if not isinstance(migration_log, str):
         raise TypeError("a report is text")
-    return UpgradeAnswer(report, _versions(versions["instance"], versions["fs"]))
+    return UpgradeAnswer(migration_log, _versions(versions["instance"], versions["fs"]))

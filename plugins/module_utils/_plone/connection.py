@@ -2,17 +2,24 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every Plone module does before its work: options, their checks, and the client made of them.
+"""How a Plone site is reached: the shared options, checked and parsed once into credentials and a connection.
 
 Private to the collection: may change without notice.
 """
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+import time
 import typing as t
+from dataclasses import dataclass, field
 
+from .._core.clock import Deadline
+from .._core.errors import OptionError
 from .._core.http import HttpClient
-from .._core.module import mask_secrets
+from .._core.masking import register_secrets
 from .._core.options import (
     base_url,
     connection_arguments,
@@ -23,21 +30,28 @@ from .._core.options import (
     verification,
 )
 from .._core.progress import progress_arguments
-from .client import UPGRADE, PloneClient
-from .credentials import Credentials
 
-if t.TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
+UPGRADE_SERVICE = "/@upgrade"
+
+SURROGATES = re.compile("[\ud800-\udfff]")
+"""What Python makes of bytes of the environment that are not UTF-8."""
 
 
 def plone_arguments() -> dict[str, dict[str, t.Any]]:
     """The argument spec that all Plone modules share; documented in the fragment ``plone``."""
     return {
         "url": from_environment("PLONE_URL", type="str", required=True),
+        **credential_arguments(),
+        **connection_arguments("PLONE"),
+    }
+
+
+def credential_arguments() -> dict[str, dict[str, t.Any]]:
+    """The options that say who asks."""
+    return {
         "username": from_environment("PLONE_USERNAME", type="str"),
         "password": from_environment("PLONE_PASSWORD", type="str", no_log=True),
         "token": from_environment("PLONE_TOKEN", type="str", no_log=True),
-        **connection_arguments("PLONE"),
     }
 
 
@@ -50,18 +64,153 @@ def wait_arguments() -> dict[str, dict[str, t.Any]]:
     }
 
 
-def plone_client(module: AnsibleModule) -> PloneClient:
-    """The client for the site that the options name.
+@dataclass(frozen=True)
+class Credentials:
+    """Who asks a Plone site: either ``username`` and ``password`` or ``token``, a JSON Web Token, is filled.
 
-    :raises OptionError: one of the options is bad; nothing was sent.
+    Its secrets are registered when it is made, so that they are masked wherever they turn up.
     """
-    params = module.params
-    credentials = Credentials.from_params(params)
-    mask_secrets(module, *credentials.secrets)
-    require_positive(params, "timeout")
-    require_not_negative(params, "progress_interval")
-    url = base_url(params, "url").removesuffix(UPGRADE).rstrip("/")
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        register_secrets(self.password, self.token)
+        if self.username and self.password:
+            register_secrets(f"{self.username}:{self.password}")
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> Credentials:
+        """The credentials among a module's options.
+
+        :raises OptionError: both kinds, neither, half of one, or characters that HTTP cannot carry.
+        """
+        username, password, token = (params[name] or "" for name in ("username", "password", "token"))
+        if token and (username or password):
+            raise OptionError(
+                "token", "give a token, or username and password, not both (look at PLONE_TOKEN as well)."
+            )
+        if not token and not (username or password):
+            raise OptionError("username", "give username and password, or a token; there are no credentials at all.")
+        if not token and not password:
+            raise OptionError("password", "is required together with 'username'.")
+        if not token and not username:
+            raise OptionError("username", "is required together with 'password'.")
+        if ":" in username:
+            raise OptionError("username", "must not contain a colon: HTTP Basic authentication cannot carry it.")
+        for option, value in (("username", username), ("password", password)):
+            if SURROGATES.search(value):
+                raise OptionError(option, "contains bytes that are not UTF-8; check where it is read from.")
+        if not token.isprintable() or not token.isascii() or " " in token:
+            raise OptionError("token", "contains a space, a line end or another character that no token has.")
+        return cls(username, password, token)
+
+    def __call__(self, request: t.Any) -> t.Any:
+        """Put the credentials on a request of requests before it is sent.
+
+        Plone answers 401 without WWW-Authenticate, so nothing would ask for them later (measured).
+        """
+        if self.token:
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        else:
+            pair = f"{self.username}:{self.password}".encode()
+            request.headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        return request
+
+    @property
+    def user(self) -> str:
+        """The user's name; empty where a token does not name it."""
+        return self.username or str(self._claims.get("sub", ""))
+
+    @property
+    def why_refused(self) -> str:
+        """The likely cause of a 401, and the next thing to do."""
+        if not self.token:
+            return "The user name or the password is wrong, or the user lacks the Manager role."
+        expires = self._claims.get("exp")
+        if isinstance(expires, (int, float)) and expires < time.time():
+            when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(max(expires, 0)))
+            return f"The token expired at {when}; get a new one from @login or @login-renew."
+        return "The token is not valid for this site, or its user lacks the Manager role."
+
+    @property
+    def _claims(self) -> dict[str, t.Any]:
+        """What a JSON Web Token says of itself (RFC 7519), unverified: only used for words in a message."""
+        part = self.token.partition(".")[2].partition(".")[0]
+        try:
+            claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        except ValueError:
+            return {}
+        return claims if isinstance(claims, dict) else {}
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One server and one set of credentials: ``url`` has no trailing slash, ``timeout`` is in seconds.
+
+    ``verify`` is true (the system's certificate authorities), false, or the path of a bundle.
+    """
+
+    url: str
+    credentials: Credentials
+    verify: bool | str
+    timeout: float
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> Connection:
+        """The connection to the site that the shared options name.
+
+        :raises OptionError: one of the options is bad; nothing was sent.
+        """
+        return cls.to(site_url(params, "url"), params)
+
+    @classmethod
+    def to(cls, url: str, params: t.Mapping[str, t.Any]) -> Connection:
+        """The connection to a URL that was checked, with the other shared options.
+
+        :raises OptionError: one of the options is bad; nothing was sent.
+        """
+        credentials = Credentials.from_params(params)
+        require_positive(params, "timeout")
+        return cls(url, credentials, verification(params), params["timeout"])
+
+    def open(self) -> HttpClient:
+        """An HTTP client for this server."""
+        return HttpClient(self.url, verify=self.verify, timeout=self.timeout, auth=self.credentials)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How long a module waits, in seconds: ``timeout`` for everything, ``interval`` between two reads at most."""
+
+    timeout: float
+    interval: float
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> Waiting:
+        """The options of :func:`wait_arguments`.
+
+        :raises OptionError: one of them is bad.
+        """
+        require_positive(params, "wait_timeout", "wait_interval")
+        require_not_negative(params, "progress_interval")
+        return cls(params["wait_timeout"], params["wait_interval"])
+
+    def start(self) -> Deadline:
+        """The deadline of a run that starts now."""
+        return Deadline(self.timeout)
+
+
+def site_url(params: t.Mapping[str, t.Any], option: str) -> str:
+    """The URL of a site, without the path of the upgrade service behind it.
+
+    :raises OptionError: it is not a URL that can be used.
+    """
+    return base_url(params, option).removesuffix(UPGRADE_SERVICE).rstrip("/")
+
+
+def warn_if_unencrypted(url: str, warn: t.Callable[[str], None]) -> None:
+    """Warn where credentials that are sent to this URL can be read on the way."""
     if sends_in_clear(url):
-        module.warn(f"The credentials travel unencrypted to {url}; use https.")
-    http = HttpClient(url, verify=verification(params), timeout=params["timeout"], auth=credentials)
-    return PloneClient(http, credentials)
+        warn(f"The credentials travel unencrypted to {url}; use https.")

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What this machine remembers of a change that it has posted, until it knows how that ended.
+"""What this machine remembers of a change that it has posted, until it knows how the change ended.
 
-A server goes on with an upgrade when its client is gone (measured), and shows no sign of it until it commits. So the
-only witness of an upgrade under way is the machine that posted it: one small file for each site, held while a run may
-post, and left behind by a run that was killed.
+A server goes on with an upgrade when its client is gone (measured), and shows no sign of it until it commits. So only
+the machine that posted an upgrade knows that it is under way: it keeps one small file for each site, locked while a run
+may post, and left behind by a run that was killed.
 
 Private to the collection: may change without notice.
 """
@@ -33,7 +33,7 @@ LATEST = 253402300799
 LONGEST_ENTRY = 4096
 """Bytes; an entry has about a hundred."""
 
-CORE_UPGRADE = "the upgrade from "
+UPGRADE_WORDS = "the upgrade from "
 """How the words for an upgrade of the core begin; no others do."""
 
 BELIEVED_AT_LEAST = 600
@@ -42,11 +42,11 @@ BELIEVED_AT_LEAST = 600
 
 @dataclass(frozen=True)
 class Posted:
-    """A change that was posted and not seen to end; times in seconds since the epoch.
+    """A change that was posted and whose end is unknown; times in seconds since the epoch.
 
     ``what`` names it in words, such as ``the upgrade from 6018``; the same words ask for it again.
 
-    ``believed_until`` is when the next run may take it that the server is not at it any more.
+    ``believed_until`` is when the next run may assume that the server does not work on it any more.
     """
 
     posted_at: float
@@ -55,18 +55,18 @@ class Posted:
 
     @classmethod
     def now(cls, what: str, wait_timeout: float) -> Posted:
-        """A change that is posted now, by a run that waits ``wait_timeout`` seconds for its end."""
+        """A change that is posted now, by a run that waits ``wait_timeout`` seconds."""
         posted_at = time.time()
         return cls(posted_at, posted_at + max(2 * wait_timeout, BELIEVED_AT_LEAST), what)
 
     @property
     def may_be_running(self) -> bool:
-        """Whether the server may still be at it; a clock that was set back does not make it run for ever."""
+        """Whether the server may still work on it; a clock that was set back does not make it run for ever."""
         return self.posted_at <= time.time() < self.believed_until
 
 
 class SiteJournal:
-    """The open file of one site; see :func:`open_journal`. With no file it remembers nothing."""
+    """The locked file of one site; see :func:`open_journal`. Without a file it remembers nothing."""
 
     def __init__(self, path: str = "", file: t.IO[str] | None = None) -> None:
         self.path = path
@@ -74,28 +74,28 @@ class SiteJournal:
 
     @property
     def remembers(self) -> bool:
-        """Whether there is a file to remember with."""
+        """Whether there is a file to write to."""
         return self._file is not None
 
     @property
     def entry(self) -> Posted | None:
-        """What an earlier run posted, if it may be running still."""
+        """What an earlier run posted, if the server may still work on it."""
         if self._file is None:
             return None
         try:
             entry = Posted(**json.loads(os.pread(self._file.fileno(), LONGEST_ENTRY, 0)))
             return entry if isinstance(entry.what, str) and entry.may_be_running else None
         except (ValueError, TypeError, RecursionError):
-            # Written before anything is posted: a file cut short by a kill means that nothing was.
+            # It is written before anything is posted: a file cut short by a kill means that nothing was posted.
             return None
 
     def posted(self, what: str) -> Posted | None:
-        """This change as an earlier run posted it, if it may be running still."""
+        """This change as an earlier run posted it, if the server may still work on it."""
         entry = self.entry
         return entry if entry and entry.what == what else None
 
     def advice(self, entry: Posted) -> str:
-        """What to tell the reader about a change whose end was not seen."""
+        """What a reader should know and do about a change whose end is unknown."""
         until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(entry.believed_until, LATEST)))
         return (
             "The server may still be at work: it goes on without its client and shows nothing until it commits. Look "
@@ -106,7 +106,7 @@ class SiteJournal:
     def write(self, entry: Posted) -> None:
         """Remember a change that is about to be posted; on disk when this returns.
 
-        :raises UpgradeError: there is a place to remember it, and it cannot be written to.
+        :raises UpgradeError: there is a file, and it cannot be written.
         """
         if self._file is None:
             return
@@ -116,36 +116,36 @@ class SiteJournal:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise UpgradeError(
-                f"Nothing was posted, because {self.path}, where that is remembered in case this run is killed, "
+                f"Nothing was posted, because {self.path}, which keeps a record of it in case this run is killed, "
                 f"cannot be written to: {error.strerror}."
             ) from error
 
     def clear(self) -> None:
-        """Forget: how it ended is known."""
+        """Remove the entry: how the change ended is known."""
         if self._file is not None:
             os.ftruncate(self._file.fileno(), 0)
             os.fsync(self._file.fileno())
 
 
-def settle(url: str, is_over: t.Callable[[Posted], bool]) -> None:
-    """Forget the change that a killed run posted, if what was just read of the site shows that it is done.
+def clear_if_finished(url: str, is_finished: t.Callable[[Posted], bool]) -> None:
+    """Remove the entry of a killed run, if what was just read of the site shows that the change is done.
 
-    Otherwise the next run would wait for it again after somebody has undone the change. It neither waits nor fails: at
-    worst the note stays a while longer.
+    Otherwise the next run would wait for the change again after somebody has undone it. It neither waits nor fails: at
+    worst the entry stays a while longer.
     """
     if os.path.exists(_path(url)):
         with contextlib.suppress(BusyError, OSError), open_journal(url, 0) as journal:
             entry = journal.entry
-            if entry is None or is_over(entry):
+            if entry is None or is_finished(entry):
                 journal.clear()
 
 
 @contextlib.contextmanager
 def open_journal(url: str, seconds: float) -> t.Iterator[SiteJournal]:
-    """Hold the journal of a site; its file is removed at the end unless it remembers something.
+    """Open and lock the journal of a site for the body; its file is removed at the end unless it has an entry.
 
-    :param seconds: how long to wait for another run on this machine that holds it.
-    :raises BusyError: that run still holds it.
+    :param seconds: how long to wait for another run on this machine.
+    :raises BusyError: that run still has the journal locked.
     """
     busy = (
         f"Another run on this machine is upgrading {url}, and did not end in the {seconds:g} seconds that this one "

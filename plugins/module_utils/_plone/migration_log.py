@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one place that judges the report of Plone's migration tool.
+"""The one place that judges the log of Plone's migration tool.
 
-The report is the text that @upgrade returns and the only trace of a failure that the server hid behind HTTP 200. Its
-sentences are the same in Plone 5.2 to 6.2 (measured). It is captured by log handlers of the whole process, so lines of
-other requests can stand among ours, and titles and log lines of steps can hold any words: verdicts rest on whole lines,
-and on which of the closing sentences comes last, never on how many there are.
+The log is the text that @upgrade returns as its report, and the only trace of a failure that the server hid behind HTTP
+200. Its sentences are the same in Plone 5.2 to 6.2 (measured). It is captured by log handlers of the whole process, so
+lines of other requests can stand among ours, and titles and log lines of steps can contain any words: the judgement
+rests on whole lines, and on which of the closing sentences comes last, never on how many there are.
 
 Private to the collection: may change without notice.
 """
@@ -39,10 +39,10 @@ TRACEBACK_LINES_KEPT = 4
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a report proves.
+class MigrationJudgement:
+    """What a migration log proves.
 
-    ``failures`` and ``warnings`` are its telling lines; ``error`` is the exception that stopped it, such as
+    ``failures`` and ``warnings`` are the lines that say so; ``error`` is the exception that stopped it, such as
     ``ValueError: boom``, with all lines of its message, or empty; ``steps_run`` the titles of the steps that ran, in
     order. ``reached_the_end`` is whether the sentence of success is there and none of failure behind it.
     """
@@ -62,26 +62,26 @@ class Verdict:
         return self.reached_the_end and not self.failures
 
 
-def judge(report: str) -> Verdict:
-    """Judge the text of a report."""
-    lines = [line.strip() for line in report.splitlines()]
+def judge(migration_log: str) -> MigrationJudgement:
+    """Judge the text of a migration log."""
+    lines = [line.strip() for line in migration_log.splitlines()]
     aborted = tuple(line for line in lines if line == ABORTED)
     success = max((number for number, line in enumerate(lines) if line == SUCCESS), default=-1)
     closing = tuple(line for line in lines[success + 1 :] if line.startswith(CLOSING_FAILURES))
-    return Verdict(
+    return MigrationJudgement(
         reached_the_end=success >= 0 and not closing,
         failures=aborted + closing,
         warnings=tuple(line for line in lines if line.startswith(WARNINGS)),
-        error=_error_of_abort(report.splitlines()),
+        error=_error_of_abort(migration_log.splitlines()),
         steps_run=tuple(line[len(STEP_DONE) :] for line in lines if line.startswith(STEP_DONE)),
     )
 
 
-def readable(report: str) -> list[str]:
-    """The lines of a report, each traceback cut to its last lines: what a person wants to read."""
+def readable(migration_log: str) -> list[str]:
+    """The lines of a migration log, each traceback cut to its last lines: what a person wants to read."""
     kept: list[str] = []
     traceback: list[str] | None = None
-    for line in report.splitlines():
+    for line in migration_log.splitlines():
         if traceback is None:
             kept.append(line)
             traceback = [] if TRACEBACK in line else None
@@ -97,10 +97,10 @@ def _error_of_abort(lines: t.Sequence[str]) -> str:
     """The exception that aborted the upgrade, with its message; empty where there is none."""
     behind = _behind(lines, lambda line: line.strip() == ABORTED)
     until = _position(behind, lambda line: line.strip().startswith((END_OF_STEPS, *CLOSING_FAILURES)))
-    told: t.Sequence[str] = [EXCEPTION_GROUP.sub("", line) for line in behind[:until]]
-    while any(line.startswith(CHAIN) for line in told):
-        told = _behind(told, lambda line: line.startswith(CHAIN))
-    frames = _behind(told, lambda line: TRACEBACK in line)
+    chain: t.Sequence[str] = [EXCEPTION_GROUP.sub("", line) for line in behind[:until]]
+    while any(line.startswith(CHAIN) for line in chain):
+        chain = _behind(chain, lambda line: line.startswith(CHAIN))
+    frames = _behind(chain, lambda line: TRACEBACK in line)
     return "\n".join(frames[_position(frames, _ends_traceback) :]).strip()
 
 

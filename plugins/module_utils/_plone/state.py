@@ -48,7 +48,7 @@ class UpgradeStep:
 class SiteState:
     """The answer of GET @upgrade, or of @system where that one breaks.
 
-    ``steps`` is in run order; it is None where the site could not list its steps, which does not hinder an upgrade.
+    ``steps`` is in run order; it is None where the site could not list its steps, which does not prevent an upgrade.
     """
 
     versions: Versions

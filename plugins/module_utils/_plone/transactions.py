@@ -14,12 +14,13 @@ import typing as t
 from dataclasses import dataclass
 
 from .._core.errors import CallError, UpgradeError
-from .api import PloneApi
+from .client import PloneClient
 
-TRANSACTIONS = "/@transactions"
-CORE_UPGRADE = "POST_application_json_@upgrade"
-ADDON_CHANGE = "POST_application_json_@addons"
-UNDO = "PATCH_application_json_@transactions"
+TRANSACTIONS_SERVICE = "/@transactions"
+
+UPGRADE_CALL = "POST_application_json_@upgrade"
+ADDON_CALL = "POST_application_json_@addons"
+UNDO_CALL = "PATCH_application_json_@transactions"
 
 OWN_ENTRY = "/@search?metadata_fields=getPath&path.depth=0"
 """Finds the entry that a site has in its own catalog, with its path in the database (from Plone 6.0 on; measured)."""
@@ -29,7 +30,7 @@ OWN_ENTRY = "/@search?metadata_fields=getPath&path.depth=0"
 class Transaction:
     """One committed transaction; ``size`` in bytes, ``time`` in the server's local time (ISO 8601, no zone).
 
-    ``id`` is opaque, holds a line end, and must be sent back as it came (measured).
+    ``id`` is opaque, contains a line end, and must be sent back as it came (measured).
     """
 
     id: str
@@ -51,7 +52,7 @@ class Transaction:
     @property
     def is_upgrade(self) -> bool:
         """Whether this is an upgrade of the core, or a change of an add-on through the API."""
-        return self.call in (CORE_UPGRADE, ADDON_CHANGE)
+        return self.call in (UPGRADE_CALL, ADDON_CALL)
 
     @property
     def may_be_upgrade(self) -> bool:
@@ -64,13 +65,13 @@ class Transaction:
         return first[0] if first and first[0].startswith("/") else ""
 
     def belongs_to(self, site: str) -> bool:
-        """Whether it may have touched the site with this path; what does not tell its path may have."""
+        """Whether it may have changed the site with this path; a transaction without a path may have."""
         return not self.site or not site or f"{self.site}/".startswith(f"{site}/")
 
     @property
     def is_undo(self) -> bool:
         """Whether it took others back."""
-        return self.call == UNDO
+        return self.call == UNDO_CALL
 
     @property
     def root(self) -> str:
@@ -80,7 +81,7 @@ class Transaction:
     @property
     def undoes_upgrade(self) -> bool:
         """Whether it took an upgrade back; Plone writes what was undone into its description."""
-        return self.is_undo and (CORE_UPGRADE in self.description or ADDON_CHANGE in self.description)
+        return self.is_undo and (UPGRADE_CALL in self.description or ADDON_CALL in self.description)
 
     def as_result(self) -> dict[str, t.Any]:
         """The transaction as a module returns it."""
@@ -97,29 +98,31 @@ class Transaction:
 class Transactions:
     """The transactions of the database of one site, newest first."""
 
-    def __init__(self, api: PloneApi) -> None:
-        self._api = api
+    def __init__(self, client: PloneClient) -> None:
+        self._client = client
 
     def read(self) -> list[Transaction]:
-        """All that the database still holds; packing removes them.
+        """All that are still in the database; packing removes them.
 
-        :raises CallError: see :meth:`PloneApi.read`.
+        :raises CallError: see :meth:`PloneClient.read`.
         """
-        return self._api.read(TRANSACTIONS, _transactions)
+        return self._client.read(TRANSACTIONS_SERVICE, _transactions)
 
     def site_path(self) -> str:
-        """The path of the site in the database, which its URL need not show; empty where the site does not tell it."""
+        """The path of the site in the database, which its URL need not show; empty where it is not reported."""
         try:
-            return self._api.read(OWN_ENTRY, _own_path)
+            return self._client.read(OWN_ENTRY, _own_path)
         except CallError:
             return ""
 
     def undo(self, transactions: t.Sequence[Transaction]) -> None:
         """Undo these together, newest first, or none of them.
 
-        :raises CallError: see :meth:`PloneApi.send`; status 400 where later writes touched the same objects.
+        :raises CallError: see :meth:`PloneClient.send`; status 400 where later writes touched the same objects.
         """
-        self._api.send("PATCH", TRANSACTIONS, {"transaction_ids": [transaction.id for transaction in transactions]})
+        self._client.send(
+            "PATCH", TRANSACTIONS_SERVICE, {"transaction_ids": [transaction.id for transaction in transactions]}
+        )
 
 
 @dataclass(frozen=True)
@@ -131,12 +134,12 @@ class UndoPlan:
 
     @property
     def lost(self) -> tuple[Transaction, ...]:
-        """What would be thrown away besides the upgrade."""
+        """What would be lost besides the upgrade."""
         return tuple(one for one in self.transactions if not one.is_upgrade or one.site != self.site)
 
 
 def which_site(transactions: t.Sequence[Transaction], url_path: str) -> str:
-    """The path in the database of a site that does not tell it: that of its URL, or the only one there is.
+    """The path in the database of a site that does not report it: that of its URL, or the only one there is.
 
     :raises UpgradeError: the transactions are of several sites, and none has the path of the URL.
     """
@@ -147,7 +150,7 @@ def which_site(transactions: t.Sequence[Transaction], url_path: str) -> str:
     if len(upgraded) == 1 and len(roots) == 1:
         return upgraded.pop()
     raise UpgradeError(
-        "Not undone: the site does not tell its path in the database, which has transactions of several "
+        "Not undone: the site does not report its path in the database, which has transactions of several "
         f"({', '.join(f'/{root}' for root in sorted(roots))}). "
         "Give the URL by which Zope itself knows the site, such as http://localhost:8080/Plone."
     )
@@ -161,8 +164,8 @@ def plan_undo(
     Transactions of other sites in the database are left alone. The plan is empty where nothing is to be undone.
 
     :param site: the path of the site in the database.
-    :raises UpgradeError: it would throw away more than upgrades and ``include_later`` does not say so, or ``back_to``
-        is not among the transactions.
+    :raises UpgradeError: more than upgrades would be lost and ``include_later`` does not allow it, or ``back_to`` is
+        not among the transactions.
     """
     later_ones = _after(transactions, back_to) if back_to else transactions
     candidates = [transaction for transaction in later_ones if transaction.belongs_to(site)]
@@ -174,10 +177,10 @@ def plan_undo(
     plan = UndoPlan(site, tuple(candidates))
     later = plan.lost if back_to else tuple(candidates[:-1])
     if later and not include_later:
-        told = "; ".join(f"{one.time} {one.user.strip()} {one.description or 'no description'}" for one in later[:5])
+        shown = "; ".join(f"{one.time} {one.user.strip()} {one.description or 'no description'}" for one in later[:5])
         more = f" and {len(later) - 5} more" if len(later) > 5 else ""
         raise UpgradeError(
-            f"Not undone: what happened later would be thrown away with the upgrade ({told}{more}). "
+            f"Not undone: later transactions would be lost with the upgrade ({shown}{more}). "
             "Set 'include_later' to true if they may be lost.",
             lost=[transaction.as_result() for transaction in later],
         )
@@ -188,14 +191,15 @@ def _after(transactions: t.Sequence[Transaction], back_to: str) -> list[Transact
     ids = [transaction.id for transaction in transactions]
     if back_to not in ids:
         raise UpgradeError(
-            "Not undone: 'back_to' is not among the transactions of this database. Was it packed meanwhile?"
+            "Not undone: 'back_to' is not among the transactions of this database. "
+            "The database may have been packed since."
         )
     return list(transactions[: ids.index(back_to)])
 
 
 def _newest_upgrade_and_later(transactions: t.Sequence[Transaction], site: str) -> list[Transaction]:
     for number, transaction in enumerate(transactions):
-        if transaction.call == CORE_UPGRADE and transaction.site == site:
+        if transaction.call == UPGRADE_CALL and transaction.site == site:
             return list(transactions[: number + 1])
     return []
 

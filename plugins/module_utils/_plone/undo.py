@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How an upgrade of a Plone site is taken back, and how it is proven that it was.
+"""How an upgrade of a Plone site is undone, and how it is proven that it was.
 
 Private to the collection: may change without notice.
 """
@@ -14,12 +14,12 @@ import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .._core.clock import Deadline
-from .._core.errors import AnswerLostError, CallError, UpgradeError
-from .addon_change import is_over
+from .._core.errors import CallError, UpgradeError
+from .._core.proof import Decision, send_and_prove
+from .addon_change import is_finished
 from .addons import Addons
-from .client import READ_BACK_SECONDS, PloneClient
-from .journal import API_PREFIX, CORE_UPGRADE, Posted, SiteJournal, open_journal
+from .client import VISIBLE_WITHIN_SECONDS, PloneClient
+from .journal import API_PREFIX, UPGRADE_WORDS, Posted, SiteJournal, open_journal
 from .state import UP_TO_DATE, SiteState
 from .transactions import Transaction, Transactions, UndoPlan, plan_undo, which_site
 
@@ -30,13 +30,13 @@ WAIT_FOR_ANOTHER_RUN = 60
 
 
 @dataclass
-class Outcome:
+class UndoOutcome:
     """What was undone, or would be."""
 
     before: SiteState
     after: SiteState
     plan: UndoPlan
-    foreseen: bool = False
+    planned: bool = False
 
     @property
     def summary(self) -> str:
@@ -48,7 +48,7 @@ class Outcome:
         count, lost = len(self.plan.transactions), len(self.plan.lost)
         others = f", {lost} of which {'was' if lost == 1 else 'were'} not an upgrade" if lost else ""
         what = f"{count} transaction{'' if count == 1 else 's'}{others}."
-        if self.foreseen:
+        if self.planned:
             return f"Would undo {what}"
         return f"Undid {what} The database went from {self.before.versions.instance} to {self.after.versions.instance}."
 
@@ -65,35 +65,82 @@ class Outcome:
         }
 
 
-def undo(client: PloneClient, *, back_to: str, include_later: bool, foresee: bool) -> Outcome:
-    """Take the newest upgrade back, or everything after a transaction; with ``foresee`` only say what that would be.
+@dataclass(frozen=True)
+class UndoOptions:
+    """What to undo: the newest upgrade, or with ``back_to`` everything after that transaction."""
 
-    :raises UpgradeError: it would lose more than was allowed, or the database refused.
+    back_to: str = ""
+    include_later: bool = False
+
+
+def plan(client: PloneClient, options: UndoOptions) -> UndoOutcome:
+    """What :func:`undo` would undo, from reading alone.
+
+    :raises UpgradeError: it would lose more than is allowed.
     :raises CallError: a call failed.
     """
-    if foresee:
-        return _undo_alone(client, back_to, include_later, foresee=True)
-    with open_journal(client.url, WAIT_FOR_ANOTHER_RUN) as journal:
-        return _undo_alone(client, back_to, include_later, foresee=False, journal=journal)
-
-
-def _undo_alone(
-    client: PloneClient, back_to: str, include_later: bool, *, foresee: bool, journal: SiteJournal | None = None
-) -> Outcome:
     before = client.site_state()
+    return UndoOutcome(before, before, _plan(client, options, Transactions(client).read()), planned=True)
+
+
+def undo(client: PloneClient, options: UndoOptions) -> UndoOutcome:
+    """Undo the newest upgrade, or everything after a transaction.
+
+    :raises UpgradeError: it would lose more than is allowed, the database refused, or it is not proven.
+    :raises CallError: a call failed.
+    """
+    with open_journal(client.url, WAIT_FOR_ANOTHER_RUN) as journal:
+        before = client.site_state()
+        transactions = Transactions(client).read()
+        undo_plan = _plan(client, options, transactions)
+        if not undo_plan.transactions:
+            return UndoOutcome(before, before, undo_plan)
+        if journal.entry:
+            _require_ended(client, before, journal, journal.entry)
+        _undo(client, undo_plan, before, newest=transactions[0])
+        return UndoOutcome(before, client.site_state(), undo_plan)
+
+
+def _plan(client: PloneClient, options: UndoOptions, transactions: t.Sequence[Transaction]) -> UndoPlan:
+    url_path = urlsplit(client.url.removesuffix(API_PREFIX)).path
+    site = Transactions(client).site_path() or which_site(transactions, url_path)
+    return plan_undo(transactions, site=site, back_to=options.back_to, include_later=options.include_later)
+
+
+def _require_ended(client: PloneClient, before: SiteState, journal: SiteJournal, earlier: Posted) -> None:
+    """Clear the entry of a killed run if its change is done: after the undo the next run would wait for it for ever.
+
+    :raises UpgradeError: the change may be under way, and would commit after the undo.
+    """
+    core = earlier.what.startswith(UPGRADE_WORDS)
+    if before.name == UP_TO_DATE if core else is_finished(earlier, Addons(client).read()):
+        journal.clear()
+        return
+    raise UpgradeError(
+        f"Not undone: an earlier run posted {earlier.what}, and its end is unknown. {journal.advice(earlier)}"
+    )
+
+
+def _undo(client: PloneClient, undo_plan: UndoPlan, before: SiteState, *, newest: Transaction) -> None:
+    """Send the undo once, and read the transactions until the undo is among those that are newer than ``newest``.
+
+    :raises UpgradeError: the database refused, or the transactions read afterwards show no undo.
+    :raises CallError: the call failed in another way.
+    """
     service = Transactions(client)
-    transactions = service.read()
-    site = service.site_path() or which_site(transactions, urlsplit(client.url.removesuffix(API_PREFIX)).path)
-    plan = plan_undo(transactions, site=site, back_to=back_to, include_later=include_later)
-    if foresee or not plan.transactions:
-        return Outcome(before, before, plan, foreseen=foresee)
-    if journal and journal.entry:
-        _require_ended(client, before, journal, journal.entry)
-    said = "The server answered as if all went well."
+
+    def decide(transactions: t.Sequence[Transaction], _answer: t.Any) -> Decision:
+        later = itertools.takewhile(lambda one: one.id != newest.id, transactions)
+        return Decision.proven_if(any(one.is_undo and one.site == undo_plan.site for one in later))
+
     try:
-        service.undo(plan.transactions)
-    except AnswerLostError as lost:
-        said = str(lost)
+        proof = send_and_prove(
+            lambda: service.undo(undo_plan.transactions),
+            service.read,
+            decide,
+            longest_pause=3,
+            read_back_seconds=VISIBLE_WITHIN_SECONDS,
+        )
     except CallError as error:
         if error.status != BAD_REQUEST:
             raise
@@ -102,37 +149,7 @@ def _undo_alone(
             f"still at {before.versions.instance}. With 'include_later' all later transactions are undone together.",
             **error.result,
         ) from error
-    _require_undone(service, site, transactions[0], said)
-    return Outcome(before, client.site_state(), plan)
-
-
-def _require_ended(client: PloneClient, before: SiteState, journal: SiteJournal, earlier: Posted) -> None:
-    """Forget what a killed run posted if it is done: after the undo the next run would wait for it for ever.
-
-    :raises UpgradeError: it may be under way, and would commit after the undo.
-    """
-    core = earlier.what.startswith(CORE_UPGRADE)
-    if before.name == UP_TO_DATE if core else is_over(earlier, Addons(client).read()):
-        journal.clear()
-        return
-    raise UpgradeError(
-        f"Not undone: an earlier run posted {earlier.what} and did not see its end. {journal.advice(earlier)}"
-    )
-
-
-def _require_undone(service: Transactions, site: str, newest_before: Transaction, said: str) -> None:
-    """Read the transactions until the undo is among those that came later; whatever answered the call is no proof.
-
-    :raises UpgradeError: it does not come to be there.
-    """
-    pauses = Deadline(READ_BACK_SECONDS).pauses(longest=3)
-    while True:
-        trouble = ""
-        try:
-            later = itertools.takewhile(lambda one: one.id != newest_before.id, service.read())
-            if any(transaction.is_undo and transaction.site == site for transaction in later):
-                return
-        except CallError as error:
-            trouble = f" The last read failed: {error}"
-        if next(pauses, None) is None:
-            raise UpgradeError(f"{said} The transactions read afterwards show no undo.{trouble} Run this again.")
+    if not proof.proven:
+        answered = str(proof.lost) if proof.lost else "The server answered as if all went well."
+        last_error = f" The last read failed: {proof.error}" if proof.error else ""
+        raise UpgradeError(f"{answered} The transactions read afterwards show no undo.{last_error} Run this again.")

@@ -4,9 +4,9 @@
 
 """How an upgrade of a Plone site is run, and how it is decided whether it happened.
 
-One value travels: :class:`SiteState` before -> POST @upgrade -> verdict on its report, or the state read until it is
-decided -> :class:`SiteState` after -> :class:`Outcome`. Neither HTTP 200 nor the server's ``upgraded`` flag decides: a
-failed step has the one, and a site with nothing to do the other (measured).
+One value travels: :class:`SiteState` before -> POST @upgrade -> judgement of its migration log, or the state read until
+it decides -> :class:`SiteState` after -> :class:`UpgradeOutcome`. Neither HTTP 200 nor the server's ``upgraded`` flag
+decides: a failed step has the one, and a site with nothing to do the other (measured).
 
 Private to the collection: may change without notice.
 """
@@ -14,177 +14,59 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import time
-import typing as t
-from collections import Counter
-from dataclasses import dataclass, field
 
-from .._core.clock import Deadline
-from .._core.errors import AnswerLostError, CallError, NotSentError, UpgradeError
+from .._core.clock import GrowingPauses
+from .._core.errors import AnswerLostError, CallError, NotSentError
 from .._core.progress import Progress
+from .._core.proof import Decision, Proof, read_until, send_and_prove
 from .._core.text import one_line
-from .client import READ_BACK_SECONDS, PloneClient, UpgradeAnswer
-from .journal import CORE_UPGRADE, Posted, SiteJournal, open_journal, settle
-from .migration_log import judge, readable
-from .state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE, SiteState, Versions
+from .client import VISIBLE_WITHIN_SECONDS, PloneClient, UpgradeAnswer
+from .connection import Waiting
+from .journal import UPGRADE_WORDS, Posted, SiteJournal, clear_if_finished, open_journal
+from .migration_log import judge
+from .state import PENDING, UP_TO_DATE, SiteState
+from .upgrade_outcome import UpgradeFailed, UpgradeOutcome, must_be_able_to_upgrade
 
 MOST_WARNINGS = 20
-"""Lines of a report that become warnings; there is one for each object that could not be cataloged."""
+"""Lines of a migration log that become warnings; there is one for each object that could not be cataloged."""
 
-LOOK_AT_WHO_ANSWERS = (
-    "Servers with other code, another site or a cache may answer at this address. See that all servers behind it run "
-    "the same code and that nothing keeps the answers of @upgrade, or give the URL of one server; then run this again."
+CHECK_WHO_ANSWERS = (
+    "Servers with other code, another site or a cache may answer at this address. Check that all servers behind it run "
+    "the same code and that nothing caches the answers of @upgrade, or give the URL of one server; then run this again."
 )
 
 
-@dataclass
-class Outcome:
-    """What a run did, filled in as it becomes known.
+def plan_upgrade(client: PloneClient, *, dry_run: bool) -> UpgradeOutcome:
+    """What a run would do, from reading alone.
 
-    ``after`` is None while it could not be read. ``answer`` is ``none`` (nothing was posted), ``received`` or ``lost``;
-    ``duration`` is in seconds, from the POST to the answer or to the proof. ``foreseen`` is true in check mode.
+    :raises UpgradeFailed: no POST would help.
+    :raises CallError: the state cannot be read.
     """
-
-    before: SiteState
-    dry_run: bool
-    after: SiteState | None = None
-    posted: bool = False
-    answer: str = "none"
-    foreseen: bool = False
-    duration: float = 0.0
-    report: str = ""
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def latest(self) -> SiteState:
-        """The state after, or before where the one after could not be read."""
-        return self.after or self.before
-
-    @property
-    def arrived(self) -> bool:
-        """Whether the database was read at the version of the code that was to be reached: the proof of an upgrade.
-
-        A server with older code on the same database calls itself up to date before the upgrade as well.
-        """
-        target = self.before.versions.fs
-        return self.after is not None and self.after.versions == Versions(instance=target, fs=target)
-
-    @property
-    def moved(self) -> bool:
-        """Whether the version in the database is another one than before: the only proof of a change."""
-        return self.latest.versions.instance != self.before.versions.instance
-
-    @property
-    def steps_run(self) -> list[str]:
-        """The titles of the steps that ran, in the order of the report.
-
-        Sites of one Zope process that are upgraded at the same time write into each other's reports (measured), so that
-        no title counts more often than it was pending, or than once where the site had not listed it.
-        """
-        ran = judge(self.report).steps_run
-        if self.before.steps is None:
-            return list(ran)
-        listed = Counter(step.title.strip() for step in self.before.steps)
-        seen: Counter[str] = Counter()
-        own = []
-        for title in ran:
-            seen[title] += 1
-            if seen[title] <= max(listed[title], 1):
-                own.append(title)
-        return own
-
-    @property
-    def what_stands(self) -> str:
-        """What a failure left in the database, as a sentence."""
-        if self.after is None:
-            return "Whether anything was committed is unknown: the state could not be read afterwards."
-        if self.moved:
-            return (
-                f"The database is no longer as it was: it went from {self.before.versions.instance} "
-                f"to {self.after.versions.instance}."
-            )
-        return f"Nothing was committed: the database is still at {self.before.versions.instance}."
-
-    @property
-    def summary(self) -> str:
-        """What happened, as a sentence; for an outcome that is not a failure."""
-        before, after = self.before.versions.instance, self.latest.versions.instance
-        if self.before.name == UP_TO_DATE:
-            return f"Nothing to do: the site is up to date at {before}."
-        if self.dry_run:
-            what = "Would rehearse" if self.foreseen else "Rehearsed" if self.posted else "Did not rehearse"
-            return f"{what} the upgrade from {before} to {self.before.versions.fs}; nothing is changed."
-        if self.foreseen:
-            return f"Would upgrade from {before} to {after}: {len(self.before.steps or ())} steps are pending."
-        if not self.posted:
-            return f"Another run upgraded from {before} to {after}; this one posted nothing."
-        steps = f" in {len(self.steps_run)} steps" if self.report else ""
-        return f"Upgraded from {before} to {after}{steps}."
-
-    def as_result(self, *, full_report: bool = False) -> dict[str, t.Any]:
-        """The outcome in the form that the module returns."""
-        after = self.latest
-        return {
-            "changed": self.moved,
-            "state": after.name,
-            "dry_run": self.dry_run,
-            "posted": self.posted,
-            "answer": self.answer,
-            "versions_before": self.before.versions.as_result(),
-            "versions_after": after.versions.as_result(),
-            "steps_pending": after.steps_as_result(),
-            "steps_run": self.steps_run,
-            "report": self.report.splitlines() if full_report else readable(self.report),
-            "duration": round(self.duration, 3),
-        }
+    before = client.site_state()
+    must_be_able_to_upgrade(before, dry_run=dry_run)
+    return UpgradeOutcome(before, dry_run, after=before if dry_run else before.upgraded, planned=True)
 
 
-class UpgradeFailed(UpgradeError):
-    """The upgrade or its rehearsal did not end well; carries what is known of it."""
-
-    def __init__(self, message: str, outcome: Outcome, cause: UpgradeError | None = None) -> None:
-        super().__init__(message, **(cause.result if cause else {}))
-        self.outcome = outcome
-
-
-def must_be_able_to_upgrade(state: SiteState, *, dry_run: bool) -> None:
-    """Refuse a site for which no POST would help.
-
-    :raises UpgradeFailed: names the cause and what to do.
-    """
-    versions = state.versions
-    reasons = {
-        NEWER_THAN_CODE: f"The database is at {versions.instance}, newer than the code ({versions.fs}). "
-        "Deploy the code that the database was last used with, or newer.",
-        NO_UPGRADE_PATH: f"The database is at {versions.instance}, the code at {versions.fs}, and the site knows no "
-        "step between them. Most likely the package plone.app.upgrade is not installed: add it to the site's code.",
-    }
-    if state.name in reasons:
-        raise UpgradeFailed(reasons[state.name], Outcome(state, dry_run, after=state))
-
-
-def forget_if_done(url: str, state: SiteState) -> None:
-    """Forget the upgrade that a killed run posted, where the site is up to date: that is how it ended."""
+def clear_finished_upgrade(url: str, state: SiteState) -> None:
+    """Remove the journal's entry of an upgrade that a killed run posted, where the site is up to date: it is done."""
     if state.name == UP_TO_DATE:
-        settle(url, lambda entry: entry.what.startswith(CORE_UPGRADE))
+        clear_if_finished(url, lambda entry: entry.what.startswith(UPGRADE_WORDS))
 
 
 class UpgradeRun:
     """One upgrade, or one rehearsal, of one site.
 
-    :param wait_timeout: seconds for everything: the lock, the POST and the reads that decide after a lost answer.
-    :param wait_interval: the longest pause between two reads, in seconds.
+    :param waiting: its timeout is for everything: the lock, the POST and the reads that decide after a lost answer.
     """
 
-    def __init__(
-        self, client: PloneClient, *, dry_run: bool, wait_timeout: float, wait_interval: float, progress: Progress
-    ) -> None:
+    def __init__(self, client: PloneClient, *, dry_run: bool, waiting: Waiting, progress: Progress) -> None:
         self._client = client
         self._progress = progress
         self._dry_run = dry_run
-        self._deadline = Deadline(wait_timeout)
-        self._interval = wait_interval
+        self._deadline = waiting.start()
+        self._interval = waiting.interval
 
-    def perform(self) -> Outcome:
+    def perform(self) -> UpgradeOutcome:
         """Upgrade or rehearse, at most one POST; nothing is posted where nothing is pending.
 
         :raises UpgradeFailed: it did not happen, or was not proven.
@@ -193,30 +75,30 @@ class UpgradeRun:
         before = self._client.site_state()
         must_be_able_to_upgrade(before, dry_run=self._dry_run)
         if before.name == UP_TO_DATE:
-            forget_if_done(self._client.url, before)
-            return Outcome(before, self._dry_run, after=before)
-        self._tell("held up by another run")
+            clear_finished_upgrade(self._client.url, before)
+            return UpgradeOutcome(before, self._dry_run, after=before)
+        self._report_progress("waiting for another run")
         with open_journal(self._client.url, self._deadline.remaining) as journal:
             return self._perform_alone(journal, before)
 
-    def _perform_alone(self, journal: SiteJournal, first_seen: SiteState) -> Outcome:
+    def _perform_alone(self, journal: SiteJournal, first_seen: SiteState) -> UpgradeOutcome:
         state = self._client.site_state()
-        outcome = Outcome(state, self._dry_run, after=state)
+        outcome = UpgradeOutcome(state, self._dry_run, after=state)
         if state.versions.fs != first_seen.versions.fs:
             raise UpgradeFailed(
-                f"Nothing was posted: {self._client.url} told {first_seen.versions.fs} as the version of the code, and "
-                f"then {state.versions.fs}. {LOOK_AT_WHO_ANSWERS}",
+                f"Nothing was posted: {self._client.url} reported {first_seen.versions.fs} as the version of the code, "
+                f"and then {state.versions.fs}. {CHECK_WHO_ANSWERS}",
                 outcome,
             )
         if not journal.remembers:
             outcome.warnings.append(
                 "There is no folder to remember a posted upgrade in (~/.local/state or XDG_STATE_HOME): "
-                "a run that is killed will not be recognised by the next one."
+                "if this run is killed, the next one cannot know about its upgrade."
             )
-        earlier = journal.posted(_what(state))
+        earlier = journal.posted(_words_for(state))
         if earlier and state.name == PENDING:
             self._wait_for_earlier_run(journal, earlier, outcome)
-        if outcome.arrived:
+        if outcome.reached_target:
             journal.clear()
             if not self._dry_run:
                 outcome.before = first_seen
@@ -226,175 +108,194 @@ class UpgradeRun:
             self._upgrade(journal, outcome)
         return outcome
 
-    def _wait_for_earlier_run(self, journal: SiteJournal, earlier: Posted, outcome: Outcome) -> None:
+    def _wait_for_earlier_run(self, journal: SiteJournal, earlier: Posted, outcome: UpgradeOutcome) -> None:
         """Wait until the upgrade that another run posted is committed, or cannot be believed to be running any more."""
         ago = time.time() - earlier.posted_at
         outcome.warnings.append(
-            f"An earlier run posted this upgrade {ago:.0f} seconds ago and did not see its end; "
-            "waited for it instead of posting again."
+            f"An earlier run posted this upgrade {ago:.0f} seconds ago, and its end is unknown; this run waited for it "
+            "instead of posting again."
         )
-
-        def decided() -> bool:
-            return outcome.arrived or not earlier.may_be_running
-
-        self._tell("upgrading in an earlier run")
-        self._read_until(decided, outcome, self._deadline)
-        if decided():
-            return
-        raise UpgradeFailed(
-            f"An earlier run posted {earlier.what}, and after {self._deadline.seconds:g} more seconds the site still "
-            f"reads {_versions(outcome)}. {journal.advice(earlier)}",
-            outcome,
+        self._report_progress("upgrading in an earlier run")
+        reading = read_until(
+            self._look,
+            outcome.is_target,
+            GrowingPauses(self._deadline, self._interval),
+            stop=lambda: not earlier.may_be_running,
         )
-
-    def _rehearse(self, outcome: Outcome) -> None:
-        answer = self._post(outcome)
-        if isinstance(answer, AnswerLostError):
-            self._read(outcome)
+        outcome.after = None if reading.error else reading.state
+        if not reading.found and earlier.may_be_running:
             raise UpgradeFailed(
-                f"{answer} A dry run leaves nothing behind that could be read instead, so nothing is proven. "
-                f"{outcome.what_stands} Raise 'wait_timeout', or the timeout of the proxy in front of Plone.",
+                f"An earlier run posted {earlier.what}, and after {self._deadline.seconds:g} more seconds the site "
+                f"still reads {_versions(outcome)}. {journal.advice(earlier)}",
                 outcome,
-                answer,
             )
-        self._read(outcome)
+
+    def _rehearse(self, outcome: UpgradeOutcome) -> None:
+        self._begin_post("rehearsing", outcome)
+        started = time.monotonic()
+        try:
+            answer = self._client.post_upgrade(dry_run=True, timeout=self._deadline.remaining)
+        except CallError as error:
+            outcome.duration = time.monotonic() - started
+            raise self._rehearsal_failed(error, outcome) from error
+        outcome.duration = time.monotonic() - started
+        outcome.migration_log = answer.migration_log
+        self._read_afterwards(outcome)
         if answer.versions.instance != outcome.before.versions.instance or outcome.moved:
             outcome.after = outcome.after or SiteState(answer.versions, steps=None)
             raise UpgradeFailed(
                 f"The dry run was not dry: the database went from {outcome.before.versions.instance} to "
-                f"{answer.versions.instance}. A step commits by itself, or another client upgraded the site meanwhile. "
-                "Find out which, and restore the database if need be, before going on.",
+                f"{answer.versions.instance}. A step commits by itself, or another client upgraded the site. "
+                "Find out which, and restore the database if necessary, before you continue.",
                 outcome,
             )
-        self._must_be_good("The dry run", outcome)
+        self._require_good_log("The dry run", outcome)
 
-    def _upgrade(self, journal: SiteJournal, outcome: Outcome) -> None:
-        entry = Posted.now(_what(outcome.before), self._deadline.seconds)
+    def _rehearsal_failed(self, error: CallError, outcome: UpgradeOutcome) -> UpgradeFailed:
+        if not isinstance(error, AnswerLostError):
+            return self._call_failed(error, outcome)
+        outcome.answer = "lost"
+        self._read_afterwards(outcome)
+        return UpgradeFailed(
+            f"{error} A dry run leaves nothing behind that could be read instead, so nothing is proven. "
+            f"{outcome.describe_database_state} Raise 'wait_timeout', or the timeout of the proxy in front of Plone.",
+            outcome,
+            error,
+        )
+
+    def _upgrade(self, journal: SiteJournal, outcome: UpgradeOutcome) -> None:
+        self._begin_post("upgrading", outcome)
+        entry = Posted.now(_words_for(outcome.before), self._deadline.seconds)
         journal.write(entry)
         started = time.monotonic()
         try:
-            answer = self._post(outcome)
-        except UpgradeFailed:
-            journal.clear()
-            raise
-        if isinstance(answer, AnswerLostError):
-            self._decide_by_reading(journal, entry, answer, outcome)
+            proof = self._send_and_prove(journal, outcome)
+        except CallError as error:
             outcome.duration = time.monotonic() - started
             journal.clear()
-            return
-        journal.clear()
-        trouble = self._read_back(answer.versions, outcome)
-        self._must_be_good("The upgrade", outcome)
-        if not outcome.arrived:
-            reads = f"still reads {_versions(outcome)}." if outcome.after else f"cannot be read.{trouble}"
+            raise self._call_failed(error, outcome) from error
+        outcome.duration = proof.seconds
+        outcome.after = None if proof.error else proof.state
+        if proof.lost:
+            self._conclude_without_answer(proof, journal, entry, outcome)
+        elif proof.answer:
+            outcome.migration_log = proof.answer.migration_log
+            self._require_good_log("The upgrade", outcome)
+            self._require_proven(proof, outcome)
+
+    def _send_and_prove(self, journal: SiteJournal, outcome: UpgradeOutcome) -> Proof[UpgradeAnswer, SiteState]:
+        def send() -> UpgradeAnswer:
+            answer = self._client.post_upgrade(dry_run=False, timeout=self._deadline.remaining)
+            journal.clear()
+            return answer
+
+        def decide(state: SiteState, answer: UpgradeAnswer | None) -> Decision:
+            if outcome.is_target(state):
+                return Decision.PROVEN
+            agrees = answer is not None and state.versions == answer.versions
+            return Decision.REFUTED if agrees else Decision.OPEN
+
+        def lose_answer(_error: CallError) -> None:
+            outcome.answer = "lost"
+            self._report_progress("upgrading without an answer")
+
+        return send_and_prove(
+            send,
+            lambda: self._look() if outcome.answer == "lost" else self._client.site_state(),
+            decide,
+            longest_pause=self._interval,
+            read_back_seconds=VISIBLE_WITHIN_SECONDS,
+            deadline=self._deadline,
+            on_lost=lose_answer,
+        )
+
+    def _conclude_without_answer(
+        self,
+        proof: Proof[UpgradeAnswer, SiteState],
+        journal: SiteJournal,
+        entry: Posted,
+        outcome: UpgradeOutcome,
+    ) -> None:
+        """:raises UpgradeFailed: the state that was read after the lost answer does not prove the upgrade."""
+        if not proof.proven:
             raise UpgradeFailed(
-                f"The report says that the upgrade is complete, but {self._client.url} {reads} "
-                f"What was committed is not proven. {LOOK_AT_WHO_ANSWERS}",
+                f"{proof.lost} After {self._deadline.seconds:g} seconds the site still reads {_versions(outcome)}."
+                f"{_last_error(proof.error)} {journal.advice(entry)}",
+                outcome,
+                proof.lost,
+            )
+        journal.clear()
+        proven = "The state read afterwards proves the upgrade. Its migration log is lost: look at the server's log."
+        outcome.warnings.append(f"{proof.lost} {proven}")
+
+    def _require_proven(self, proof: Proof[UpgradeAnswer, SiteState], outcome: UpgradeOutcome) -> None:
+        """:raises UpgradeFailed: the server says that the upgrade is complete, and what is read does not prove it."""
+        if not proof.proven:
+            reads = (
+                f"still reads {_versions(outcome)}." if outcome.after else f"cannot be read.{_last_error(proof.error)}"
+            )
+            raise UpgradeFailed(
+                f"The migration log says that the upgrade is complete, but {self._client.url} {reads} "
+                f"What was committed is not proven. {CHECK_WHO_ANSWERS}",
                 outcome,
             )
 
-    def _post(self, outcome: Outcome) -> UpgradeAnswer | AnswerLostError:
-        """Post once. An answer that was lost is returned, not raised: it is no verdict.
-
-        :raises UpgradeFailed: it was not sent, or the server says that it failed.
-        """
+    def _begin_post(self, doing: str, outcome: UpgradeOutcome) -> None:
+        """:raises UpgradeFailed: too little time is left for a POST."""
         if self._deadline.too_close:
             raise UpgradeFailed(
                 f"Nothing was posted, because the {self._deadline.seconds:g} seconds of 'wait_timeout' were already "
                 "over. Run this again, with a longer 'wait_timeout' if necessary.",
                 outcome,
             )
-        started = time.monotonic()
         outcome.posted, outcome.answer = True, "received"
-        self._tell("rehearsing" if self._dry_run else "upgrading")
-        try:
-            answer = self._client.post_upgrade(dry_run=self._dry_run, timeout=self._deadline.remaining)
-        except NotSentError as error:
+        self._report_progress(doing)
+
+    def _call_failed(self, error: CallError, outcome: UpgradeOutcome) -> UpgradeFailed:
+        """The failure for a POST that did not reach the server, or of which the server says that it failed."""
+        if isinstance(error, NotSentError):
             outcome.posted, outcome.answer = False, "none"
-            raise UpgradeFailed(str(error), outcome, error) from error
-        except AnswerLostError as error:
-            outcome.answer = "lost"
-            return error
-        except CallError as error:
-            self._read(outcome)
-            raise UpgradeFailed(f"{error} {outcome.what_stands}", outcome, error) from error
-        finally:
-            outcome.duration = time.monotonic() - started
-        outcome.report = answer.report
-        return answer
+            return UpgradeFailed(str(error), outcome, error)
+        self._read_afterwards(outcome)
+        return UpgradeFailed(f"{error} {outcome.describe_database_state}", outcome, error)
 
-    def _must_be_good(self, what: str, outcome: Outcome) -> None:
-        """Fail unless the report proves that everything ran."""
-        verdict = judge(outcome.report)
-        told = verdict.warnings[:MOST_WARNINGS]
-        outcome.warnings.extend(f"Plone reports: {one_line(line)}" for line in told)
-        if len(verdict.warnings) > len(told):
-            outcome.warnings.append(f"Plone reports {len(verdict.warnings) - len(told)} more of the same kind.")
-        if not verdict.good:
-            reason = verdict.error or " ".join(verdict.failures[:MOST_WARNINGS])
-            reason = one_line(reason, 2000) or "the report does not say that it reached the end"
+    def _require_good_log(self, what: str, outcome: UpgradeOutcome) -> None:
+        """:raises UpgradeFailed: the migration log does not prove that everything ran."""
+        judgement = judge(outcome.migration_log)
+        shown = judgement.warnings[:MOST_WARNINGS]
+        outcome.warnings.extend(f"Plone reports: {one_line(line)}" for line in shown)
+        if len(judgement.warnings) > len(shown):
+            outcome.warnings.append(f"Plone reports {len(judgement.warnings) - len(shown)} more of the same kind.")
+        if not judgement.good:
+            reason = judgement.error or " ".join(judgement.failures[:MOST_WARNINGS])
+            reason = one_line(reason, 2000) or "the migration log does not say that it reached the end"
             failed = f"{what} failed, behind an HTTP 200: {reason.rstrip('.')}."
-            raise UpgradeFailed(f"{failed} {outcome.what_stands}", outcome)
+            raise UpgradeFailed(f"{failed} {outcome.describe_database_state}", outcome)
 
-    def _decide_by_reading(self, journal: SiteJournal, entry: Posted, lost: AnswerLostError, outcome: Outcome) -> None:
-        """After a lost answer: read the state until the upgrade is proven or the deadline has passed."""
-        self._tell("upgrading without an answer")
-        trouble = self._read_until(lambda: outcome.arrived, outcome, self._deadline)
-        if outcome.arrived:
-            proof = "The state read afterwards proves the upgrade. Its report is lost: look at the server's log."
-            outcome.warnings.append(f"{lost} {proof}")
-            return
-        raise UpgradeFailed(
-            f"{lost} After {self._deadline.seconds:g} seconds the site still reads {_versions(outcome)}.{trouble} "
-            f"{journal.advice(entry)}",
-            outcome,
-            lost,
-        )
-
-    def _tell(self, what: str) -> None:
+    def _report_progress(self, what: str) -> None:
         self._progress.state(what, at_most=self._deadline.remaining)
 
-    def _read_back(self, claimed: Versions, outcome: Outcome) -> str:
-        """Prove an answer by reading the state; where that is not yet what it said, read again for a moment.
+    def _look(self) -> SiteState:
+        """Read the state once, in no more time than the run has: a server that hangs must not delay its end."""
+        return self._client.look(self._deadline.time_to_look).site_state()
 
-        Returns what hindered the last read.
-        """
-        return self._read_until(
-            lambda: outcome.arrived or (outcome.after is not None and outcome.after.versions == claimed),
-            outcome,
-            Deadline(READ_BACK_SECONDS),
-        )
-
-    def _read_until(self, decided: t.Callable[[], bool], outcome: Outcome, deadline: Deadline) -> str:
-        """Read the state until it is decided or the deadline has passed; returns what hindered the last read.
-
-        Towards the end of ``wait_timeout`` a server that hangs must not hold a read up for longer than that.
-        """
-        trouble = self._read(outcome, deadline)
-        pauses = deadline.pauses(self._interval)
-        while not decided() and next(pauses, None) is not None:
-            trouble = self._read(outcome, deadline)
-        return trouble
-
-    def _read(self, outcome: Outcome, deadline: Deadline | None = None) -> str:
-        """Read the state into the outcome; what hinders it is returned in words and not raised.
-
-        :param deadline: that of a caller who reads again.
-        """
-        client = self._client.look(deadline.time_to_look) if deadline is self._deadline else self._client
+    def _read_afterwards(self, outcome: UpgradeOutcome) -> None:
+        """Read the state into the outcome of a call that is over; None where it cannot be read."""
         try:
-            outcome.after = client.site_state()
-        except CallError as error:
+            outcome.after = self._client.site_state()
+        except CallError:
             outcome.after = None
-            return f" The last read failed: {error}"
-        return ""
 
 
-def _what(state: SiteState) -> str:
+def _words_for(state: SiteState) -> str:
     """The upgrade in the words of the journal."""
-    return f"{CORE_UPGRADE}{state.versions.instance} to {state.versions.fs}"
+    return f"{UPGRADE_WORDS}{state.versions.instance} to {state.versions.fs}"
 
 
-def _versions(outcome: Outcome) -> str:
+def _versions(outcome: UpgradeOutcome) -> str:
     versions = outcome.latest.versions
     return f"{versions.instance} in the database and {versions.fs} in the code"
+
+
+def _last_error(error: CallError | None) -> str:
+    return f" The last read failed: {error}" if error else ""

@@ -21,7 +21,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
     UnexpectedAnswerError,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import Answer, HttpClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
     Reply,

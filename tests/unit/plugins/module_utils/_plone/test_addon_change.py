@@ -17,7 +17,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress im
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import addon_change
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addon_change import AddonRun, AddonsFailed
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials, Waiting
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
     Reply,
@@ -57,7 +57,7 @@ def addons(**versions: str) -> Reply:
 @pytest.fixture(autouse=True)
 def short_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing is waited for long."""
-    monkeypatch.setattr(addon_change, "READ_BACK_SECONDS", 0.1)
+    monkeypatch.setattr(addon_change, "VISIBLE_WITHIN_SECONDS", 0.1)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
@@ -72,7 +72,7 @@ def failure(*reads: Reply, **posts: Reply) -> AddonsFailed:
     with LocalServer(replies) as server:
         credentials = Credentials(username="admin", password="secret")
         client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
-        run = AddonRun(client, state="latest", wait_timeout=1, wait_interval=0.1, progress=progress)
+        run = AddonRun(client, state="latest", waiting=Waiting(1, 0.1), progress=progress)
         with pytest.raises(AddonsFailed) as caught:
             run.perform(names)
     return caught.value

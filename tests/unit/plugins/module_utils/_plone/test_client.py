@@ -17,7 +17,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.state import SiteState, Versions
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
@@ -263,7 +263,7 @@ def test_an_answer_to_the_post_that_cannot_be_believed_is_lost(value: t.Any) -> 
 def test_the_post_always_says_whether_it_is_a_rehearsal(dry_run: bool) -> None:
     with LocalServer(document({"report": "r", "versions": VERSIONS, "upgraded": True})) as server:
         got = PloneClient(HttpClient(server.url, timeout=20), CREDENTIALS).post_upgrade(dry_run=dry_run, timeout=20)
-    assert (got.report, got.versions) == ("r", Versions("6018", "6205"))
+    assert (got.migration_log, got.versions) == ("r", Versions("6018", "6205"))
     assert json.loads(server.seen[0].body) == {"dry_run": dry_run}
 
 

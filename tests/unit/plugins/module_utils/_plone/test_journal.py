@@ -19,8 +19,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.files impor
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.journal import (
     Posted,
     SiteJournal,
+    clear_if_finished,
     open_journal,
-    settle,
 )
 
 if t.TYPE_CHECKING:
@@ -200,21 +200,21 @@ def test_advice_names_the_time_and_the_file() -> None:
 
 def test_what_is_known_to_be_done_is_forgotten(folder: Path) -> None:
     path = post_and_die()
-    settle(URL, lambda entry: entry.what != WHAT)
+    clear_if_finished(URL, lambda entry: entry.what != WHAT)
     assert remembered() is not None
-    settle(URL, lambda entry: entry.what == WHAT)
+    clear_if_finished(URL, lambda entry: entry.what == WHAT)
     assert not os.path.exists(path)
 
 
 def test_nothing_is_forgotten_while_a_run_is_at_it(folder: Path) -> None:
     with open_journal(URL, 0) as journal:
         journal.write(Posted.now(WHAT, 60))
-        settle(URL, lambda _entry: True)
+        clear_if_finished(URL, lambda _entry: True)
         assert journal.posted(WHAT) is not None
 
 
 def test_to_forget_makes_no_folder(folder: Path) -> None:
-    settle(URL, lambda _entry: True)
+    clear_if_finished(URL, lambda _entry: True)
     assert not folder.exists()
 
 

@@ -10,7 +10,8 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import CallError, OptionError, UpgradeError
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.sites import Instance, Reading, named_site
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.sites import named_site
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.survey import Instance, Reading
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
     Reply,
@@ -64,7 +65,7 @@ def listing(*paths: str, root: str = PUBLIC) -> Reply:
 
 
 def survey(server: LocalServer, *what: str, path: str = "", **options: t.Any) -> list[Reading]:
-    return Instance({**OPTIONS, "url": server.url + path, **options}).survey(what)
+    return Instance.from_params({**OPTIONS, "url": server.url + path, **options}).survey(what)
 
 
 def failure(get: dict[str, Reply], *what: str, **options: t.Any) -> UpgradeError:
@@ -183,9 +184,11 @@ def test_names_that_are_no_sites(name: str) -> None:
 )
 def test_bad_options_are_named_before_the_first_request(options: dict[str, t.Any], option: str) -> None:
     with pytest.raises(OptionError, match=f"Option '{option}'"):
-        Instance({**OPTIONS, "url": "http://127.0.0.1:1", **options})
+        Instance.from_params({**OPTIONS, "url": "http://127.0.0.1:1", **options})
 
 
-def test_credentials_in_clear_are_told_once_for_each_host() -> None:
+def test_credentials_in_clear_are_warned_about_once_for_each_host() -> None:
     sites = ["http://a.example.org/1", "http://a.example.org/2", "https://b.example.org/1", "http://127.0.0.1/1"]
-    assert Instance({**OPTIONS, "sites": sites}).urls_in_clear == ["http://a.example.org/1"]
+    warnings: list[str] = []
+    Instance.from_params({**OPTIONS, "sites": sites}).warn_if_unencrypted(warnings.append)
+    assert warnings == ["The credentials travel unencrypted to http://a.example.org/1; use https."]

@@ -16,9 +16,9 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import undo as undo_module
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transaction, plan_undo
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.undo import undo
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.undo import UndoOptions, plan, undo
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
     Reply,
@@ -47,7 +47,7 @@ WRITE = {**UPGRADE, "id": "d", "description": "/Plone/POST_application_json_"}
 @pytest.fixture(autouse=True)
 def one_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing is waited for."""
-    monkeypatch.setattr(undo_module, "READ_BACK_SECONDS", 0)
+    monkeypatch.setattr(undo_module, "VISIBLE_WITHIN_SECONDS", 0)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
@@ -56,7 +56,7 @@ def run(*after: Reply) -> t.Any:
     with LocalServer(STATE, document([UPGRADE]), OWN_ENTRY, *after) as server:
         credentials = Credentials(username="admin", password="secret")
         client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
-        return undo(client, back_to="", include_later=False, foresee=False)
+        return undo(client, UndoOptions())
 
 
 @pytest.mark.parametrize("reply", (document({"message": "reverted"}), answer(), page(), page(502)))
@@ -118,12 +118,12 @@ def test_the_undo_of_another_site_does_not_stand_for_ours(back_to: str) -> None:
 
 @pytest.mark.parametrize("back_to", ("", "before"))
 def test_a_site_within_the_site_is_somebody_else(back_to: str) -> None:
-    with pytest.raises(UpgradeError, match="what happened later would be thrown away"):
+    with pytest.raises(UpgradeError, match="later transactions would be lost"):
         planned(NESTED, OURS, BEFORE, back_to=back_to)
 
 
-def foreseen(own_entry: Reply, path: str, *transactions: dict[str, t.Any]) -> list[str]:
-    """What an undo at a URL with this path would take back."""
+def planned_by_url(own_entry: Reply, path: str, *transactions: dict[str, t.Any]) -> list[str]:
+    """What an undo at a URL with this path would undo."""
     replies = {
         f"{path}/@upgrade": STATE,
         f"{path}/@transactions": document(transactions),
@@ -132,7 +132,7 @@ def foreseen(own_entry: Reply, path: str, *transactions: dict[str, t.Any]) -> li
     with LocalServer(routed(GET=replies)) as server:
         credentials = Credentials(username="admin", password="secret")
         client = PloneClient(HttpClient(server.url + path, timeout=20, auth=credentials), credentials)
-        return [one["id"] for one in undo(client, back_to="", include_later=False, foresee=True).as_result()["undone"]]
+        return [one["id"] for one in plan(client, UndoOptions()).as_result()["undone"]]
 
 
 OTHER = {**UPGRADE, "id": "o", "description": "/Other/POST_application_json_@upgrade"}
@@ -141,14 +141,14 @@ NO_ENTRY = document({"items": []})
 
 @pytest.mark.parametrize("path", ("", "/Plone", "/++api++", "/a/proxys/path", "/Other"))
 def test_a_site_behind_a_proxy_is_the_one_that_it_says_it_is(path: str) -> None:
-    assert foreseen(OWN_ENTRY, path, OTHER, UPGRADE) == ["b"]
+    assert planned_by_url(OWN_ENTRY, path, OTHER, UPGRADE) == ["b"]
 
 
 @pytest.mark.parametrize("silent", (NO_ENTRY, page(), document({}), document({"items": [{"getPath": 5}]}), page(500)))
 def test_a_site_that_does_not_tell_its_path_has_that_of_its_url(silent: Reply) -> None:
-    assert foreseen(silent, "/Plone", OTHER, UPGRADE) == ["b"]
-    assert foreseen(silent, "/Plone/++api++", OTHER, UPGRADE) == ["b"]
-    assert foreseen(silent, "", UPGRADE, WRITE) == ["b"]
+    assert planned_by_url(silent, "/Plone", OTHER, UPGRADE) == ["b"]
+    assert planned_by_url(silent, "/Plone/++api++", OTHER, UPGRADE) == ["b"]
+    assert planned_by_url(silent, "", UPGRADE, WRITE) == ["b"]
 
 
 def test_a_site_that_cannot_be_told_from_others_is_left_alone() -> None:
@@ -156,4 +156,4 @@ def test_a_site_that_cannot_be_told_from_others_is_left_alone() -> None:
         with pytest.raises(
             UpgradeError, match=r"transactions of several \(/Other, /Plone\). Give the URL by which Zope"
         ):
-            foreseen(NO_ENTRY, "", *transactions)
+            planned_by_url(NO_ENTRY, "", *transactions)

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the outcome of an upgrade says of its steps, where other sites wrote into the report too."""
+"""What the outcome of an upgrade says of its steps, where other sites wrote into the migration log too."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.state impo
     Versions,
     steps_in_run_order,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade import Outcome
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade_outcome import UpgradeOutcome
 
 TITLES = ("Miscellaneous", "Move things", "Miscellaneous")
 
 
-def outcome(*ran: str, listed: bool = True) -> Outcome:
-    """An upgrade from 1 to 4 whose report says that these steps ran."""
+def outcome(*ran: str, listed: bool = True) -> UpgradeOutcome:
+    """An upgrade from 1 to 4 whose migration log says that these steps ran."""
     groups: dict[str, t.Any] = {
         f"{number}-{number + 1}": [{"id": str(number), "title": title}] for number, title in enumerate(TITLES, 1)
     }
     before = SiteState(Versions("1", "4"), steps_in_run_order(groups) if listed else None)
     lines = [f"Ran upgrade step: {title}" for title in ran]
-    report = "\n".join(["Starting the migration from version: 1", *lines, "Your Plone instance is now up-to-date."])
-    return Outcome(before, dry_run=False, after=SiteState(Versions("4", "4"), ()), posted=True, report=report)
+    migration_log = "\n".join(
+        ["Starting the migration from version: 1", *lines, "Your Plone instance is now up-to-date."]
+    )
+    return UpgradeOutcome(
+        before, dry_run=False, after=SiteState(Versions("4", "4"), ()), posted=True, migration_log=migration_log
+    )
 
 
-def test_the_steps_of_a_site_alone_are_those_of_its_report() -> None:
+def test_the_steps_of_a_site_alone_are_those_of_its_migration_log() -> None:
     alone = outcome(*TITLES)
     assert alone.steps_run == list(TITLES)
     assert alone.summary == "Upgraded from 1 to 4 in 3 steps."

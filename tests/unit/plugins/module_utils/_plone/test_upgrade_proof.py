@@ -16,8 +16,12 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import upgrade as upgrade_module
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade import Outcome, UpgradeFailed, UpgradeRun
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials, Waiting
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade import UpgradeRun
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade_outcome import (
+    UpgradeFailed,
+    UpgradeOutcome,
+)
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
     Reply,
@@ -56,18 +60,18 @@ PENDING, NEW_CODE, OLD_CODE, OTHER_SITE = (
 @pytest.fixture(autouse=True)
 def short_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing is waited for long."""
-    monkeypatch.setattr(upgrade_module, "READ_BACK_SECONDS", 0.1)
+    monkeypatch.setattr(upgrade_module, "VISIBLE_WITHIN_SECONDS", 0.1)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
-def upgrade(post: Reply, *reads: Reply, posts: int = 1) -> Outcome:
+def upgrade(post: Reply, *reads: Reply, posts: int = 1) -> UpgradeOutcome:
     """Upgrade a site whose state reads so, one time after the other."""
     progress = Progress(types.SimpleNamespace(_tmpdir=None, check_mode=False, params={}))
     with LocalServer(routed(GET={"/@upgrade": in_turn(*reads)}, POST={"/@upgrade": post})) as server:
         credentials = Credentials(username="admin", password="secret")
         client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
         try:
-            run = UpgradeRun(client, dry_run=False, wait_timeout=1, wait_interval=0.1, progress=progress)
+            run = UpgradeRun(client, dry_run=False, waiting=Waiting(1, 0.1), progress=progress)
             return run.perform()
         finally:
             assert [request.method for request in server.seen].count("POST") == posts
@@ -90,7 +94,7 @@ def test_what_another_server_reads_is_no_proof(answered: Reply, read: Reply) -> 
     assert "still reads 6" in str(failure(answered, PENDING, PENDING, read))
 
 
-def test_what_may_answer_instead_is_told() -> None:
+def test_what_may_answer_instead_is_named() -> None:
     error = failure(done("6205", "6205"), PENDING, PENDING, OLD_CODE)
     assert "still reads 6018 in the database and 6018 in the code. What was committed is not proven." in str(error)
     assert "Servers with other code, another site or a cache may answer at this address." in str(error)
@@ -115,7 +119,7 @@ def test_a_server_that_hangs_does_not_hold_the_last_look_up(monkeypatch: pytest.
 
 def test_nothing_is_posted_to_servers_with_different_code() -> None:
     error = failure(done("6205", "6205"), PENDING, OLD_CODE, posts=0)
-    assert "told 6205 as the version of the code, and then 6018." in str(error)
+    assert "reported 6205 as the version of the code, and then 6018." in str(error)
 
 
 @pytest.mark.parametrize("status", (502, 503, 504))

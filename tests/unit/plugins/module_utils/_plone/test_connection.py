@@ -13,7 +13,8 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.masking import REGISTERED
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
 
 PASSWORD = "correct-horse-battery-staple"
 
@@ -32,18 +33,18 @@ def credentials(username: str | None = None, password: str | None = None, token:
     (
         ({}, "username", "there are no credentials at all"),
         ({"username": "", "password": "", "token": ""}, "username", "there are no credentials at all"),
-        ({"username": "admin"}, "password", "a username needs one"),
-        ({"username": "admin", "password": ""}, "password", "a username needs one"),
-        ({"password": PASSWORD}, "username", "a password needs one"),
+        ({"username": "admin"}, "password", "is required together with 'username'"),
+        ({"username": "admin", "password": ""}, "password", "is required together with 'username'"),
+        ({"password": PASSWORD}, "username", "is required together with 'password'"),
         ({"username": "admin", "password": PASSWORD, "token": "aaaa.bbbb.cccc"}, "token", "not both"),
         ({"username": "admin", "token": "aaaa.bbbb.cccc"}, "token", "not both"),
         ({"password": PASSWORD, "token": "aaaa.bbbb.cccc"}, "token", "not both"),
-        ({"username": "ad:min", "password": PASSWORD}, "username", "must not hold a colon"),
-        ({"username": "ad\udcffmin", "password": PASSWORD}, "username", "no UTF-8"),
-        ({"username": "admin", "password": f"{PASSWORD}\udcff"}, "password", "no UTF-8"),
+        ({"username": "ad:min", "password": PASSWORD}, "username", "must not contain a colon"),
+        ({"username": "ad\udcffmin", "password": PASSWORD}, "username", "not UTF-8"),
+        ({"username": "admin", "password": f"{PASSWORD}\udcff"}, "password", "not UTF-8"),
         ({"token": "aaaa.bbbb.cccc\n"}, "token", "a line end"),
         ({"token": "aaaa.bbbb.cccc\r\nX-Injected: yes"}, "token", "a line end"),
-        ({"token": "Bearer aaaa.bbbb.cccc"}, "token", "holds a space"),
+        ({"token": "Bearer aaaa.bbbb.cccc"}, "token", "contains a space"),
         ({"token": "aaaa.b\u00fcbb.cccc"}, "token", "no token has"),
     ),
 )
@@ -71,9 +72,12 @@ def test_bearer() -> None:
     assert request.headers["Authorization"] == "Bearer aaaa.bbbb.cccc"
 
 
-def test_what_must_not_be_seen() -> None:
-    assert credentials("admin", PASSWORD).secrets == (PASSWORD, f"admin:{PASSWORD}")
-    assert credentials(token="aaaa.bbbb.cccc").secrets == ("aaaa.bbbb.cccc",)
+def test_credentials_that_exist_are_masked() -> None:
+    REGISTERED.clear()
+    made = credentials("admin", PASSWORD), credentials(token="aaaa.bbbb.cccc")
+    assert {PASSWORD, f"admin:{PASSWORD}", "aaaa.bbbb.cccc"} <= REGISTERED
+    assert "admin" not in REGISTERED
+    assert not [secret for secret in (PASSWORD, "aaaa.bbbb.cccc") if secret in repr(made)]
 
 
 @pytest.mark.parametrize(

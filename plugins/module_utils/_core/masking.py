@@ -1,0 +1,48 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The secrets that this process knows, masked in every form in whatever leaves it.
+
+A secret is registered where it becomes a value of ours: an option with ``no_log`` when a module starts, a user's name
+and password when credentials are made of them, the key of a request when it is read. Nothing else has to remember it.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .text import encodings_of
+
+MASK = "***"
+
+REGISTERED: set[str] = set()
+"""Every form of every secret. :func:`run` makes it the set of values that Ansible masks in a module's result."""
+
+
+def register_secrets(*secrets: str | None) -> None:
+    """Have these values masked from now on, in every form in which they can turn up; empty ones are passed over."""
+    for secret in secrets:
+        if secret:
+            REGISTERED.update(encodings_of(secret))
+
+
+def register_options(argument_spec: t.Mapping[str, t.Any], values: t.Mapping[str, t.Any]) -> None:
+    """Register every option that an argument spec marks with ``no_log``, those of nested options too."""
+    for name, settings in argument_spec.items():
+        value = values.get(name)
+        if settings.get("no_log"):
+            entries = value if isinstance(value, list) else [value]
+            register_secrets(*(str(entry) for entry in entries if entry is not None))
+        for entry in value if isinstance(value, list) else [value]:
+            if "options" in settings and isinstance(entry, dict):
+                register_options(settings["options"], entry)
+
+
+def mask_secrets(text: str) -> str:
+    """A text with a mask in place of every registered secret: for what does not leave as a module's result."""
+    for form in sorted(REGISTERED, key=len, reverse=True):
+        text = text.replace(form, MASK)
+    return text

@@ -1,0 +1,112 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What plone.restapi answers, and what answers in its place: documents read, failures put into words.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.errors import CallError, UnexpectedAnswerError
+from .._core.http import Answer
+from .._core.text import one_line
+
+GATEWAY_STATUSES = (502, 503, 504)
+"""What a gateway answers that cannot reach the server, or does not wait any longer."""
+
+TRACEBACK_LINES_KEPT = 6
+
+CHECK_SERVER = "Check which server answers at this URL, and that Plone runs."
+LET_THROUGH = "Have what stands in front of Plone, such as a login page or a firewall, let this call through."
+
+T = t.TypeVar("T")
+
+
+def read_document(answer: Answer, reader: t.Callable[[t.Any], T]) -> T:
+    """The document of an answer in our form.
+
+    :raises UnexpectedAnswerError: it is not JSON, or not of the shape that this service sends.
+    """
+    if not answer.is_json:
+        what = f"answered {answer.status} with {answer.describe_body()} instead of JSON"
+        raise UnexpectedAnswerError(answer.call, what, status=answer.status, hint=LET_THROUGH)
+    document = answer.document()
+    try:
+        return reader(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"answered {answer.status} with JSON that is not plone.restapi's for this service"
+        hint = "Check that the URL is that of a Plone site."
+        raise UnexpectedAnswerError(answer.call, what, status=answer.status, hint=hint) from error
+
+
+def json_object(answer: Answer) -> dict[str, t.Any]:
+    """The JSON object of an answer; empty where it is something else."""
+    try:
+        document = answer.document()
+    except UnexpectedAnswerError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def error_type(answer: Answer) -> str:
+    """The ``type`` of plone.restapi's error object: the name of a Python exception, or empty.
+
+    A gateway that answers with JSON of its own (RFC 9457) has a URI there.
+    """
+    name = str(_error_object(answer).get("type") or "")
+    return name if name.isidentifier() else ""
+
+
+def answers_for_plone(answer: Answer) -> bool:
+    """Whether something in front of Plone answered a call that writes, so that Plone may be at work.
+
+    That is so for a success that is not JSON, and for a server error without plone.restapi's error object. A gateway
+    that gave up waiting may use the same words. What Zope answers 502 to 504 to is an exception that was raised, and
+    plone.restapi shows its traceback to managers (measured).
+    """
+    if answer.status < 300:
+        return bool(answer.body) and not answer.is_json
+    if answer.status < 500:
+        return False
+    is_plones = bool(error_type(answer)) and (
+        answer.status not in GATEWAY_STATUSES or "traceback" in _error_object(answer)
+    )
+    return not is_plones
+
+
+def describe_stranger(answer: Answer) -> str:
+    """What came back from something that is not Plone."""
+    return f"was answered {answer.status} with {answer.describe_body()} by something in front of Plone"
+
+
+def server_error(answer: Answer) -> CallError:
+    """The server's own words for a failure, with the end of its traceback."""
+    document = _error_object(answer)
+    if not error_type(answer):
+        hint = answer.wait_asked or (LET_THROUGH if answer.status < 500 else CHECK_SERVER)
+        return CallError(
+            answer.call, describe_stranger(answer), status=answer.status, hint=hint, retry_after=answer.retry_after
+        )
+    words = one_line(f"{document['type']}: {document.get('message', '')}")
+    traceback = document.get("traceback")
+    lines = [str(line) for line in traceback] if isinstance(traceback, list) else []
+    return CallError(
+        answer.call,
+        f"answered {answer.status} {words}",
+        status=answer.status,
+        retry_after=answer.retry_after,
+        type=str(document["type"]),
+        message=str(document.get("message", "")),
+        traceback=lines[-TRACEBACK_LINES_KEPT:],
+    )
+
+
+def _error_object(answer: Answer) -> dict[str, t.Any]:
+    """The error object of plone.restapi, which comes in two envelopes (measured); empty where there is none."""
+    document = json_object(answer)
+    inner = document.get("error")
+    return inner if isinstance(inner, dict) else document
