@@ -208,6 +208,8 @@ from ..module_utils._core.errors import OptionError, UpgradeError
 from ..module_utils._core.http import REQUESTS_IMPORT_ERROR
 from ..module_utils._core.masking import mask_secrets
 from ..module_utils._core.text import strip_control_chars
+from ..module_utils._plone.connection import CREDENTIALS as SECRETS
+from ..module_utils._plone.connection import own_or_shared
 from ..module_utils._plone.sites import Site
 from ..module_utils._plone.survey import ADDONS, STATE, UNREADABLE, Instance, Reading
 
@@ -225,7 +227,6 @@ ENDINGS = (".plone_sites.yml", ".plone_sites.yaml")
 EVERY_SITE = "plone_sites"
 INSTANCES_AT_ONCE = 8
 
-SECRETS = ("username", "password", "token")
 CONNECTION = (*SECRETS, "validate_certs", "ca_path", "timeout")
 
 Survey = list[dict[str, t.Any]]
@@ -299,13 +300,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _source(self, entry: dict[str, t.Any], beside: dict[str, t.Any], ca_path: str) -> Source:
         own = {name: self._templated(entry[name]) for name in SECRETS if entry.get(name)}
-        taken = dict(beside)
-        if "token" in own:
-            taken.update(username="", password="")
-        elif own:
-            taken.update(token="")
         given = {name: entry[name] for name in CONNECTION if name not in SECRETS and entry.get(name) is not None}
-        params = {**taken, **given, **own, "url": entry.get("url"), "sites": entry.get("sites") or []}
+        params = own_or_shared({**given, **own}, beside)
+        params.update(url=entry.get("url"), sites=entry.get("sites") or [])
         name = str(entry.get("name") or default_name(params["url"] or ""))
         return Source(name, params, given.get("ca_path", ca_path))
 

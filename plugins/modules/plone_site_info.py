@@ -50,6 +50,51 @@ options:
         the site, or a whole URL. The same credentials are sent to all of them.
     type: list
     elements: str
+  fleet:
+    description:
+      - Sites that need not share an instance or credentials. They are read into RV(rows) and RV(table). Implies
+        V(state) in O(gather).
+      - What an entry does not set is taken from the options of the same name beside this list. An entry with a token
+        takes no username and password from there, and the other way round.
+      - Four sites of a server are read at a time. A site that cannot be read does not fail the task; its row has the
+        reason.
+    type: list
+    elements: dict
+    version_added: 1.1.0
+    suboptions:
+      name:
+        description: The name of the site in its row.
+        type: str
+        required: true
+      url:
+        description: The URL of the site. If it is empty, the site is not asked.
+        type: str
+      username:
+        description: As O(username).
+        type: str
+      password:
+        description: As O(password).
+        type: str
+      token:
+        description: As O(token).
+        type: str
+      validate_certs:
+        description: As O(validate_certs).
+        type: bool
+      ca_path:
+        description: As O(ca_path).
+        type: path
+      error:
+        description: The reason in the row of a site whose URL cannot be used, instead of what is wrong with the URL.
+        type: str
+  fleet_hosts:
+    description:
+      - Names of hosts in the inventory that are made the entries of O(fleet), from the variables that the role
+        P(siteops.upgrades.plone_upgrade#role) takes, such as C(plone_upgrade_url) and C(plone_upgrade_password).
+      - This is done on the controller, whichever host runs the module.
+    type: list
+    elements: str
+    version_added: 1.1.0
   gather:
     description:
       - What to read of each site.
@@ -86,6 +131,22 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ instance.sites | selectattr('needs_upgrade') | map(attribute='url') }}"
 
+- name: Read sites with credentials of their own
+  siteops.upgrades.plone_site_info:
+    fleet:
+      - name: intranet
+        url: https://intranet.example.org
+        token: "{{ vault_intranet_token }}"
+      - name: www
+        url: https://www.example.org
+        username: admin
+        password: "{{ vault_www_password }}"
+  register: fleet
+
+- name: Show them as a table
+  ansible.builtin.debug:
+    msg: "{{ fleet.table }}"
+
 - name: Read the sites of a server with Plone 6.0, which cannot list them, and their add-ons
   siteops.upgrades.plone_site_info:
     url: http://localhost:8080
@@ -100,11 +161,58 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+rows:
+  description: One row for each site, in the order of O(fleet) or O(fleet_hosts).
+  type: list
+  elements: dict
+  returned: with O(fleet) or O(fleet_hosts)
+  contains:
+    host:
+      description: The name of the entry or host.
+      type: str
+      sample: intranet_Plone
+    url:
+      description: The URL of the site, empty where it cannot be used.
+      type: str
+      sample: https://intranet.example.org/Plone
+    title:
+      description: Empty; a site that is not listed by its server does not report its title.
+      type: str
+      sample: ""
+    state:
+      description: As RV(sites[].state).
+      type: str
+      sample: pending
+    versions:
+      description: As RV(sites[].versions).
+      type: dict
+      sample: {"fs": "6205", "instance": "6018"}
+    steps_pending:
+      description: As RV(sites[].steps_pending).
+      type: int
+      sample: 38
+    addons_behind:
+      description: As RV(sites[].addons_behind).
+      type: list
+      elements: str
+      sample: ["collective.easyform"]
+    error:
+      description: As RV(sites[].error).
+      type: str
+      sample: ""
+table:
+  description: The rows as lines of text, with a line of headings.
+  type: list
+  elements: str
+  returned: with O(fleet) or O(fleet_hosts)
+  sample:
+    - site            state            database  code      steps  add-ons behind
+    - intranet_Plone  pending          6018      6205         38  collective.easyform
 sites:
   description: The sites in the order of the server or of O(sites).
   type: list
   elements: dict
-  returned: success, and when no site could be read
+  returned: success without O(fleet) and O(fleet_hosts), and when no site could be read
   contains:
     id:
       description: The id of the site. Of a site in O(sites), the last part of its path.
@@ -175,25 +283,55 @@ finished_at:
 """
 
 import typing as t
+from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._core.errors import OptionError
 from ..module_utils._core.module import run
-from ..module_utils._core.options import from_environment
-from ..module_utils._plone.connection import plone_arguments
+from ..module_utils._core.options import from_environment, require_positive
+from ..module_utils._plone.connection import plone_arguments, warn_if_unencrypted
+from ..module_utils._plone.status_table import FleetSite, read_rows, table
 from ..module_utils._plone.survey import ADDONS, STATE, Instance
+
+FLEET_SITE = {
+    "name": {"type": "str", "required": True},
+    "url": {"type": "str"},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "token": {"type": "str", "no_log": True},
+    "validate_certs": {"type": "bool"},
+    "ca_path": {"type": "path"},
+    "error": {"type": "str"},
+}
 
 
 def read(module: AnsibleModule) -> dict[str, t.Any]:
-    """The result of the module: the sites."""
+    """The result of the module: the sites, or the rows of a fleet."""
+    if module.params["fleet_hosts"] is not None:
+        raise OptionError("fleet_hosts", "needs the action plugin of this module, which runs on the controller.")
+    what = {*module.params["gather"], *([STATE] if module.params["sites"] else [])}
+    if module.params["fleet"] is not None:
+        return read_fleet(module, {*what, STATE})
     instance = Instance.from_params(module.params)
     instance.warn_if_unencrypted(module.warn)
-    what = {*module.params["gather"], *([STATE] if module.params["sites"] else [])}
     readings = instance.survey(what)
     for reading in readings:
         if reading.error:
             module.warn(f"{reading.site.url}: {reading.error}")
     return {"changed": False, "sites": [reading.as_result() for reading in readings]}
+
+
+def read_fleet(module: AnsibleModule, what: t.Collection[str]) -> dict[str, t.Any]:
+    """The rows of the sites in the option ``fleet``, and the table made of them."""
+    require_positive(module.params, "timeout")
+    sites = [FleetSite.from_entry(entry, module.params) for entry in module.params["fleet"]]
+    for url in {
+        urlsplit(site.connection.url).netloc: site.connection.url for site in sites if site.connection
+    }.values():
+        warn_if_unencrypted(url, module.warn)
+    rows = read_rows(sites, what)
+    return {"changed": False, "rows": [row.as_result() for row in rows], "table": table(rows)}
 
 
 def main() -> None:
@@ -203,8 +341,11 @@ def main() -> None:
             **plone_arguments(),
             "url": from_environment("PLONE_URL", type="str"),
             "sites": {"type": "list", "elements": "str"},
+            "fleet": {"type": "list", "elements": "dict", "options": FLEET_SITE},
+            "fleet_hosts": {"type": "list", "elements": "str"},
             "gather": {"type": "list", "elements": "str", "choices": [STATE, ADDONS], "default": []},
         },
+        mutually_exclusive=[("sites", "fleet", "fleet_hosts")],
         supports_check_mode=True,
     )
     run(module, lambda: read(module))

@@ -226,7 +226,7 @@ def test_the_role_keeps_what_an_editor_wrote_meanwhile(plone: PloneServer, role:
     run = role(plone_upgrade_addons=[ADDON], plone_upgrade_undo_on_failure=True, plone_upgrade_before=[str(edit)])
     assert run.status != 0
     assert "Set 'include_later' to true if they may be lost." in run.output
-    failures = [line for line in run.output.splitlines() if line.startswith("fatal: ") and "Not undone: what" in line]
+    failures = [line for line in run.output.splitlines() if line.startswith("fatal: ") and "Not undone: later" in line]
     assert "answered 500 ValueError: Injected fault." in failures[-1]
     assert core_version(plone) == "6205"
     assert plone.call("GET", f"{plone.url}/written-meanwhile")[0] == 200

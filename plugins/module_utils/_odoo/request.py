@@ -15,9 +15,9 @@ import typing as t
 from dataclasses import dataclass
 
 from .._core.errors import CallError, OptionError, UpgradeError
-from .._core.masking import register_secrets
 from .._core.files import BusyError
 from .._core.http import READ_AGAIN_AFTER, pause_asked
+from .._core.masking import register_secrets
 from .._core.text import one_line
 from .connect import connect
 from .notes import Notes

@@ -33,6 +33,8 @@ from .._core.progress import progress_arguments
 
 UPGRADE_SERVICE = "/@upgrade"
 
+CREDENTIALS = ("username", "password", "token")
+
 SURROGATES = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes of the environment that are not UTF-8."""
 
@@ -200,6 +202,21 @@ class Waiting:
     def start(self) -> Deadline:
         """The deadline of a run that starts now."""
         return Deadline(self.timeout)
+
+
+def own_or_shared(entry: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The options of one entry of a list; what it does not set is taken from the options beside the list.
+
+    An entry with a token takes no user name and password from there, and the other way round.
+    """
+    own = {name: entry[name] for name in CREDENTIALS if entry.get(name)}
+    others = {name: value for name, value in entry.items() if name not in CREDENTIALS and value is not None}
+    taken = dict(shared)
+    if "token" in own:
+        taken.update(username="", password="")
+    elif own:
+        taken.update(token="")
+    return {**taken, **others, **own}
 
 
 def site_url(params: t.Mapping[str, t.Any], option: str) -> str:

@@ -132,10 +132,14 @@ def read_sites(client: PloneClient, sites: t.Sequence[Site], what: t.Collection[
     if not what:
         return [Reading(site) for site in sites]
     with ThreadPoolExecutor(READ_AT_ONCE) as pool:
-        return list(pool.map(lambda site: _read(client.at(site.url), site, what), sites))
+        return list(pool.map(lambda site: read_site(client.at(site.url), site, what), sites))
 
 
-def _read(client: PloneClient, site: Site, what: t.Collection[str]) -> Reading:
+def read_site(client: PloneClient, site: Site, what: t.Collection[str]) -> Reading:
+    """What was asked for of one site.
+
+    :param client: the client for this site.
+    """
     state = addons = None
     error = ""
     try:
