@@ -152,14 +152,22 @@ CALLS: dict[str, Call] = {
         "upload",
         "odoo_upgrade_upload",
         UNPROVEN,
-        "Whether the platform has the dump is not known … sends it again",
+        "It is unknown whether the platform has the dump … sends it again",
     ),
     "request_sftp_access": Call(ODOO, "request_sftp_access", "odoo_upgrade_sftp_access", UNPROVEN),
     "process": Call(
-        ODOO, "process", "odoo_upgrade_process", PROVEN, f"has stayed in the state 'draft' since. {READ_AGAIN}"
+        ODOO,
+        "process",
+        "odoo_upgrade_process",
+        PROVEN,
+        f"has stayed in the state 'draft' for 30 seconds since. {READ_AGAIN}",
     ),
     "skip_test": Call(
-        ODOO, "skip_test", "odoo_upgrade_skip_test", PROVEN, f"has stayed in the state 'testing' since. {READ_AGAIN}"
+        ODOO,
+        "skip_test",
+        "odoo_upgrade_skip_test",
+        PROVEN,
+        f"has stayed in the state 'testing' for 30 seconds since. {READ_AGAIN}",
     ),
     "status": Call(ODOO, "status", "odoo_upgrade_request_info", READ),
     "status_polling": Call(ODOO, "status, while waiting", "odoo_upgrade_request_info", POLL),
@@ -171,7 +179,7 @@ CALLS: dict[str, Call] = {
 }
 
 FRONT = "… in front of Plone"
-CHECK_FRONT = "what stands between here and the platform"
+CHECK_FRONT = "any proxy between this host and the platform"
 
 
 def _page(status: int) -> tuple[str, str]:
@@ -432,16 +440,16 @@ EXCEPTIONS: dict[tuple[str, str], Verdict] = {
     ("patch_transactions", "shape"): ByReading(ALL_WENT_WELL),
     ("sftp_connect", "refused"): Failed("The SFTP server … cannot be reached: Connection refused."),
     ("sftp_connect", "dns"): Failed("The SFTP server … cannot be reached: …"),
-    ("sftp_connect", "reset_before"): WaitedOut("No SSH connection to … came about: …"),
-    ("sftp_connect", "timeout"): Failed("No SSH connection to … came about: …"),
-    ("sftp_connect", "wrong_host"): Failed("showed the key … instead of … Somebody may be listening in"),
+    ("sftp_connect", "reset_before"): WaitedOut("Cannot connect to … over SSH: …"),
+    ("sftp_connect", "timeout"): Failed("Cannot connect to … over SSH: …"),
+    ("sftp_connect", "wrong_host"): Failed("showed the key … instead of … This can be a man-in-the-middle attack"),
     ("sftp_connect", "401"): Failed("accepts none of the keys"),
     ("sftp_connect", "shape"): Failed("answered without a usable host, port, user and file of an SFTP server"),
     ("sftp_upload", "reset_after"): WaitedOut(ENDED),
-    ("sftp_upload", "timeout"): WaitedOut("The SFTP server fell silent."),
+    ("sftp_upload", "timeout"): WaitedOut("The SFTP server stopped answering."),
     ("sftp_upload", "404"): Failed("denied"),
     ("sftp_download", "reset_after"): WaitedOut(ENDED),
-    ("sftp_download", "timeout"): WaitedOut("The SFTP server fell silent."),
+    ("sftp_download", "timeout"): WaitedOut("The SFTP server stopped answering."),
     ("sftp_download", "404"): Failed("none of them is the upgraded shop.sql"),
 }
 for _call in ("result_archive", "result_sql"):

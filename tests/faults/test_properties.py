@@ -47,7 +47,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request imp
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import (
     RequestFile,
     RequestFileError,
-    hold,
+    lock_request_file,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import addons
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import client as plone_client
@@ -230,7 +230,7 @@ def folder() -> Iterator[Path]:
 @given(record=RECORDS)
 def test_a_request_file_is_read_as_it_was_written(folder: Path, record: Record) -> None:
     path = str(folder / "shop.json")
-    with hold(path, 0) as file:
+    with lock_request_file(path, 0) as file:
         file.record = record
         file.save()
     assert RequestFile.read(path).record == record
@@ -241,14 +241,14 @@ def test_a_request_file_is_read_as_it_was_written(folder: Path, record: Record) 
 @given(record=RECORDS, cut=st.floats(0, 1, exclude_max=True), junk=st.binary(max_size=8))
 def test_a_damaged_file_is_refused_and_left_alone(folder: Path, record: Record, cut: float, junk: bytes) -> None:
     path = folder / "shop.json"
-    with hold(str(path), 0) as file:
+    with lock_request_file(str(path), 0) as file:
         file.record = record
         file.save()
     whole = path.read_bytes().rstrip()
     damaged = whole[: int(len(whole) * cut)] + junk
     path.write_bytes(damaged)
     try:
-        with hold(str(path), 0) as file:
+        with lock_request_file(str(path), 0) as file:
             assert file.record == record
     except RequestFileError as error:
         assert "is left alone" in str(error)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How an upgrade request is made once: from options to a request file that knows its handle.
+"""How an upgrade request is made once: from options to a request file that records it.
 
 Private to the collection: may change without notice.
 """
@@ -21,7 +21,7 @@ from .notes import Notes
 from .platform import Handle, Platform, Refusal, Status, Wanted, may_have_acted
 from .records import EarlierRequest, Record, intention_of, is_contract
 from .request import OdooRequest, creation_unanswered, given_request, same_request, use_file
-from .request_file import RequestFile, RequestFileError, hold
+from .request_file import RequestFile, RequestFileError, lock_request_file
 
 if t.TYPE_CHECKING:
     from .options import OdooOptions, RequestOptions
@@ -48,7 +48,7 @@ def create_once(task: Task, options: OdooOptions, request: RequestOptions, *, re
     opened = (
         contextlib.nullcontext(RequestFile.read(path, options.timeout))
         if task.check_mode
-        else hold(path, options.timeout)
+        else lock_request_file(path, options.timeout)
     )
     with opened as file:
         use_file(task, platform, file)
@@ -56,7 +56,7 @@ def create_once(task: Task, options: OdooOptions, request: RequestOptions, *, re
         if renew:
             if given:
                 raise OptionError(
-                    "renew", "makes another request; 'request_id' and 'request_key' name one that is there."
+                    "renew", "makes another request, but 'request_id' and 'request_key' name an existing one."
                 )
             return creation.create()
         if file.record.handle:
@@ -163,7 +163,7 @@ class _Creation:
             words.append("it was made for another contract")
         if words:
             raise UpgradeError(
-                f"{what} is another one than asked for: {'; '.join(words)}. {ANOTHER}", differences=differences
+                f"{what} differs from what the options ask for: {'; '.join(words)}. {ANOTHER}", differences=differences
             )
 
     def _result(self, status: Status, msg: str, *, changed: bool, save: bool = False) -> dict[str, t.Any]:

@@ -47,11 +47,11 @@ class Destination(ABC):
 
     @abstractmethod
     def give_name(self) -> None:
-        """Give the result that was left without it its name."""
+        """Give its name to a result that a killed run left without it."""
 
     @abstractmethod
     def open(self) -> t.ContextManager[t.Any]:
-        """The place to fetch into, held against other runs. It has ``path``, ``mark``, ``sync``, ``promote`` and
+        """The place to fetch into, locked against other runs. It has ``path``, ``mark``, ``sync``, ``promote`` and
         ``discard`` as :class:`PartFile` has them."""
 
     @abstractmethod

@@ -59,7 +59,7 @@ class _Download:
             )
         if self._destination.is_taken and not self._force:
             raise UpgradeError(
-                f"There is another file at {self._dest}, which is not known to be the result of this request. Move it "
+                f"There is another file at {self._dest}, which is not recorded as the result of this request. Move it "
                 "away, give another 'dest', or set 'force' to true to replace it."
             )
         if self._task.check_mode or not status:
@@ -67,7 +67,7 @@ class _Download:
             return self._answer(status, self._note(TransferStats(), FileMark(0, 0, 0, 0)), msg, TransferStats())
         if noted and self._destination.is_left_unnamed(noted):
             self._destination.give_name()
-            return self._answer(status, noted, "Gave the file that an earlier run fetched its name.", TransferStats())
+            return self._answer(status, noted, "Renamed the file that an earlier run fetched.", TransferStats())
         return self._fetch(status)
 
     def _require_result(self, status: Status) -> None:
@@ -96,7 +96,7 @@ class _Download:
                 if not passes_by_itself(error):
                     raise
                 here = kept.held.total if kept else 0
-                again = f"to go on: {here} bytes are here." if here else "to fetch it anew."
+                again = f"to go on: {here} bytes are here." if here else "to fetch it from the start."
                 raise UpgradeError(f"{error} Run this again {again}", **error.result) from error
             verdict = self._verify(part, stats)
             part.finish()
@@ -118,7 +118,7 @@ class _Download:
         except DamagedError as error:
             part.discard()
             self._request.notes.note_fetching(None)
-            raise DamagedError(f"{error} It was removed; run again to fetch it anew.") from error
+            raise DamagedError(f"{error} It was removed; run again to fetch it from the start.") from error
 
     def _note(self, stats: TransferStats, mark: FileMark) -> Fetched:
         transport = self._download.transport

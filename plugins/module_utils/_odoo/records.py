@@ -12,9 +12,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import time
 from dataclasses import dataclass
 
+from .._core.clock import utc_now, utc_text
 from .._transfer.dump import FileMark
 from .._transfer.ranges import Held
 from .platform import Handle, Wanted
@@ -154,7 +154,7 @@ class Record:
 
 def timestamp() -> str:
     """The present time as the file writes it, such as 2026-11-21T03:00:00Z."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return utc_text(utc_now(), "seconds")
 
 
 def intention_of(wanted: Wanted) -> Intention:

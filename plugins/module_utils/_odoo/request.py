@@ -10,20 +10,21 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import contextlib
-import time
 import typing as t
 from dataclasses import dataclass
 
-from .._core.errors import CallError, OptionError, UpgradeError
+from .._core.clock import FixedPauses
+from .._core.errors import OptionError, UpgradeError
 from .._core.files import BusyError
-from .._core.http import READ_AGAIN_AFTER, pause_asked
+from .._core.http import LONGEST_WAIT_ASKED, READ_AGAIN_AFTER
 from .._core.masking import register_secrets
+from .._core.proof import read_until
 from .._core.text import one_line
 from .connect import connect
 from .notes import Notes
 from .platform import Handle, Platform, Stage, Status, passes_by_itself
 from .records import Record
-from .request_file import RequestFile, RequestFileError, hold
+from .request_file import RequestFile, RequestFileError, lock_request_file
 
 if t.TYPE_CHECKING:
     from .options import OdooOptions
@@ -31,7 +32,7 @@ if t.TYPE_CHECKING:
 
 
 class RequestFailed(UpgradeError):
-    """The platform gave up on a request, or somebody did; there will be no result."""
+    """The request ended without a result: the platform failed, or the request was cancelled."""
 
     def __init__(self, status: Status, request_id: str) -> None:
         words = one_line(status.message, 2000)
@@ -101,14 +102,15 @@ class OdooRequest:
 
     def read(self) -> Status:
         """As :meth:`status`, with nothing noted."""
-        for pause in READ_AGAIN_AFTER:
-            try:
-                return self.platform.status(self.handle)
-            except CallError as error:
-                if not passes_by_itself(error):
-                    raise
-                time.sleep(pause_asked(pause, error.retry_after))
-        return self.platform.status(self.handle)
+        reading = read_until(
+            lambda: self.platform.status(self.handle),
+            lambda _status: True,
+            FixedPauses(READ_AGAIN_AFTER, LONGEST_WAIT_ASKED),
+            passes=passes_by_itself,
+        )
+        if reading.error or reading.state is None:
+            raise reading.error or AssertionError("a read without an answer has an error")
+        return reading.state
 
     def look(self) -> Status:
         """As :meth:`status`, with a single call: for a caller that repeats it."""
@@ -121,11 +123,14 @@ class OdooRequest:
         is_news = self._note_in(self.record, status)
         if not is_news or self.task.check_mode:
             return
-        if self.file.held:
+        if self.file.locked:
             self.file.save()
             return
-        # To look at a request must not fail because that cannot be noted: the disk is full, or the folder read-only.
-        with contextlib.suppress(BusyError, OptionError, RequestFileError), hold(self.file.path, 0) as file:
+        # A read of the status must not fail because it cannot be noted: the disk is full, or the folder read-only.
+        with (
+            contextlib.suppress(BusyError, OptionError, RequestFileError),
+            lock_request_file(self.file.path, 0) as file,
+        ):
             same = file.record.handle and file.record.handle.secret == self.handle.secret
             if same and self._note_in(file.record, status):
                 file.save()
@@ -164,7 +169,7 @@ class OdooRequest:
 def opened_request(task: Task, options: OdooOptions, *, writes: bool) -> t.Iterator[OdooRequest]:
     """The request that the options name, from its file or by its id.
 
-    :param writes: hold the file against other runs, to write to it. In check mode it is only read, whatever this says.
+    :param writes: lock the file against other runs, to write to it. In check mode it is only read.
     :raises OptionError: one of the options is bad, or there is no such request; nothing was sent.
     :raises UpgradeError: the file cannot be used, or another run holds it.
     """
@@ -173,7 +178,7 @@ def opened_request(task: Task, options: OdooOptions, *, writes: bool) -> t.Itera
     path = options.request_file
     with contextlib.ExitStack() as stack:
         if path and writes and not task.check_mode:
-            file = stack.enter_context(hold(path, options.timeout))
+            file = stack.enter_context(lock_request_file(path, options.timeout))
         elif path:
             file = RequestFile.read(path, options.timeout)
         elif given:
@@ -206,7 +211,7 @@ def use_file(task: Task, platform: Platform, file: RequestFile) -> None:
     if recorded and recorded != platform.api_url:
         raise OptionError(
             "api_url",
-            f"is {platform.api_url}, but {file.path} is about a request to {recorded}. Give that URL, or another file.",
+            f"is {platform.api_url}, but the request in {file.path} is one of {recorded}. Give that URL or another file.",
         )
 
 
@@ -234,9 +239,7 @@ def _check_record(task: Task, platform: Platform, file: RequestFile, given: Hand
     if record.intention and not record.handle:
         raise creation_unanswered(platform, file)
     if not record.handle and not task.check_mode:
-        raise OptionError(
-            "request_file", f"there is no {file.path} yet; make the request with odoo_upgrade_request first."
-        )
+        raise OptionError("request_file", f"{file.path} does not exist; run odoo_upgrade_request first.")
 
 
 def same_request(recorded: Handle, given: Handle) -> bool:

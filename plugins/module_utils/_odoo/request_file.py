@@ -21,7 +21,16 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._core.errors import OptionError, UpgradeError
-from .._core.files import LOOK_AGAIN_AFTER, BusyError, is_locked, locked_file
+from .._core.files import (
+    LOOK_AGAIN_AFTER,
+    BusyError,
+    is_locked,
+    locked_file,
+    remove_if_exists,
+    sync_folder_of,
+    write_atomically,
+    write_into_room,
+)
 from .records import Record
 from .request_json import LONGEST, SCHEMA, NewerSchemaError, from_json, to_json
 
@@ -32,12 +41,12 @@ class RequestFileError(UpgradeError):
 
 @dataclass
 class RequestFile:
-    """The record of one file. Make it with :func:`hold`, :meth:`read`, or without a file by :meth:`in_memory`."""
+    """The record of one file: from :func:`lock_request_file` or :meth:`read`, or without a file :meth:`in_memory`."""
 
     path: str
     record: Record = field(default_factory=Record)
     exists: bool = False
-    held: bool = False
+    locked: bool = False
 
     @classmethod
     def read(cls, path: str, seconds: float = 0) -> RequestFile:
@@ -49,19 +58,19 @@ class RequestFile:
         :raises RequestFileError: the content cannot be.
         """
         check_path(path)
-        record = _load_settled(path, seconds)
+        record = _load_when_idle(path, seconds)
         return cls(path, record or Record(), exists=record is not None)
 
     @classmethod
     def in_memory(cls, record: Record) -> RequestFile:
-        """A record that is kept by nobody: :meth:`save` does nothing."""
-        return cls("", record, exists=False, held=True)
+        """A record without a file: :meth:`save` does nothing."""
+        return cls("", record, exists=False, locked=True)
 
     def remove(self) -> None:
-        """Remove the file: what it was to be about did not come to be."""
-        if self.path and self.held:
-            _remove(self.path)
-            _sync_folder(os.path.dirname(os.path.abspath(self.path)))
+        """Remove the file: no request was made."""
+        if self.path and self.locked:
+            remove_if_exists(self.path)
+            sync_folder_of(self.path)
             self.exists = False
 
     def save(self, reserve: int = 0) -> None:
@@ -70,11 +79,15 @@ class RequestFile:
         :param reserve: bytes that the record may grow by, for :meth:`save_into_reserve`.
         :raises RequestFileError: it cannot be written, for example because the disk is full.
         """
-        if not self.held:
-            raise RuntimeError("a request file is only written while it is held")
-        if self.path:
-            _replace(self.path, to_json(self.record) + " " * reserve)
-            self.exists = True
+        if not self.locked:
+            raise RuntimeError("a request file is only written while it is locked")
+        if not self.path:
+            return
+        try:
+            write_atomically(self.path, to_json(self.record), room=reserve)
+        except OSError as error:
+            raise RequestFileError(f"The request file {self.path} cannot be written: {error.strerror}.") from error
+        self.exists = True
 
     def save_into_reserve(self) -> None:
         """As :meth:`save`, for what must not be lost: where there is no room for another file, this one is overwritten.
@@ -86,16 +99,16 @@ class RequestFile:
         try:
             self.save()
         except RequestFileError:
-            if not (self.path and _overwrite(self.path, to_json(self.record).encode())):
+            if not (self.path and write_into_room(self.path, to_json(self.record))):
                 raise
 
 
 @contextlib.contextmanager
-def hold(path: str, seconds: float) -> t.Iterator[RequestFile]:
-    """The file, held against other runs on this machine until the body ends; nothing but the file itself stays behind.
+def lock_request_file(path: str, seconds: float) -> t.Iterator[RequestFile]:
+    """The file, locked against other runs on this machine until the body ends; only the file itself stays behind.
 
-    :param seconds: how long to wait for another run that holds it.
-    :raises BusyError: that run still holds it.
+    :param seconds: how long to wait for another run that has locked it.
+    :raises BusyError: that run still has it locked.
     :raises OptionError: the path cannot be used.
     :raises RequestFileError: the content cannot be.
     """
@@ -105,9 +118,9 @@ def hold(path: str, seconds: float) -> t.Iterator[RequestFile]:
             stack.enter_context(locked_file(lock_path(path), seconds, _busy(path, seconds)))
         except OSError as error:
             raise OptionError("request_file", f"{lock_path(path)} cannot be made: {error.strerror}.") from error
-        stack.callback(_remove, lock_path(path))
+        stack.callback(remove_if_exists, lock_path(path))
         record = _load(path)
-        yield RequestFile(path, record or Record(), exists=record is not None, held=True)
+        yield RequestFile(path, record or Record(), exists=record is not None, locked=True)
 
 
 def lock_path(path: str) -> str:
@@ -127,63 +140,18 @@ def check_path(path: str) -> None:
         raise OptionError("request_file", f"the folder {folder} does not exist; make it first, of mode 0700.")
 
 
-def _replace(path: str, text: str) -> None:
-    temporary = f"{path}.new"
-    try:
-        _remove(temporary)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(temporary, path)
-        except OSError:
-            _remove(temporary)
-            raise
-        _sync_folder(os.path.dirname(os.path.abspath(path)))
-    except OSError as error:
-        raise RequestFileError(f"The request file {path} cannot be written: {error.strerror}.") from error
-
-
-def _overwrite(path: str, content: bytes) -> bool:
-    """Write into the room that a file has; whether all of it is on disk. The rest of the file becomes white space."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            room = os.fstat(descriptor).st_size
-            if len(content) > room:
-                return False
-            written = file.write(content.ljust(room))
-            os.fsync(descriptor)
-            return written == room
-    except OSError:
-        return False
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _busy(path: str, seconds: float) -> str:
     return (
         f"Another run is using the request file {path}, and did not end in the {seconds:g} seconds that this one "
-        "waited. Run this again once it has ended."
+        "waited. Run this again once that run has ended."
     )
 
 
-def _load_settled(path: str, seconds: float) -> Record | None:
-    """The record, of which no run that lives is yet to write down the request that it makes."""
+def _load_when_idle(path: str, seconds: float) -> Record | None:
+    """The record, once no other run is about to add the request that it makes.
+
+    :raises BusyError: another run still is after that time.
+    """
     give_up = time.monotonic() + seconds
     record = _load(path)
     while record and record.intention and not record.handle:
@@ -234,8 +202,8 @@ def _load(path: str) -> Record | None:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RequestFileError(
             f"{path} is not a request file, or was damaged, and is left alone. Put a good copy in its place, or give "
-            "another path as 'request_file'. To start anew, move it away: if it described a request, its id and "
-            "secret still record that request in a new file."
+            "another path as 'request_file'. To start anew, move it away: if it described a request, "
+            "odoo_upgrade_request can record that request in a new file by 'request_id' and 'request_key'."
         ) from error
 
 
@@ -244,11 +212,11 @@ def _check_keeping(path: str, status: os.stat_result) -> None:
         raise RequestFileError(f"{path} is not a regular file; give another path as 'request_file'.")
     if status.st_uid != os.geteuid():
         raise RequestFileError(
-            f"The request file {path} belongs to user number {status.st_uid}, not to the one who runs this "
-            f"({os.geteuid()}). Run as that user, or change the owner."
+            f"The request file {path} belongs to the user with the id {status.st_uid}, and this runs as "
+            f"{os.geteuid()}. Run as that user, or change the owner."
         )
     if status.st_mode & 0o077:
         raise RequestFileError(
-            f"The request file {path} holds the key of the request, and others can get at it (mode "
-            f"{stat.S_IMODE(status.st_mode):04o}). If only trusted users had access, run: chmod 600 {path}"
+            f"The request file {path} holds the secret of the request, and other users have access to it (mode "
+            f"{stat.S_IMODE(status.st_mode):04o}). If you trust those who had access, run: chmod 600 {path}"
         )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a dump is sent to an upgrade request once, and how it is known that it was.
+"""How a dump is sent to an upgrade request once, and how a later run knows that it was sent.
 
 Private to the collection: may change without notice.
 """

@@ -2,27 +2,29 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waiting for an upgrade request: through hours of tests, and through whatever a network does meanwhile.
+"""Waiting for a stage of an upgrade request, and changing its stage with a call that is proven by reading.
 
 Private to the collection: may change without notice.
 """
 
 from __future__ import annotations
 
-import contextlib
-import time
 import typing as t
 
-from .._core.clock import Deadline
+from .._core.clock import Deadline, GrowingPauses
 from .._core.errors import CallError, UpgradeError
+from .._core.proof import Decision, read_until, send_and_prove
 from .platform import Stage, Status, may_have_acted, passes_by_itself
 from .request import OdooRequest
 
 UNREADABLE = "without an answer"
-"""What goes on while not one answer has come, in the words of a line of progress."""
+"""What a line of progress says while no answer has come."""
 
 READ_BACK_SECONDS = 30
 """How long a state may take to follow a call that the platform has accepted."""
+
+LONGEST_PAUSE = 3
+"""Seconds between two of those reads."""
 
 
 def wait_until(request: OdooRequest, reached: t.Container[Stage], *, timeout: float, interval: float) -> Status:
@@ -39,21 +41,21 @@ def wait_until(request: OdooRequest, reached: t.Container[Stage], *, timeout: fl
     """
     progress = request.task.progress
     deadline = Deadline(timeout)
-    pauses = deadline.pauses(interval)
-    status, trouble = _look(request)
-    while not status or status.stage not in reached:
+
+    def report_progress(status: Status | None) -> None:
         progress.state(status.state if status else UNREADABLE, at_most=deadline.remaining)
-        paused = next(pauses, None)
-        if paused is None:
-            raise _too_late(request, status, trouble, timeout)
-        asked_to_wait = trouble.retry_after if trouble and trouble.retry_after else 0.0
-        time.sleep(min(max(asked_to_wait - paused, 0.0), deadline.remaining))
-        latest, trouble = _look(request)
-        if latest and (not status or latest.state != status.state):
-            # How long a state lasts says nothing about the next one.
-            pauses = deadline.pauses(interval)
-        status = latest or status
-    return status
+
+    reading = read_until(
+        lambda: _look(request),
+        lambda status: status.stage in reached,
+        GrowingPauses(deadline, interval),
+        passes=passes_by_itself,
+        same_phase=lambda before, after: before.state == after.state,
+        before_pause=report_progress,
+    )
+    if reading.state and reading.found:
+        return reading.state
+    raise _too_late(request, reading.state, reading.error, timeout)
 
 
 def call_and_verify(request: OdooRequest, call: t.Callable[[], None], *, leaving: Stage) -> Status | None:
@@ -64,65 +66,47 @@ def call_and_verify(request: OdooRequest, call: t.Callable[[], None], *, leaving
     :raises CallError: the call failed and changed nothing.
     :raises UpgradeError: the request is still in that stage, or an answer was lost and the state cannot be read.
     """
-    lost: CallError | None = None
-    try:
-        call()
-    except CallError as error:
-        if not may_have_acted(error):
-            raise
-        lost = error
-    status = _read_back(request, leaving)
+
+    def decide(status: Status, _answer: None) -> Decision:
+        return Decision.proven_if(status.stage is not leaving)
+
+    proof = send_and_prove(
+        call,
+        lambda: _look(request),
+        decide,
+        longest_pause=LONGEST_PAUSE,
+        read_back_seconds=READ_BACK_SECONDS,
+        may_have_acted=may_have_acted,
+    )
+    status, lost = proof.state, proof.lost
     again = "Run this again: it reads the state first, and calls again only if the request is still as it was."
     if not status:
         if lost:
             raise UpgradeError(f"{lost} The state could not be read afterwards. {again}", **lost.result) from lost
-        request.task.warn("The platform accepted the call; since then the state could not be read.")
-    elif status.stage is leaving:
+        request.task.warn("The platform accepted the call, but the state could not be read afterwards.")
+    elif not proof.proven:
         first = str(lost) if lost else "The platform accepted the call."
-        still = f"For {READ_BACK_SECONDS} seconds {request.name} has stayed in the state '{status.state}' since."
+        still = f"{request.title} has stayed in the state '{status.state}' for {READ_BACK_SECONDS} seconds since."
         raise UpgradeError(f"{first} {still} {again}", **(lost.result if lost else {}))
     elif lost:
-        request.task.warn(f"{lost} The state read afterwards proves that the platform had acted.")
+        request.task.warn(f"{lost} The state read afterwards proves that the platform carried it out.")
     return status
 
 
-def _read_back(request: OdooRequest, leaving: Stage) -> Status | None:
-    """The latest status of a request that is to leave a stage within moments; None if none came."""
-    status: Status | None = None
-    for _pause in _with_none_before(Deadline(READ_BACK_SECONDS).pauses(longest=3)):
-        with contextlib.suppress(CallError):
-            status = request.status()
-            request.require_not_failed(status)
-            if status.stage is not leaving:
-                break
-    return status
-
-
-def _with_none_before(pauses: t.Iterator[float]) -> t.Iterator[float | None]:
-    yield None
-    yield from pauses
-
-
-def _look(request: OdooRequest) -> tuple[Status | None, CallError | None]:
-    """The status, or the passing fault that hindered it."""
-    try:
-        status = request.look()
-    except CallError as error:
-        if not passes_by_itself(error):
-            raise
-        return None, error
+def _look(request: OdooRequest) -> Status:
+    status = request.look()
     request.require_not_failed(status)
-    return status, None
+    return status
 
 
 def _too_late(request: OdooRequest, status: Status | None, trouble: CallError | None, timeout: float) -> UpgradeError:
-    hindered = f" The last try: {trouble}" if trouble else ""
+    last_try = f" The last read failed: {trouble}" if trouble else ""
     if not status:
-        return UpgradeError(f"The state of {request.name} could not be read for {timeout:g} seconds.{hindered}")
-    advice = "The platform goes on by itself: run this again to go on waiting."
+        return UpgradeError(f"The state of {request.name} could not be read for {timeout:g} seconds.{last_try}")
+    advice = "The platform goes on working: run this again to wait for it."
     if status.stage is Stage.OPEN:
-        advice = "Nothing works on it before a dump was uploaded and odoo_upgrade_process was run."
+        advice = "Upload a dump with odoo_upgrade_upload and start the upgrade with odoo_upgrade_process."
     elif status.stage is Stage.UNKNOWN:
-        advice = f"This collection does not know that state: look at the platform's page for the request. {advice}"
-    message = f"After {timeout:g} seconds {request.name} is in the state '{status.state}'. {advice}{hindered}"
+        advice = f"This collection does not know that state: look at the platform's page of the request. {advice}"
+    message = f"After {timeout:g} seconds {request.name} is in the state '{status.state}'. {advice}{last_try}"
     return UpgradeError(message, **request.result(status, changed=False))

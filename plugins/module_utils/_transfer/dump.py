@@ -24,7 +24,7 @@ from .ranges import Prefix
 
 MEBIBYTE = 1024 * 1024
 HEAD = 64 * 1024
-"""Bytes at the start of a file that tell its format."""
+"""Bytes at the start of a file that show its format."""
 
 PGDMP, GZIP, ZIP, SQL, HTML, EMPTY, UNKNOWN = "pgdmp", "gzip", "zip", "sql", "html", "empty", "unknown"
 MAGIC = ((b"PGDMP", PGDMP), (b"\x1f\x8b", GZIP), (b"PK\x03\x04", ZIP))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A file from an HTTPS server over one connection or several, taken up by ranges of the same entity.
+"""A file fetched from an HTTPS server over one connection or several, and resumed by ranges of the same entity.
 
 Private to the collection: may change without notice.
 """
@@ -76,7 +76,7 @@ class HttpsFetch:
     def run(self, earlier: Known | None) -> TransferStats:
         """Fetch it whole.
 
-        :raises CallError: the server refuses, or the connection broke too often. What is in the part can be taken up.
+        :raises CallError: the server refuses, or the connection broke too often. What is in the part can be resumed.
         :raises DamagedError: what comes is no dump.
         """
         if earlier and self._part.resume(earlier.held):
@@ -150,7 +150,7 @@ class HttpsFetch:
         """The first bytes of the whole, before what is here is given up for them.
 
         :raises DamagedError: they are of no dump.
-        :raises CallError: they say that there is none.
+        :raises CallError: they say that there is no result.
         """
         headers = response.headers
         if headers.get("Content-Encoding", "identity") != "identity":
@@ -159,13 +159,13 @@ class HttpsFetch:
         block = next(blocks, b"")
         self._source.require(response, block)
         found = format_of(block[:HEAD])
-        # Text may be a page that only looks like SQL; an archive is none, whatever a framework states by default.
+        # Text can be a page that only looks like SQL. An archive is never a page, also with the default type text/html.
         is_page = found == SQL and "html" in headers.get("Content-Type", "")
         require_dump(HTML if is_page else found, self._source.kind)
         return block
 
     def _begin(self, response: requests.Response) -> None:
-        """Start the part anew for the entity of this response."""
+        """Start the part again for the entity of this response."""
         self._restart()
         length = whole_number(response.headers.get("Content-Length", ""))
         coding = response.headers.get("Transfer-Encoding", "").strip().lower()
@@ -177,7 +177,7 @@ class HttpsFetch:
             self._part.require_space(self._size)
 
     def _require_continuation(self, response: requests.Response, start: int) -> None:
-        """:raises AnswerLostError: the part is of something else; it was thrown away, and the next try starts anew."""
+        """:raises AnswerLostError: the part is of another entity; it was emptied, and the next try starts again."""
         entity = Entity(self._tag, self._size or 0)
         if not entity.is_in(response, start, entity.size):
             self._restart()
@@ -216,7 +216,7 @@ class HttpsFetch:
             self._moved.connections = max(self._moved.connections, pieces.used)
 
     def _ticker(self) -> t.Callable[[], None]:
-        """What tells how far the transfer is, and saves that when it is time."""
+        """A function that reports progress, and saves it when it is time."""
         pace = CheckpointPace(self._part.offset)
 
         def tick() -> None:
@@ -230,7 +230,7 @@ class HttpsFetch:
         return Held(self._part.prefix)
 
     def _save(self, held: t.Callable[[], Held]) -> None:
-        """Put the state of the part on disk, where it could be taken up later."""
+        """Put the state of the part on disk, where it can be resumed later."""
         if self._size is not None and self._may_go_on:
             self._part.sync()
             self._keep(self._tag, self._size, held())

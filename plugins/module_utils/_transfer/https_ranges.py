@@ -30,7 +30,7 @@ Open = t.Callable[[int, t.Optional[int], str], "t.ContextManager[requests.Respon
 """Opens the response from an offset on, to an end or to the last byte, for an entity that may be empty."""
 
 PIECE = 16 * MEBIBYTE
-"""Bytes that one of several connections asks for at a time: a round trip in vain for each."""
+"""Bytes that one of several connections asks for at a time: each request costs a round trip."""
 
 NEAR_SECONDS = 0.02
 """Where the answer begins sooner one connection is as fast as several: they share one processor here (measured)."""
@@ -40,7 +40,7 @@ NEAR_SECONDS = 0.02
 class Source:
     """What is fetched: ``call`` names it in messages, ``kind`` is archive or sql.
 
-    ``passes`` tells whether a call that failed may go well later. ``require`` raises where a response and the first
+    ``passes`` says whether a call that failed may succeed later. ``require`` raises where a response and the first
     bytes of its body say that there is nothing to fetch.
     """
 
@@ -61,10 +61,10 @@ class Entity:
     def is_in(self, response: requests.Response, start: int, end: int) -> bool:
         """Whether a response carries these bytes of it, and nothing else."""
         match = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-        told = tuple(int(group or -1) for group in match.groups()) if match else ()
+        stated = tuple(int(group or -1) for group in match.groups()) if match else ()
         tag = tag_of(response.headers)
         same = not tag or not self.tag or tag == self.tag
-        return response.status_code == PARTIAL and told == (start, end - 1, self.size) and same
+        return response.status_code == PARTIAL and stated == (start, end - 1, self.size) and same
 
 
 def tag_of(headers: t.Mapping[str, str]) -> str:
@@ -74,7 +74,7 @@ def tag_of(headers: t.Mapping[str, str]) -> str:
 
 
 def are_worthwhile(response: requests.Response, entity: Entity, left: int) -> bool:
-    """Whether several connections would be faster, and what they bring can be told to be of the same entity.
+    """Whether several connections would be faster, and the server identifies the entity of each range.
 
     :param left: bytes that are still to come.
     """
@@ -84,7 +84,7 @@ def are_worthwhile(response: requests.Response, entity: Entity, left: int) -> bo
 
 
 class SeveralRefusedError(AnswerLostError):
-    """Not everything came over several connections. What is asked for next, over one, tells what the server means."""
+    """The server refused some of several requests. The next one, alone, shows whether it refuses all."""
 
 
 class HttpsPieces:

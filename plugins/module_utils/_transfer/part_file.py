@@ -19,6 +19,7 @@ import threading
 import typing as t
 
 from .._core.errors import UpgradeError
+from .._core.files import remove_if_exists, rename_durably
 from .dump import HEAD, MEBIBYTE, FileMark, format_of, hash_of
 from .ranges import Held, Prefix, Range, Ranges, Segment
 
@@ -223,13 +224,12 @@ class PartFile:
 
     def discard(self) -> None:
         """Remove the file."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+        remove_if_exists(self.path)
 
 
 @contextlib.contextmanager
 def open_part(dest: str, mode: int = 0o600) -> t.Iterator[PartFile]:
-    """The ``.part`` beside a destination, made where it is missing, of mode 0600 and held until the body ends.
+    """The ``.part`` beside a destination, made where it is missing, of mode 0600 and locked until the body ends.
 
     :param mode: the permissions that :meth:`PartFile.finish` gives.
 
@@ -264,11 +264,6 @@ def give_name(path: str, dest: str) -> None:
     :raises UpgradeError: that is not possible.
     """
     try:
-        os.rename(path, dest)
-        folder = os.open(os.path.dirname(dest), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        rename_durably(path, dest)
     except OSError as error:
         raise UpgradeError(f"{path} cannot be renamed to {dest}: {error.strerror}.") from error

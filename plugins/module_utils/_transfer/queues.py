@@ -48,7 +48,7 @@ class Outgoing:
             self._marks = collections.deque([NOTHING])
 
     def resume(self, held: Held) -> bool:
-        """Count what is held elsewhere as there, if the dump still begins with what is proven of it."""
+        """Count what the server has as sent, if the dump still begins with what is proven of it."""
         digest = self._dump.has(held.prefix)
         if digest is None:
             return False
@@ -59,7 +59,7 @@ class Outgoing:
         return True
 
     def take(self, length: int, turn: int) -> tuple[int, bytes] | None:
-        """A block that nobody else sends, of at most so many bytes, with its place; None where none is left.
+        """A block that nobody else sends, of at most so many bytes, with its place; None where nothing is left.
 
         :param turn: what the attribute ``turn`` was when the connections were opened; there is nothing for older ones.
         :raises DumpChangedError: the dump is no longer what was opened.
@@ -166,7 +166,7 @@ class Incoming:
         self._stopped = False
 
     def take(self, length: int) -> Range | None:
-        """A range that nobody else fetches, of at most so many bytes; None where there is none (see :meth:`waits`)."""
+        """A range that nobody else fetches, of at most so many bytes; None: no range is free (see :meth:`waits`)."""
         with self._lock:
             if self._stopped:
                 return None

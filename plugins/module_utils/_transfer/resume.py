@@ -23,7 +23,7 @@ class BrokenOffError(UpgradeError):
 
 
 class Retries:
-    """So many tries in a row without a byte of progress; each byte of progress starts the count anew.
+    """So many tries in a row without a byte of progress; each byte of progress starts the count again.
 
     :param retries: 0 gives up at the first break.
     """

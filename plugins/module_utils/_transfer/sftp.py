@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A login to an SFTP server over SSH: the server verified, a key accepted, and every fault in words.
+"""A login to an SFTP server over SSH: verifies the server, logs in with a key, and words each fault.
 
 Private to the collection: may change without notice.
 """
@@ -107,7 +107,7 @@ class SftpServer:
             connection = socket.create_connection((access.hostname, access.port), timeout=self._timeout)
         except (OSError, UnicodeError) as error:
             # A name with a label that no host has, such as one of 64 letters, is a UnicodeError.
-            reason = one_line(getattr(error, "strerror", "it is no name of a host") or "no answer in time")
+            reason = one_line(getattr(error, "strerror", "it is not a valid host name") or "no answer in time")
             raise SftpBrokenError(f"The SFTP server {where} cannot be reached: {reason}.") from error
         stack.callback(connection.close)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -120,7 +120,7 @@ class SftpServer:
             shown = public_line(transport.get_remote_server_key())
         except (paramiko.SSHException, OSError, EOFError) as error:
             kind = SftpError if isinstance(error, paramiko.ssh_exception.IncompatiblePeer) else SftpBrokenError
-            raise kind(f"No SSH connection to {where} came about: {_reason(error)}.") from error
+            raise kind(f"Cannot connect to {where} over SSH: {_reason(error)}.") from error
         self._host_keys.check(place_of(access.hostname, access.port), shown)
         transport.set_keepalive(KEEP_ALIVE_SECONDS)
         with self._authenticating:
@@ -142,13 +142,13 @@ class SftpServer:
                 transport.auth_publickey(user, key)
                 return
             except paramiko.BadAuthenticationType as error:
-                raise SftpDeniedError(f"The SFTP server {where} takes no public keys.") from error
+                raise SftpDeniedError(f"The SFTP server {where} does not accept public keys.") from error
             except (paramiko.SSHException, OSError, EOFError) as error:
                 refused = isinstance(error, paramiko.AuthenticationException)
                 if not refused or not transport.is_active():
                     raise SftpBrokenError(f"The login to {where} broke off: {_reason(error)}.") from error
         raise SftpDeniedError(
-            f"The SFTP server {where} accepts none of the keys, although the platform was given their public parts. "
+            f"The SFTP server {where} accepts none of the keys, although the platform has their public parts. "
             "Run again; the access to it is temporary."
         )
 

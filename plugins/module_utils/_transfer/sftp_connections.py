@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How many SFTP connections a transfer has, and what becomes of it when some of them fail.
+"""How many SFTP connections a transfer uses, and what happens when some of them fail.
 
 One connection is bound by the window of its channel, 2 MiB in a round trip with OpenSSH (measured): only more of them
 are faster over a distance.
@@ -32,7 +32,7 @@ WORTH_ANOTHER_LOGIN = 64 * 1024 * 1024
 So a server that ends one connection as soon as another one begins is left with one, and a long transfer with many."""
 
 Move = t.Callable[[SftpSession, bool], t.Iterator[int]]
-"""Moves what is left over one session, told whether it is the first; yields the bytes of each block that is safe."""
+"""Moves what is left over one session (true: the first one); yields the size of each confirmed block."""
 
 
 class SftpConnections:

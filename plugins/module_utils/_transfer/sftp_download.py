@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A file down from an SFTP server over one connection or several, taken up where they broke off.
+"""A file fetched from an SFTP server over one connection or several, and resumed where they broke off.
 
 Private to the collection: may change without notice.
 """
@@ -64,7 +64,7 @@ class SftpDownload:
         """Fetch it whole.
 
         :param earlier: what an earlier run put on disk by ``keep`` of the same entity and size.
-        :raises SftpError: the server refuses, or the connection broke too often. What is in the part can be taken up.
+        :raises SftpError: the server refuses, or the connection broke too often. What is in the part can be resumed.
         """
         part, moved = self._part, self._moved
         retries = Retries(self._retries)
@@ -101,7 +101,7 @@ class SftpDownload:
         entry = self._choose(self._listed(session))
         known = entry if entry.size is not None else session.stat(entry.name)
         if known.size is None:
-            raise SftpError(f"The SFTP server does not tell the size of {entry.name}.")
+            raise SftpError(f"The SFTP server does not report the size of {entry.name}.")
         return known
 
     def _listed(self, session: SftpSession) -> list[Entry]:

@@ -65,14 +65,14 @@ class SftpDeniedError(SftpError):
 
 
 class SftpBrokenError(SftpError, BrokenOffError):
-    """The connection ended or fell silent."""
+    """The connection ended, or the server stopped answering."""
 
 
 class Channel(t.Protocol):
     """What carries the bytes."""
 
     def send(self, data: bytes) -> int:
-        """Send what fits into one packet, and tell how much that was; raises OSError where that is not possible."""
+        """Send what fits into one packet and return how much that was; raises OSError."""
 
     def flush(self) -> None:
         """Have all that was sent go out now; raises OSError."""
@@ -86,7 +86,7 @@ class Channel(t.Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A file on the server; ``mtime`` in seconds since the epoch, both None where the server does not tell."""
+    """A file on the server; ``mtime`` in seconds since the epoch, both None where the server does not say."""
 
     name: str
     size: int | None
@@ -95,7 +95,7 @@ class Entry:
 
     @property
     def entity(self) -> str:
-        """By what it is known again, as far as SFTP tells."""
+        """What identifies it, as far as SFTP says."""
         return f"sftp {self.mtime} {self.name}"
 
 
@@ -118,7 +118,7 @@ class SftpSession:
 
     :param channel: a channel whose other end is an SFTP server that has not said anything yet.
     :param sessions: among how many that are open at a time memory is shared.
-    :raises SftpError: it is none.
+    :raises SftpError: it is not an SFTP server.
     """
 
     def __init__(self, channel: Channel, sessions: int = 1) -> None:
@@ -131,7 +131,7 @@ class SftpSession:
         self._send(INIT, struct.pack(">I", 3))
         kind, body = self._packet()
         if kind != VERSION:
-            raise SftpError("The server answered the greeting of SFTP with something else.")
+            raise SftpError("The server did not answer with SFTP.")
         if LIMITS in _texts(body[4:]):
             self._take_limits()
 
@@ -144,13 +144,13 @@ class SftpSession:
             self.block = max(min([LARGE_BLOCK, *limits]), SAFE_BLOCK)
 
     def stat(self, name: str) -> Entry:
-        """What the server tells of a file.
+        """What the server says about a file.
 
         :raises SftpError: it is not there, or may not be seen.
         """
         kind, body = self._ask(STAT, _text(name.encode()))
         if kind != ATTRS:
-            raise _refusal(kind, body, f"The SFTP server does not tell the size of {one_line(name)}")
+            raise _refusal(kind, body, f"The SFTP server does not report the size of {one_line(name)}")
         return _attributes(name, body, 0)[0]
 
     def entries(self) -> list[Entry]:
@@ -256,7 +256,7 @@ class SftpSession:
                 if not part:
                     break
                 if not part.length:
-                    # There is none yet. Without an answer to wait for, look again in a moment.
+                    # No range is free yet, and no answer is on its way: look again in a moment.
                     if not waiting:
                         time.sleep(PAUSE_SECONDS)
                     break
@@ -282,7 +282,7 @@ class SftpSession:
                 yield whole.start, whole.data[0] if len(whole.data) == 1 else b"".join(whole.data)
 
     def _cut(self, ranges: t.Iterable[tuple[int, int] | None]) -> t.Iterator[_Read]:
-        """The requests for ranges; one of no length where there is none yet."""
+        """The requests for ranges; one of no length where no range is free yet."""
         for piece in ranges:
             start, end = piece or (0, 0)
             if not piece:
@@ -327,17 +327,17 @@ class SftpSession:
     def _answer(self) -> tuple[int, int, memoryview]:
         kind, body = self._packet()
         if len(body) < 4:
-            raise SftpError("The SFTP server sent an answer that is none.")
+            raise SftpError("The SFTP server sent a malformed reply.")
         (number,) = struct.unpack_from(">I", body)
         if number not in self._unanswered:
-            raise SftpError("The SFTP server answered a request that was not made.")
+            raise SftpError("The SFTP server answered a request that was never sent.")
         self._unanswered.discard(number)
         return number, kind, body[4:]
 
     def _packet(self) -> tuple[int, memoryview]:
         (length,) = struct.unpack(">I", self._receive(4))
         if not 0 < length <= LONGEST_PACKET:
-            raise SftpError("What answers is no SFTP server: it sent a packet of an impossible length.")
+            raise SftpError("The answer is not from an SFTP server: a packet has an impossible length.")
         packet = self._receive(length)
         return packet[0], packet[1:]
 
@@ -362,7 +362,7 @@ class SftpSession:
 def _broken(error: BaseException | None = None) -> SftpBrokenError:
     """What to raise at the end of a connection; whether that is an error for this machine depends on chance."""
     if isinstance(error, (TimeoutError, SilentPeerError)) or type(error).__name__ == "timeout":
-        return SftpBrokenError("The SFTP server fell silent.")
+        return SftpBrokenError("The SFTP server stopped answering.")
     reason = getattr(error, "strerror", None)
     return SftpBrokenError(f"The connection to the SFTP server was lost{f' ({reason})' if reason else ''}.")
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A dump up to an SFTP server over one connection or several, taken up where they broke off.
+"""A dump sent to an SFTP server over one connection or several, and resumed where they broke off.
 
 Private to the collection: may change without notice.
 """
@@ -76,7 +76,7 @@ class SftpUpload:
                     self._send(session)
                 break
             except (SftpBrokenError, SftpDeniedError) as error:
-                # An access that ends while somebody is at work shows as a denial.
+                # The server denies access when that expires during a transfer.
                 if isinstance(error, SftpDeniedError) and self._outgoing.confirmed == before:
                     raise
                 self._moved.breaks += 1

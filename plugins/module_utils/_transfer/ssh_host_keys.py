@@ -17,6 +17,7 @@ from .._core.errors import OptionError, UpgradeError
 from .ssh_keys import paramiko_module, problem_of_public_key
 
 SSH_PORT = 22
+CHANGED = "This can be a man-in-the-middle attack. Find out why the key changed before you continue."
 
 
 class HostKeyError(UpgradeError):
@@ -65,7 +66,7 @@ class KnownHosts:
         if known.get(kind) != line:
             raise HostKeyError(
                 f"The SFTP server {place} showed the key {fingerprint(line)}, which is not the one in {self._path}. "
-                "Somebody may be listening in; do not go on before it is known why."
+                f"{CHANGED}"
             )
 
     def _known(self, place: str) -> dict[str, str]:
@@ -100,7 +101,7 @@ class GivenKey:
         if line != self._key:
             raise HostKeyError(
                 f"The SFTP server {place} showed the key {fingerprint(line)} instead of {fingerprint(self._key)}, "
-                "which 'sftp_host_key' gives. Somebody may be listening in; do not go on before it is known why."
+                f"which 'sftp_host_key' gives. {CHANGED}"
             )
 
 
@@ -127,8 +128,7 @@ class FirstSeen:
         if pinned_place == place:
             raise HostKeyError(
                 f"The SFTP server {place} showed the key {fingerprint(line)}, but {fingerprint(pinned_line)} the first "
-                "time. Somebody may be listening in; do not go on before it is known why. Once the key is known to be "
-                "right, give it as 'sftp_host_key' or in 'sftp_known_hosts'."
+                f"time. {CHANGED} If the new key is right, give it as 'sftp_host_key' or in 'sftp_known_hosts'."
             )
         self._pinned = f"{place} {line}"
         self._keep(self._pinned)

@@ -39,7 +39,7 @@ ED25519_BYTES = 32
 class Identity:
     """``public_keys`` is the text that names who may log in, ``keys`` are paramiko's objects that can prove it.
 
-    Without ``keys`` nobody logs in from here.
+    Without ``keys`` this host cannot log in.
     """
 
     public_keys: str
@@ -80,7 +80,7 @@ def identity(private_key: str | None, passphrase: str | None, public_keys: str |
     else:
         keys = ()
     if not keys and not listed:
-        raise OptionError("sftp_private_key", "is missing; SFTP needs it, or 'sftp_public_keys'.")
+        raise OptionError("sftp_private_key", "is required for SFTP, or 'sftp_public_keys'.")
     own = [public_line(key) for key in keys]
     if private_key and listed and own[0] not in listed:
         raise OptionError("sftp_public_keys", "does not hold the public key of 'sftp_private_key'.")

@@ -98,7 +98,7 @@ class BundledChannel:
         self.recv_ready = channel.recv_ready
 
     def send(self, data: bytes) -> int:
-        """Take what fits into one packet, to be sent with the next :meth:`flush`; tell how much that was.
+        """Take what fits into one packet, to be sent with the next :meth:`flush`; return how much that was.
 
         :raises OSError: the connection ended, or the channel has no room for too long.
         """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a file that was fetched is a whole database dump, as far as its format can tell.
+"""Whether a fetched file is a whole database dump, as far as its format shows.
 
 Everything streams: a file of any size, or a zip of any number of members, takes the same memory.
 Private to the collection: may change without notice.
@@ -25,7 +25,7 @@ SQL_END = b"database dump complete"
 """In the last lines of everything that pg_dump and pg_dumpall write as SQL."""
 
 UNPROVEN = (
-    "The server did not tell how long the file is, and nothing here can show whether it is whole. Fetch it with "
+    "The server did not state the length of the file, and nothing here can prove that it is complete. Fetch it with "
     "'transport' set to sftp."
 )
 
@@ -58,8 +58,8 @@ def check(
     :param kind: ``archive`` or ``sql``: what it must be.
     :param run_command: runs a program and returns status, output and errors.
     :param pg_restore: the program's path; without it a custom archive is known by its first bytes alone.
-    :param length_known: whether the server had told the length; otherwise the file itself must prove that it is whole.
-    :param end_known: whether the server had told where the end is; enough for a custom archive, in which only
+    :param length_known: whether the server stated the length; otherwise the file itself must prove that it is whole.
+    :param end_known: whether the server marked the end; enough for a custom archive, in which only
         pg_restore could see more, while SQL says by itself that it is whole.
     :raises DamagedError: it is not what it must be.
     """
@@ -89,8 +89,8 @@ def _read_archive(
 
     :return: what could not be checked, in words.
     """
-    told = "length" if length_known else "end"
-    checked = f"only checked by its {told}, as the server told it, and by its first bytes"
+    stated = "length" if length_known else "end"
+    checked = f"only checked by the {stated} that the server stated and by its first bytes"
     if not pg_restore:
         return f"pg_restore is not installed here, so what was fetched was {checked}."
     what = ["--list"] if length_known else ["--file", os.devnull]

@@ -15,7 +15,7 @@ import threading
 import typing as t
 
 TICK_SECONDS = 0.2
-"""How often the thread that waits for the others looks after what is theirs together."""
+"""How often the thread that waits for the others looks after their common work."""
 
 Member = t.Callable[[], None]
 
@@ -33,7 +33,7 @@ def work_together(
     left alone once everything is done; their threads end with the process, if not before.
 
     :param tick: called in this thread a few times a second meanwhile.
-    :param stop: has all of them end soon; called at the end, whatever it is.
+    :param stop: has all of them end soon; always called at the end.
     :return: what they raised, in the order of their ends.
     """
     ended: queue.SimpleQueue[tuple[int, Exception | None]] = queue.SimpleQueue()

@@ -33,19 +33,19 @@ HINTS = {
 
 USUAL_HINTS = {
     "archive": "Read the state with odoo_upgrade_request_info, or set 'transport' to sftp.",
-    "create": "Nothing was made.",
-    "process": "A dump must have been uploaded before, with odoo_upgrade_upload.",
-    "request_sftp_access": "Access is given in the states draft and done.",
+    "create": "No request was made.",
+    "process": "Upload a dump with odoo_upgrade_upload first.",
+    "request_sftp_access": "The platform gives access in the states draft and done.",
     "skip_test": "Only later editions of the API know this call, and only in the state testing; wait for the result.",
     "sql": "Read the state with odoo_upgrade_request_info, or set 'content' to archive.",
-    "status": "Check the id and the key of the request; it may no longer be there.",
-    "upload": "A dump is only taken in the state draft.",
+    "status": "Check the id and the key of the request; it may no longer exist.",
+    "upload": "The platform takes a dump in the state draft only.",
 }
 """What to do about a failure that is not among the hints, by the last part of the call."""
 
-NOT_THE_PLATFORM = "Check 'api_url', and what stands between here and the platform."
+NOT_THE_PLATFORM = "Check 'api_url', and any proxy between this host and the platform."
 REFUSED_IN_DETAIL = (":INVALID", ":NOT_FOUND")
-"""Ends of the documented reasons: what was asked for was looked at and is wrong, whatever the HTTP status is."""
+"""Ends of the documented reasons that say that a parameter is wrong: nothing was done, also with HTTP status 500."""
 
 RESULT_URLS = {"archive": ("upgraded_dump_url",), "sql": ("upgraded_sql_url", "migrated_sql_url")}
 """Keys of the status document; the last one was seen in place of the documented one."""
@@ -83,7 +83,7 @@ class PlatformFailure(Refusal):
 
 @dataclass(frozen=True)
 class SftpAccess:
-    """Where the SFTP server of a request listens, and the one file that is served there; empty where it is not told."""
+    """Where the SFTP server of a request listens, and the one file that it serves; empty where that is unknown."""
 
     hostname: str
     port: int
@@ -114,7 +114,7 @@ class OdooClient:
 
         :param fields: contract, email, target, aim (test, production), filename, and timezone where it is needed.
         :raises PlatformFailure: refused.
-        :raises AnswerLostError: a request may have been made that nobody has the key of.
+        :raises AnswerLostError: a request may have been made whose key is unknown here.
         """
         answer = self._http.send("POST", "/create", data=dict(fields))
         document = _document(answer, writes=True).get("request")
@@ -200,7 +200,7 @@ class OdooClient:
         :param offset: bytes that are here already.
         :param end: where to end; at the last byte where it is None.
         :param entity: strong ETag or Last-Modified of what they came from; if that is gone, the whole comes.
-        :param document: the status document where one was read just now; read anew otherwise.
+        :param document: the status document where one was read just now; read again otherwise.
         :raises PlatformFailure: refused.
         :raises CallError: anything else that is not such a response.
         """
@@ -241,16 +241,16 @@ class OdooClient:
         except ValueError:
             url = scheme = ""
         if scheme not in ("http", "https"):
-            raise UnexpectedAnswerError(call, "cannot be made: the status names no URL of it")
+            raise UnexpectedAnswerError(call, "cannot be made: the status holds no usable URL of the result")
         if scheme == "http" and urlsplit(self.api_url).scheme == "https":
-            hint = "Whoever reads it on the way could fetch the database."
+            hint = "Anyone who reads that URL on the way could fetch the database."
             raise UnexpectedAnswerError(
-                call, "was not made: the URL in the status is not https, and it carries the key", hint=hint
+                call, "was not made: the URL in the status is not https, and it contains the key", hint=hint
             )
         return url
 
     def _may_leave_to(self, url: str) -> bool:
-        """A storage host may serve the result, but must not learn the key, and nobody on the way may read along."""
+        """Whether a storage host may serve the result: over TLS, and without the key in the URL."""
         here, there = urlsplit(self.api_url), urlsplit(url)
         if "@" in there.netloc or there.scheme not in (here.scheme, "https"):
             return False
@@ -294,7 +294,7 @@ class _SizedBody:
         return self._size
 
     def __iter__(self) -> t.Iterator[bytes]:
-        raise NotImplementedError("it is read in blocks; being iterable is what tells requests that it is a stream")
+        raise NotImplementedError("it is read in blocks; requests takes an iterable for a stream")
 
     def read(self, size: int = -1) -> bytes:
         return self._body.read(size)
@@ -303,7 +303,7 @@ class _SizedBody:
 def _document(answer: Answer, *, writes: bool) -> dict[str, t.Any]:
     """The JSON object of a successful answer.
 
-    Failures are read from the body whatever the HTTP status is: it is not documented which one carries them.
+    Failures are read from the body with any HTTP status: it is not documented which one carries them.
 
     :raises PlatformFailure: the platform names failures.
     :raises AnswerLostError: the answer leaves open what a call that writes has done, or was cut short.
@@ -333,7 +333,7 @@ def _hint_for_a_stranger(answer: Answer) -> str:
     """What to do about an answer that is not of this API."""
     name = answer.call.rpartition("/")[2]
     if name == "upload" and answer.status == TOO_LARGE:
-        return "Something between here and the platform takes no body of that size; set 'transport' to sftp."
+        return "A proxy between this host and the platform takes no body of that size. Set 'transport' to sftp."
     is_unknown = answer.status in (404, 405, 501)
     helps = name in RESULT_URLS or (name == "skip_test" and is_unknown)
     return f"{NOT_THE_PLATFORM} {USUAL_HINTS[name]}" if helps else NOT_THE_PLATFORM
@@ -361,8 +361,8 @@ def _failures(value: t.Any) -> list[dict[str, t.Any]]:
 def _sftp_access(access: t.Any) -> SftpAccess:
     hostname, user = str(access["hostname"]), str(access["sftp_user"])
     # The sample of the document shows the file with and without the slash of the server's first folder.
-    told = access.get("shared_file")
-    name = None if told is None else str(told).removeprefix("/")
+    shared_file = access.get("shared_file")
+    name = None if shared_file is None else str(shared_file).removeprefix("/")
     port = whole_number(str(access["sftp_port"])) or 0
     texts = [text for text in (hostname, user, name) if text is not None]
     usable = all(text and text.isprintable() and not text.startswith("-") for text in texts)

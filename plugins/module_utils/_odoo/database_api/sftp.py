@@ -71,5 +71,5 @@ class SftpLogin:
         self._notes.note_host_key(line)
         self._task.warn(
             f"The SFTP server {place} was seen for the first time and is trusted from now on by its key "
-            f"{fingerprint(key)}. Give 'sftp_host_key' or 'sftp_known_hosts' to be sure the first time as well."
+            f"{fingerprint(key)}. Give 'sftp_host_key' or 'sftp_known_hosts' to verify it the first time as well."
         )

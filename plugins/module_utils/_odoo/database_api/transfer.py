@@ -64,8 +64,8 @@ class DatabaseApiUpload(Upload):
             client.upload(body, self._dump.size)
         except AnswerLostError as error:
             raise UpgradeError(
-                f"{error} Whether the platform has the dump is not known ({body.offset} of {self._dump.size} bytes "
-                "were read for it), so nothing was noted: the next run sends it again while the request is in draft.",
+                f"{error} It is unknown whether the platform has the dump ({body.offset} of {self._dump.size} bytes "
+                "were read for it), so nothing was noted. The next run sends it again while the request is in draft.",
                 **error.result,
             ) from error
         if body.offset != self._dump.size:
@@ -94,7 +94,7 @@ class DatabaseApiUpload(Upload):
                 raise
             there = self._earlier() if self._notes.outlive_the_run else None
             count = there.total if there else 0
-            again = f"to go on: {count} bytes are there." if count else "to send it anew."
+            again = f"to go on: {count} bytes are there." if count else "to send it from the start."
             raise UpgradeError(f"{error} Run this again {again}", **error.result) from error
         stats.entity = self._name
         return stats

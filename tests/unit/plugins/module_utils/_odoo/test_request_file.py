@@ -33,7 +33,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.records imp
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import (
     RequestFile,
     RequestFileError,
-    hold,
+    lock_request_file,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_json import FORMAT
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import FileMark
@@ -76,7 +76,7 @@ def path(tmp_path: Path) -> str:
 @pytest.fixture
 def written(path: str) -> str:
     """A request file with something in every field."""
-    with hold(path, 0) as file:
+    with lock_request_file(path, 0) as file:
         file.record = FULL
         file.save()
     return path
@@ -98,7 +98,7 @@ def test_nothing_but_the_file_stays_behind(written: str) -> None:
 
 def test_looking_makes_nothing(path: str) -> None:
     assert RequestFile.read(path) == RequestFile(path)
-    with hold(path, 0) as file:
+    with lock_request_file(path, 0) as file:
         assert not file.exists
     assert names_beside(path) == []
 
@@ -107,7 +107,7 @@ def test_looking_makes_nothing(path: str) -> None:
 def test_only_its_owner_can_read_it(umask: int, path: str) -> None:
     former = os.umask(umask)
     try:
-        with hold(path, 0) as file:
+        with lock_request_file(path, 0) as file:
             file.record = FULL
             file.save()
             assert os.stat(path).st_mode & 0o777 == 0o600
@@ -117,21 +117,21 @@ def test_only_its_owner_can_read_it(umask: int, path: str) -> None:
     assert os.stat(path).st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("step", ["fsync", "rename"])
+@pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_kill_while_writing_leaves_the_former_content(
     step: str, written: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child = os.fork()
     if not child:
         monkeypatch.setattr(os, step, lambda *_arguments: os._exit(9))
-        with hold(written, 0) as file:
+        with lock_request_file(written, 0) as file:
             file.record.handle = Handle("other", "k")
             file.save()
         os._exit(0)
     _pid, status = os.waitpid(child, 0)
     assert os.WEXITSTATUS(status) == 9
     assert RequestFile.read(written).record == FULL
-    with hold(written, 0) as file:
+    with lock_request_file(written, 0) as file:
         file.save()
     assert names_beside(written) == ["shop.json"]
 
@@ -140,7 +140,7 @@ def test_a_full_disk_leaves_the_former_content(written: str, monkeypatch: pytest
     def fail(_descriptor: int) -> t.NoReturn:
         raise OSError(28, "No space left on device")
 
-    with hold(written, 0) as file:
+    with lock_request_file(written, 0) as file:
         file.record = Record(handle=Handle("1", "k"))
         with monkeypatch.context() as patch, pytest.raises(RequestFileError, match="No space left"):
             patch.setattr(os, "fsync", fail)
@@ -153,7 +153,7 @@ def test_a_file_cut_short_anywhere_is_refused_and_kept(written: str) -> None:
     whole = Path(written).read_bytes().rstrip()
     for length in range(len(whole)):
         Path(written).write_bytes(whole[:length])
-        with pytest.raises(RequestFileError, match="left alone"), hold(written, 0):
+        with pytest.raises(RequestFileError, match="left alone"), lock_request_file(written, 0):
             pass
         assert Path(written).stat().st_size == length
 
@@ -192,7 +192,7 @@ def test_a_file_cut_short_anywhere_is_refused_and_kept(written: str) -> None:
 def test_foreign_content_is_refused_and_kept(content: bytes, path: str) -> None:
     Path(path).write_bytes(content)
     os.chmod(path, 0o600)
-    with pytest.raises(RequestFileError, match="request_file"), hold(path, 0):
+    with pytest.raises(RequestFileError, match="request_file"), lock_request_file(path, 0):
         pass
     with pytest.raises(RequestFileError):
         RequestFile.read(path)
@@ -218,7 +218,7 @@ def test_a_file_that_others_can_get_at_is_refused(mode: int, written: str) -> No
 
 def test_a_file_of_somebody_else_is_refused(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    with pytest.raises(RequestFileError, match="belongs to user"):
+    with pytest.raises(RequestFileError, match="belongs to the user with the id"):
         RequestFile.read(written)
 
 
@@ -242,28 +242,31 @@ def test_a_path_that_none_can_be_is_refused(bad: str) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="missing does not exist"), hold(str(tmp_path / "missing/shop.json"), 0):
+    with (
+        pytest.raises(OptionError, match="missing does not exist"),
+        lock_request_file(str(tmp_path / "missing/shop.json"), 0),
+    ):
         pass
 
 
 def test_two_runs_exclude_each_other(written: str) -> None:
-    with hold(written, 0), pytest.raises(BusyError, match="Another run"), hold(written, 0):
+    with lock_request_file(written, 0), pytest.raises(BusyError, match="Another run"), lock_request_file(written, 0):
         pass
-    with hold(written, 0) as file:
+    with lock_request_file(written, 0) as file:
         assert file.record == FULL
 
 
 @pytest.fixture
 def intended(path: str) -> Record:
     """The record of a file whose request is being made, or was when its run ended."""
-    with hold(path, 0) as file:
+    with lock_request_file(path, 0) as file:
         file.record = Record(api_url=FULL.api_url, intention=FULL.intention)
         file.save()
         return file.record
 
 
 def test_who_only_looks_waits_for_the_run_that_is_making_the_request(path: str, intended: Record) -> None:
-    with hold(path, 0) as file:
+    with lock_request_file(path, 0) as file:
 
         def make_it() -> None:
             file.record.handle = Handle("10534", "k")
@@ -276,7 +279,7 @@ def test_who_only_looks_waits_for_the_run_that_is_making_the_request(path: str, 
 
 
 def test_who_only_looks_does_not_wait_for_ever(path: str, intended: Record) -> None:
-    with hold(path, 0), pytest.raises(BusyError, match="Another run is using the request file"):
+    with lock_request_file(path, 0), pytest.raises(BusyError, match="Another run is using the request file"):
         RequestFile.read(path, 0.1)
 
 
@@ -289,7 +292,7 @@ def test_a_run_that_ends_while_another_looks_was_not_killed(
     path: str, intended: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ends_just_now(_path: str) -> bool:
-        with hold(path, 0) as file:
+        with lock_request_file(path, 0) as file:
             file.record.handle = Handle("10534", "k")
             file.save()
         return False
@@ -326,13 +329,13 @@ def test_a_reserve_is_used_where_there_is_no_room_for_another_file(
 ) -> None:
     path = str(tmp_path / "shop.json")
 
-    def no_room(_path: str, _text: str) -> None:
-        raise RequestFileError("No space left on device.")
+    def no_room(_path: str, _text: str, *, room: int) -> None:
+        raise OSError(28, "No space left on device")
 
-    with hold(path, 0) as file:
+    with lock_request_file(path, 0) as file:
         file.record = Record(api_url="https://example.org", intention=Intention({}, "mark", "now"))
         file.save(reserve=500)
-        monkeypatch.setattr(request_file, "_replace", no_room)
+        monkeypatch.setattr(request_file, "write_atomically", no_room)
         file.record.handle = Handle("1", "k" * 200)
         file.save_into_reserve()
         assert RequestFile.read(path).record == file.record

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import Handle
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.records import EarlierRequest, Record, is_contract
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import RequestFile, hold
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import RequestFile, lock_request_file
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import FileMark
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Held, Prefix, Segment
 
@@ -80,7 +80,7 @@ def test_an_earlier_request(tmp_path: Path) -> None:
 def test_the_next_write_brings_it_to_schema_2(name: str, tmp_path: Path) -> None:
     path = sample(name, tmp_path)
     before = RequestFile.read(path).record
-    with hold(path, 0) as file:
+    with lock_request_file(path, 0) as file:
         file.save()
     assert json.loads(Path(path).read_text(encoding="utf-8"))["schema"] == 2
     assert RequestFile.read(path).record == before

@@ -126,7 +126,7 @@ def test_the_server_is_left_alone_for_as_long_as_it_asks(clock: Clock) -> None:
 
 def test_it_does_not_ask_for_longer_than_there_is_time(clock: Clock) -> None:
     asked = CallError("POST /status", "answered 429", status=429, retry_after=4500)
-    with pytest.raises(UpgradeError, match="could not be read for 100 seconds. The last try: .* answered 429"):
+    with pytest.raises(UpgradeError, match="could not be read for 100 seconds. The last read failed: .* answered 429"):
         wait(asked, timeout=100)
     assert clock.now == 1100
 
@@ -147,9 +147,12 @@ def test_what_does_not_pass_is_a_failure_at_once(clock: Clock) -> None:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ("testing", "in the state 'testing'. The platform goes on by itself"),
-        ("draft", "in the state 'draft'. Nothing works on it before a dump was uploaded"),
-        ("brewing", "in the state 'brewing'. This collection does not know that state: .* The platform goes on"),
+        ("testing", "in the state 'testing'. The platform goes on working"),
+        ("draft", "in the state 'draft'. Upload a dump with odoo_upgrade_upload and"),
+        (
+            "brewing",
+            "in the state 'brewing'. This collection does not know that state: .* The platform goes on working",
+        ),
     ],
 )
 def test_at_the_deadline_the_state_is_named(state: str, words: str, clock: Clock) -> None:
@@ -160,7 +163,7 @@ def test_at_the_deadline_the_state_is_named(state: str, words: str, clock: Clock
 
 
 def test_at_the_deadline_the_last_trouble_is_told_as_well() -> None:
-    with pytest.raises(UpgradeError, match="'testing'.* The last try: POST /status the connection was lost"):
+    with pytest.raises(UpgradeError, match="'testing'.* The last read failed: POST /status the connection was lost"):
         wait("testing", LOST)
 
 
@@ -191,13 +194,15 @@ def test_a_lost_answer_is_decided_by_the_state() -> None:
 
 
 def test_an_accepted_call_without_effect_is_no_success(clock: Clock) -> None:
-    with pytest.raises(UpgradeError, match="accepted the call. For 30 seconds request 10534 has stayed"):
+    with pytest.raises(
+        UpgradeError, match="accepted the call. Request 10534 has stayed in the state 'draft' for 30 seconds"
+    ):
         verify(None, "draft")
     assert clock.now == 1000 + READ_BACK_SECONDS
 
 
 def test_an_accepted_call_is_believed_with_a_warning_where_nothing_can_be_read() -> None:
-    assert verify(None, LOST) == (None, ["The platform accepted the call; since then the state could not be read."])
+    assert verify(None, LOST) == (None, ["The platform accepted the call, but the state could not be read afterwards."])
 
 
 def test_a_call_that_certainly_did_nothing_is_its_own_failure(clock: Clock) -> None:

@@ -124,7 +124,7 @@ def test_sql(file: Path) -> None:
     file.write_bytes(SQL)
     assert verdict(file, "sql").format == "sql"
     assert verdict(file, "archive").format == "sql"
-    damaged(file, "did not tell how long", "sql", length_known=False)
+    damaged(file, "did not state the length", "sql", length_known=False)
     file.write_bytes(SQL + END)
     assert verdict(file, "sql", length_known=False).format == "sql"
 
@@ -179,8 +179,8 @@ def test_without_pg_restore_that_is_said(file: Path) -> None:
 
 def test_an_archive_of_unknown_length_is_read_to_its_end(file: Path) -> None:
     file.write_bytes(b"PGDMP")
-    damaged(file, "did not tell how long", length_known=False, end_known=False)
-    assert "only checked by its end" in verdict(file, length_known=False).warning
+    damaged(file, "did not state the length", length_known=False, end_known=False)
+    assert "only checked by the end that the server stated" in verdict(file, length_known=False).warning
     commands: list[t.Sequence[str]] = []
 
     def run(command: t.Sequence[str]) -> tuple[int, str, str]:
@@ -190,7 +190,7 @@ def test_an_archive_of_unknown_length_is_read_to_its_end(file: Path) -> None:
     untold = {"length_known": False, "end_known": False}
     assert check(str(file), "archive", run, "pg_restore", **untold) == Verdict("pgdmp")
     assert commands == [["pg_restore", "--file", os.devnull, str(file)]]
-    with pytest.raises(DamagedError, match="did not tell how long"):
+    with pytest.raises(DamagedError, match="did not state the length"):
         check(str(file), "archive", run, "pg_restore", **untold)
 
 
