@@ -14,14 +14,14 @@ class ModuleDocFragment:
 options:
   api_url:
     description:
-      - The URL of the upgrade platform's database API v1, without the name of a method.
+      - The URL of the upgrade platform's database API v1, without the name of a method. It ends in C(/database/v1).
       - A request stays with the platform that made it; its key is sent to no other.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_API_URL) is used.
     type: str
     default: https://upgrade.odoo.com/database/v1
   request_file:
     description:
-      - The file in which the modules keep what they know about one upgrade request, above all its id and key. It is
+      - The file that records one upgrade request, above all its id and key. It is
         JSON with the mode C(0600), replaced in one step, on the host that runs the module.
       - Its folder must exist. One file describes one request, so each database needs a file of its own.
       - While a module writes to it, there is a lock file beside it whose name ends in C(.lock), and other runs wait for

@@ -19,7 +19,7 @@ description:
     a gzip file, or that C(pg_restore), if installed, can list a custom archive. A web page, an empty file or a file of
     an unknown format is never accepted as a dump.
   - A broken transfer is resumed, within the run and by the next run, if the server still has the same file and the
-    C(.part) file is proven to be its beginning. Otherwise it starts anew.
+    C(.part) file is proven to be its beginning. Otherwise it starts from the first byte.
   - The free space on the file system is checked before the first byte is fetched.
   - If O(dest) is the recorded result, it is not fetched again. If another file is there, the task fails unless
     O(force=true).
@@ -67,7 +67,7 @@ options:
     default: "0600"
   force:
     description:
-      - Replace a file at O(dest) that is not known to be the result.
+      - Replace a file at O(dest) that is not recorded as the result.
     type: bool
     default: false
 notes:
@@ -162,6 +162,11 @@ state:
   type: str
   returned: success
   sample: done
+stage:
+  description: How far the request is, as RV(siteops.upgrades.odoo_upgrade_request_info#module:stage).
+  type: str
+  returned: success
+  sample: ready
 finished:
   description: Whether the upgraded database can be fetched.
   type: bool

@@ -132,6 +132,11 @@ state:
   type: str
   returned: success
   sample: draft
+stage:
+  description: How far the request is, as RV(siteops.upgrades.odoo_upgrade_request_info#module:stage).
+  type: str
+  returned: success
+  sample: open
 finished:
   description: Whether the upgraded database can be fetched.
   type: bool

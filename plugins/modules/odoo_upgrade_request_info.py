@@ -37,7 +37,7 @@ options:
   wait:
     description:
       - Wait until the request is finished, and fail if it ended without a result.
-      - Otherwise the current state is returned, whatever it is.
+      - Otherwise return the current state.
     type: bool
     default: false
   wait_for:
@@ -52,8 +52,8 @@ options:
     default: result
   wait_timeout:
     description:
-      - Seconds to wait before the task fails and names the state. The platform goes on by itself, and another run can
-        wait again.
+      - Seconds to wait before the task fails and names the state. The platform goes on working, and another run can
+        wait for it.
     type: int
     default: 86400
   wait_interval:
@@ -108,6 +108,15 @@ state:
   type: str
   returned: success
   sample: done
+stage:
+  description:
+    - How far the request is, in the same words for every platform. Empty in check mode where there is no request yet.
+    - V(open), it takes a dump and its upgrade was not started. V(working). V(testing), the platform tests the upgraded
+      database. V(ready), the upgraded database can be fetched. V(failed), there will be no upgraded database.
+      V(unknown), the platform used a state that this collection does not know.
+  type: str
+  returned: success
+  sample: ready
 finished:
   description: Whether the upgraded database can be fetched.
   type: bool

@@ -18,8 +18,8 @@ description:
     themselves.
   - In the state V(draft) the server accepts the dump under the name RV(access.shared_file). In V(done) or V(delivered)
     it offers the upgraded dump for reading. In any other state the platform opens no server, and the module fails.
-  - The access is temporary, and the API does not tell whether it is still open. So each run opens it anew and reports a
-    change.
+  - The access is temporary, and the API does not say whether it is still open. So each run opens it again and reports
+    a change.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -37,7 +37,7 @@ attributes:
   idempotent:
     support: none
     details:
-      - Each run opens the access anew.
+      - Each run opens the access again.
 seealso:
   - module: siteops.upgrades.odoo_upgrade_upload
   - module: siteops.upgrades.odoo_upgrade_download
@@ -104,6 +104,11 @@ state:
   type: str
   returned: success
   sample: draft
+stage:
+  description: How far the request is, as RV(siteops.upgrades.odoo_upgrade_request_info#module:stage).
+  type: str
+  returned: success
+  sample: open
 finished:
   description: Whether the upgraded database can be fetched.
   type: bool

@@ -15,7 +15,7 @@ version_added: 1.0.0
 description:
   - Calls C(skip_test) of the platform's database API if the request is in the state V(testing), which can last for
     days, and verifies that it leaves that state. The platform then delivers the upgraded dump untested.
-  - If the result is there already, the module only reads.
+  - If there is a result already, the module only reads.
   - If the answer is lost, the state that is read afterwards decides. The call is not repeated within a run.
   - The call belongs to later editions of the API; an older platform refuses it.
 author:
@@ -68,6 +68,11 @@ state:
   type: str
   returned: success
   sample: delivered
+stage:
+  description: How far the request is, as RV(siteops.upgrades.odoo_upgrade_request_info#module:stage).
+  type: str
+  returned: success
+  sample: ready
 finished:
   description: Whether the upgraded database can be fetched.
   type: bool

@@ -16,9 +16,9 @@ description:
   - Sends a dump by HTTPS, in one piece, or by SFTP. A broken upload by SFTP is resumed, within the run and by the next
     run.
   - O(request_file) records what was sent, by size, SHA-256, modification time and inode. A dump that still matches is
-    not even read. One that was only touched or copied is read once, and not sent again.
+    not read. One that was only touched or copied is read once, and not sent again.
   - A changed dump is sent again while the request is in V(draft). After that the task fails, because the platform
-    accepts no dump any more.
+    accepts no other dump.
   - The dump is hashed while it is sent. If it changes meanwhile, the task fails, and the dump never arrives whole.
   - By SFTP, a file on the server is continued only if O(request_file) proves that it came from this very dump.
     Otherwise it is emptied first.
@@ -139,6 +139,11 @@ state:
   type: str
   returned: success
   sample: draft
+stage:
+  description: How far the request is, as RV(siteops.upgrades.odoo_upgrade_request_info#module:stage).
+  type: str
+  returned: success
+  sample: open
 finished:
   description: Whether the upgraded database can be fetched.
   type: bool

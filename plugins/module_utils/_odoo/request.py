@@ -158,6 +158,7 @@ class OdooRequest:
             "changed": changed,
             "request_id": self.record.request_id,
             "state": status.state if status else "",
+            "stage": status.stage.value if status else "",
             "finished": status is not None and status.stage is Stage.READY,
             "request": status.public if status else {},
             "states_seen": [{"state": seen.state, "at": seen.at} for seen in self.record.states_seen],
@@ -211,7 +212,7 @@ def use_file(task: Task, platform: Platform, file: RequestFile) -> None:
     if recorded and recorded != platform.api_url:
         raise OptionError(
             "api_url",
-            f"is {platform.api_url}, but the request in {file.path} is one of {recorded}. Give that URL or another file.",
+            f"is {platform.api_url}, but {file.path} is about a request at {recorded}. Give that URL or another file.",
         )
 
 

@@ -92,7 +92,7 @@ class RequestFile:
     def save_into_reserve(self) -> None:
         """As :meth:`save`, for what must not be lost: where there is no room for another file, this one is overwritten.
 
-        A power cut meanwhile can damage it, which the next run notices and refuses.
+        A power failure during that can damage it, which the next run notices and refuses.
 
         :raises RequestFileError: it cannot be written, nor is there a reserve that is large enough.
         """

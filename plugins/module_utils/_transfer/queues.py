@@ -133,7 +133,7 @@ class Outgoing:
 
     @property
     def held(self) -> Held:
-        """What is there, so that a later run can take it up."""
+        """What is there, for a later run to resume."""
         with self._lock:
             while len(self._marks) > 1 and self._marks[1].size <= self._there.prefix:
                 self._marks.popleft()

@@ -27,7 +27,7 @@ class Prefix:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a file, and what it hashes to; an empty ``sha256`` where something else vouches for the content."""
+    """A part of a file, and what it hashes to; an empty ``sha256`` where the content needs no proof."""
 
     start: int
     end: int

@@ -216,7 +216,7 @@ def test_a_file_that_others_can_get_at_is_refused(mode: int, written: str) -> No
         RequestFile.read(written)
 
 
-def test_a_file_of_somebody_else_is_refused(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_user_is_refused(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     with pytest.raises(RequestFileError, match="belongs to the user with the id"):
         RequestFile.read(written)

@@ -162,7 +162,7 @@ def test_at_the_deadline_the_state_is_named(state: str, words: str, clock: Clock
     assert caught.value.result["state"] == state
 
 
-def test_at_the_deadline_the_last_trouble_is_told_as_well() -> None:
+def test_at_the_deadline_the_last_trouble_is_reported_as_well() -> None:
     with pytest.raises(UpgradeError, match="'testing'.* The last read failed: POST /status the connection was lost"):
         wait("testing", LOST)
 
@@ -213,7 +213,7 @@ def test_a_call_that_certainly_did_nothing_is_its_own_failure(clock: Clock) -> N
     assert clock.naps == []
 
 
-def test_a_request_that_fails_at_once_after_the_call_is_told() -> None:
+def test_a_request_that_fails_at_once_after_the_call_is_reported() -> None:
     with pytest.raises(RequestFailed):
         verify(None, "invalid")
 

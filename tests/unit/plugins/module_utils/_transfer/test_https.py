@@ -71,7 +71,7 @@ class FakeServer:
         self.tag = tag
         self.ranges = ranges
         self.headers = headers or {}
-        self.length_told = True
+        self.length_stated = True
         self.asked: list[tuple[int, str]] = []
 
     @contextlib.contextmanager
@@ -87,7 +87,7 @@ class FakeServer:
         partly = start > 0 or end < len(self.body)
         if partly:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(self.body)}"
-        if self.length_told:
+        if self.length_stated:
             headers.setdefault("Content-Length", str(end - start))
         yield FakeResponse(206 if partly else 200, headers, self.body[start:end], loss)
 
@@ -177,7 +177,7 @@ def test_breaks_without_progress_end_it(fetch: Fetch) -> None:
     assert fetch.kept[-1] == proven(MEBIBYTE)
 
 
-def test_a_proven_part_is_taken_up(fetch: Fetch) -> None:
+def test_a_proven_part_is_resumed(fetch: Fetch) -> None:
     fetch.dest.with_name("dump.part").write_bytes(SQL[:3_000_000])
     server = FakeServer(SQL)
     moved = fetch.run(server, proven(2_000_000))
@@ -240,7 +240,7 @@ def test_an_archive_is_one_whatever_type_is_stated(fetch: Fetch) -> None:
     assert fetch.content == ZIP
 
 
-def test_a_refusal_in_place_of_the_file_is_told(fetch: Fetch) -> None:
+def test_a_refusal_in_place_of_the_file_is_reported(fetch: Fetch) -> None:
     fetch.dest.with_name("dump.part").write_bytes(SQL[:2_000_000])
     refusal = UnexpectedAnswerError("GET upgraded/archive", "was refused")
 
@@ -279,7 +279,7 @@ def test_more_than_announced(fetch: Fetch) -> None:
 
 def test_an_untold_length_is_passed_on(fetch: Fetch) -> None:
     server = FakeServer(SQL, MEBIBYTE)
-    server.length_told = False
+    server.length_stated = False
     moved = fetch.run(server)
     assert not moved.length_known
     assert fetch.content == SQL
@@ -290,7 +290,7 @@ def test_an_untold_length_is_passed_on(fetch: Fetch) -> None:
 @pytest.mark.parametrize(("coding", "known"), (("chunked", True), ("Chunked", True), ("identity", False), ("", False)))
 def test_chunks_tell_where_the_end_is(fetch: Fetch, coding: str, known: bool) -> None:
     server = FakeServer(SQL, headers={"Transfer-Encoding": coding} if coding else {})
-    server.length_told = False
+    server.length_stated = False
     moved = fetch.run(server)
     assert (moved.length_known, moved.end_known) == (False, known)
 
@@ -324,7 +324,7 @@ def test_several_connections_fetch_one_entity_once(
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("tag", ("", 'W/"weak"'))
-def test_ranges_that_nobody_can_tell_apart_are_not_asked_for(fetch: Fetch, tag: str) -> None:
+def test_ranges_without_an_entity_are_not_asked_for(fetch: Fetch, tag: str) -> None:
     server = FakeServer(SQL, tag=tag, headers={"Accept-Ranges": "bytes"})
     assert fetch.run(server, connections=4).connections == 1
     assert len(server.asked) == 1

@@ -60,7 +60,7 @@ def test_a_file_gets_its_name_and_permissions_at_the_end(dest: Path) -> None:
     assert not part_of(dest).exists()
 
 
-def test_a_proven_beginning_is_taken_up(dest: Path) -> None:
+def test_a_proven_beginning_is_resumed(dest: Path) -> None:
     part_of(dest).write_bytes(b"proven, and more that is not")
     with open_part(str(dest)) as part:
         assert part.resume(Held(prefix_of(b"proven")))

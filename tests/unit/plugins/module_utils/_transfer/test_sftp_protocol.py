@@ -95,7 +95,7 @@ def test_short_answers_are_made_up_for(limit: int, shuffle: bool) -> None:
 
 
 @pytest.mark.parametrize("shuffle", (False, True))
-def test_what_was_confirmed_before_a_break_is_told(shuffle: bool) -> None:
+def test_what_was_confirmed_before_a_break_is_reported(shuffle: bool) -> None:
     channel = FakeChannel({"f": bytearray()}, shuffle=shuffle, break_after=1_500_000)
     session = SftpSession(channel)
     confirmed = bytearray()
@@ -107,7 +107,7 @@ def test_what_was_confirmed_before_a_break_is_told(shuffle: bool) -> None:
     assert channel.files["f"].startswith(bytes(confirmed))
 
 
-def test_what_was_read_before_a_break_is_told() -> None:
+def test_what_was_read_before_a_break_is_reported() -> None:
     content = CONTENT * 10
     session = SftpSession(FakeChannel({"f": bytearray(content)}, break_after=IN_FLIGHT + 2**20))
     here = bytearray()
@@ -118,7 +118,7 @@ def test_what_was_read_before_a_break_is_told() -> None:
     assert content.startswith(bytes(here))
 
 
-def test_a_server_that_falls_silent() -> None:
+def test_a_server_that_stops_answering() -> None:
     channel = FakeChannel({"f": bytearray(10)})
     session = SftpSession(channel)
     channel.send = len  # type: ignore[assignment,method-assign]

@@ -138,7 +138,7 @@ def test_what_is_there_is_emptied_first_and_that_is_kept(path: Path) -> None:
 
 
 @pytest.mark.parametrize("shuffle", (False, True))
-def test_breaks_are_taken_up(path: Path, shuffle: bool) -> None:
+def test_breaks_are_resumed(path: Path, shuffle: bool) -> None:
     server, kept = FakeServer(b"", 2 * MEBIBYTE, 0, 3 * MEBIBYTE, shuffle=shuffle), nothing_held()
     moved = send(path, server, kept.append)
     assert server.files["f"] == CONTENT
@@ -363,7 +363,7 @@ def test_a_server_that_gives_no_list_is_asked_for_the_likely_names(download: Dow
     assert download.content == CONTENT
 
 
-def test_what_lies_behind_a_gap_is_taken_up(download: Download) -> None:
+def test_what_lies_behind_a_gap_is_resumed(download: Download) -> None:
     parts = ((0, 2 * MEBIBYTE), (3 * MEBIBYTE, 5 * MEBIBYTE))
     content = bytearray(5 * MEBIBYTE)
     for start, end in parts:
@@ -393,7 +393,7 @@ def test_a_file_that_changes_between_two_connections_starts_anew(download: Downl
     assert download.content == CONTENT
 
 
-def test_an_earlier_part_is_taken_up_if_it_is_proven(download: Download) -> None:
+def test_an_earlier_part_is_resumed_if_it_is_proven(download: Download) -> None:
     with pytest.raises(SftpBrokenError):
         download.run(FakeServer(CONTENT, 6 * MEBIBYTE), retries=0)
     held = download.kept[-1][2]

@@ -92,14 +92,14 @@ def test_the_list_must_hold_the_key_that_logs_in(tmp_path: Path) -> None:
     assert identity(str(key), None, both, agent=True).public_keys.count("\n") == 2
 
 
-def test_a_list_alone_is_enough_where_nobody_logs_in(tmp_path: Path) -> None:
+def test_a_list_alone_is_enough_without_a_login(tmp_path: Path) -> None:
     keys = listed(tmp_path, make_key(tmp_path).with_suffix(".pub").read_text())
     assert identity(None, None, keys, agent=False).keys == ()
     with pytest.raises(OptionError, match="sftp_private_key"):
         identity(None, None, None, agent=False)
 
 
-def test_without_an_agent_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_agent_a_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     with pytest.raises(OptionError, match="there is no SSH agent"):
         identity(None, None, None, agent=True)

@@ -172,7 +172,7 @@ def test_custom_archives_are_listed(file: Path, status: int, errors: str, expect
     assert commands == [["/usr/bin/pg_restore", "--list", str(file)]]
 
 
-def test_without_pg_restore_that_is_said(file: Path) -> None:
+def test_without_pg_restore_a_message_says_so(file: Path) -> None:
     file.write_bytes(b"PGDMP")
     assert "pg_restore is not installed" in verdict(file).warning
 

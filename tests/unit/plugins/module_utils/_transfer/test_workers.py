@@ -20,7 +20,7 @@ def fail() -> None:
     raise OSError("broke")
 
 
-def test_all_of_them_run_and_what_they_raise_is_told() -> None:
+def test_all_of_them_run_and_what_they_raise_is_reported() -> None:
     ran: list[int] = []
     members = [lambda: ran.append(1), fail, lambda: ran.append(2)]
     errors = work_together(members, is_done=lambda: False, tick=nothing, stop=nothing)

@@ -98,7 +98,7 @@ def failure_of(body: t.Any, status: int = 200, call: str = "process") -> CallErr
 
 
 @pytest.mark.parametrize("status", [200, 400, 404, 503])
-def test_both_failures_of_the_sample_are_told_at_once_whatever_the_status(status: int) -> None:
+def test_both_failures_of_the_sample_are_reported_at_once_whatever_the_status(status: int) -> None:
     failure = failure_of({"failures": SAMPLE_FAILURES}, status, "create")
     assert isinstance(failure, PlatformFailure)
     assert str(failure) == (
@@ -123,11 +123,11 @@ def test_both_failures_of_the_sample_are_told_at_once_whatever_the_status(status
         ({"reason": "A:B", "message": "two\nlines"}, "A:B: two lines."),
     ],
 )
-def test_a_failure_is_told_even_if_it_tells_little(entry: t.Any, words: str) -> None:
+def test_a_failure_is_reported_even_without_details(entry: t.Any, words: str) -> None:
     assert words in str(failure_of({"failures": [entry]}))
 
 
-def test_failures_that_are_no_list_are_told() -> None:
+def test_failures_that_are_no_list_are_reported() -> None:
     assert "A:B: m" in str(failure_of({"failures": {"reason": "A:B", "message": "m"}}))
 
 
@@ -298,7 +298,7 @@ def test_the_url_of_a_result_may_be_relative(url: str) -> None:
 
 
 @pytest.mark.parametrize("start", [b'{"failures": [{"reason": "FILE:GONE", "message": "Too old"}]}', b""])
-def test_a_refusal_in_place_of_a_result_is_told(start: bytes) -> None:
+def test_a_refusal_in_place_of_a_result_is_reported(start: bytes) -> None:
     http = OneAnswer(start)
     response = t.cast(t.Any, http)
     with contextlib.ExitStack() as stack:
