@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Module run_report: the report of one run of a role. This file only describes it; the code is an action plugin."""
+"""Module run_report: the report of one run of a role. This is the documentation; the code is an action plugin."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ module: run_report
 short_description: Write the report of a run of the role plone_upgrade or odoo_upgrade
 version_added: 1.0.0
 description:
-  - Writes one JSON file for each run of a role on a host, on the controller, whichever host the role is about.
-  - The file exists from the beginning of the run, and at first says that the run has not ended. This is what remains of
-    a run that was killed. At the end, the file is replaced in one step.
-  - Made for the roles of this collection, which call it where their variable C(plone_upgrade_report_dir) or
+  - Writes one JSON file for each run of a role on a host. The file is on the controller.
+  - The file is written when the run begins, and then says that the run has not ended. This is what remains of a run
+    that was killed. At the end, the file is replaced in one step.
+  - Made for the roles of this collection, which call it if their variable C(plone_upgrade_report_dir) or
     C(odoo_upgrade_report_dir) is set. The form of the file is stable and described by a JSON schema,
     C(roles/upgrade_report/files/run_report.schema.json).
   - A report holds no secret. Its mode is C(0640).
@@ -26,7 +26,7 @@ attributes:
   check_mode:
     support: partial
     details:
-      - A report is written in check mode too. It is marked, and says what would happen.
+      - A report is written in check mode too. It says so, and says what would happen.
   diff_mode:
     support: none
   idempotent:
@@ -36,8 +36,8 @@ attributes:
 options:
   state:
     description:
-      - V(begun) writes the file, so that a folder that is not writable is found before anything else is done.
-      - V(ended) writes how the run went. If that fails, the task only warns.
+      - V(begun) writes the file, so that the run fails before anything else is done if the folder is not writable.
+      - V(ended) writes the result of the run. If that fails, the task only warns.
     type: str
     choices:
       - begun
@@ -45,11 +45,11 @@ options:
     required: true
   dir:
     description:
-      - The folder on the controller, which must exist. Needed with O(state=begun).
+      - The folder on the controller, which must exist. Required with O(state=begun).
     type: path
   product:
     description:
-      - What the role upgrades. Needed with O(state=begun).
+      - What the role upgrades. Required with O(state=begun).
     type: str
     choices:
       - plone
@@ -74,17 +74,16 @@ options:
     version_added: 1.0.0
   begun:
     description:
-      - The registered result of O(state=begun). Needed with O(state=ended).
+      - The registered result of O(state=begun). Required with O(state=ended).
     type: dict
   asked:
     description:
-      - What the role was asked for, for a run that has no result to take it from. C(aim) and C(target) of an Odoo
-        upgrade.
+      - C(aim) and C(target) of an Odoo upgrade, for a run that fails before a result contains them.
     type: dict
     default: {}
   failure:
     description:
-      - The result of the task that failed. If not set, the run went well.
+      - The result of the task that failed. If not set, the run succeeded.
     type: dict
     default: {}
 seealso:
@@ -92,7 +91,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Upgrade a site and report whatever becomes of it
+- name: Upgrade a site and always write a report
   block:
     - name: Begin the report
       siteops.upgrades.run_report:
@@ -139,7 +138,7 @@ path:
   returned: success
   sample: /var/lib/upgrade-reports/intranet-20261121T231502Z.json
 begun:
-  description: What the end of the report needs to know of its beginning.
+  description: What the task that ends the report needs to know.
   type: dict
   returned: with O(state=begun)
   sample: {"check_mode": false, "host": "intranet", "product": "plone", "started_at": "2026-11-21T23:15:02.000Z"}

@@ -15,16 +15,16 @@ version_added: 1.0.0
 description:
   - Reads every run report in a folder, as the roles P(siteops.upgrades.plone_upgrade#role) and
     P(siteops.upgrades.odoo_upgrade#role) write them, and makes one HTML page, a Markdown file, or both.
-  - The page shows the result of the latest run of each host, those that failed first, how long each phase took, and how
-    long past runs took. Upgrade steps and the report of the server can be unfolded below each host.
+  - The page shows the result of the latest run of each host, failed ones first, how long each phase took, and how long
+    past runs took. Upgrade steps and the report of the server can be unfolded below each host.
   - The latest run of a host is the latest one outside of check mode. A later run in check mode is shown beside it, and
     counts only for a host that has no other runs.
   - The page is a single file without script, fonts or pictures, and its content security policy lets it load nothing.
     It follows the light or dark mode of the browser, and can be printed, including what is unfolded.
-  - Whatever hosts and servers wrote is shown as text, without control characters and marks that change the reading
+  - Texts of hosts and servers are shown as plain text, without control characters and marks that change the reading
     direction.
-  - A file whose name ends in C(.json) and that is not a run report is named on the page with the reason. It is not a
-    failure. Hidden files, files with other names and folders below are ignored.
+  - The page names each file that ends in C(.json) and is not a run report, with the reason. That is not a failure.
+    Hidden files, files with other names and subfolders are ignored.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -194,7 +194,7 @@ MADE_BY = {"html": page, "markdown": document}
 
 
 def make(module: AnsibleModule) -> dict[str, t.Any]:
-    """The result of the module, after both files are as they should be."""
+    """The result of the module, after both files are up to date."""
     options = module.params
     wanted = [option for option in ("html", "markdown") if options[option]]
     check_places(options, wanted)
@@ -225,22 +225,25 @@ def make(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def check_places(options: t.Mapping[str, t.Any], wanted: list[str]) -> None:
-    """Raises OptionError before anything is read or written."""
+    """Check the options before anything is read or written.
+
+    :raises OptionError: names the option that is bad.
+    """
     require_not_negative(options, "limit")
     if not os.path.isdir(options["src"]):
         raise OptionError("src", f"{options['src']} is not a folder.")
     for option in wanted:
         folder = os.path.dirname(options[option]) or "."
         if not os.path.isdir(folder):
-            raise OptionError(option, f"the folder {folder} is not there.")
+            raise OptionError(option, f"the folder {folder} does not exist.")
         if os.path.isdir(options[option]):
-            raise OptionError(option, f"{options[option]} is a folder; give the file to write.")
+            raise OptionError(option, f"{options[option]} is a folder; name the file to write.")
     if len(wanted) > 1 and os.path.realpath(options["html"]) == os.path.realpath(options["markdown"]):
-        raise OptionError("markdown", "it is the same file as 'html'.")
+        raise OptionError("markdown", "is the same file as 'html'.")
 
 
 def present(option: str, path: str) -> bytes | None:
-    """What the file holds now; None where there is none."""
+    """The present content of the file; None if it does not exist."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -251,7 +254,7 @@ def present(option: str, path: str) -> bytes | None:
 
 
 def write(module: AnsibleModule, option: str, path: str, content: bytes) -> None:
-    """Put the whole file in its place in one step."""
+    """Replace the file in one step, as Ansible does: it keeps owner, mode and SELinux context of an existing one."""
     new = os.path.join(module.tmpdir, os.path.basename(path))
     try:
         with open(new, "wb") as file:
@@ -262,7 +265,7 @@ def write(module: AnsibleModule, option: str, path: str, content: bytes) -> None
 
 
 def attributes_changed(module: AnsibleModule, path: str) -> bool:
-    """Set owner and mode as the options say, and tell whether they were otherwise."""
+    """Set owner and mode as the options say; returns whether they were different."""
     if module.check_mode and not os.path.exists(path):
         return False
     return bool(
@@ -271,14 +274,14 @@ def attributes_changed(module: AnsibleModule, path: str) -> bool:
 
 
 def difference(path: str, before: bytes | None, after: bytes) -> dict[str, t.Any]:
-    """As Ansible shows it."""
-    told: dict[str, t.Any] = {"before_header": path, "after_header": path}
+    """The difference in the form that Ansible shows."""
+    shown: dict[str, t.Any] = {"before_header": path, "after_header": path}
     for side, content in (("before", before or b""), ("after", after)):
         if len(content) > LARGEST_DIFF:
-            told["src_larger" if side == "after" else "dst_larger"] = LARGEST_DIFF
+            shown["src_larger" if side == "after" else "dst_larger"] = LARGEST_DIFF
         else:
-            told[side] = content.decode("utf-8", "replace")
-    return told
+            shown[side] = content.decode("utf-8", "replace")
+    return shown
 
 
 def summary(fleet: Fleet, written: list[str], check_mode: bool) -> str:

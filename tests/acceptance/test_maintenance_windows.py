@@ -102,7 +102,10 @@ def test_a_hook_that_outlasts_the_window_leaves_the_site_alone(plone: PloneServe
     window = "{{ closing | default(" + json.dumps(OPEN) + ") }}"
     run = role(window=window, before=[str(before)], after=[str(after)], undo_on_failure=True, rehearsal="skip")
     assert run.status != 0
-    assert "Change nothing outside of the maintenance window: The maintenance window, every day from" in run.words
+    assert (
+        "Refuse to change the site outside of the maintenance window: The maintenance window, every day from"
+        in run.words
+    )
     assert '"msg": "after: True"' in run.words
     assert posted(plone) == []
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import ansible_runner
 import pytest
 
 from support import cutting_proxy
-from support.ansible_cli import QUIET, run_module
+from support.ansible_cli import QUIET, SECONDS, run_module
 from support.cutting_proxy import CuttingProxy
 from support.platform import Platform
 from support.plone import PloneServer
@@ -38,6 +39,9 @@ SLOW = MEBIBYTE // 2
 HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n"
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 WAITED = r"\[{host}\] odoo_upgrade_request_info: {state} for (\d+) s, at most [\d mins]+ more"
+ENOUGH_READS = 4
+"""The module sleeps a second between two reads: after so many, a line for each second would have been printed."""
+
 ANY_LINE = r"\[[^\]]*\] \w+: .*(for|of|/s).*"
 
 
@@ -59,6 +63,13 @@ class Database:
 
     def enter(self, state: str) -> None:
         self.platform.force_state(self.request.id, state)
+
+    def wait_for_reads(self, count: int) -> None:
+        """Return when the state was read so many times."""
+        give_up = time.monotonic() + SECONDS
+        while len(self.platform.calls("status")) < count:
+            assert time.monotonic() < give_up, f"the state was not read {count} times"
+            time.sleep(0.1)
 
     def waiting(self, **options: Any) -> dict[str, Any]:
         """A task that waits for the result."""
@@ -82,7 +93,7 @@ def assert_grows(numbers: list[int]) -> None:
     assert numbers[0] < numbers[-1], numbers
 
 
-def test_a_wait_tells_its_state_for_how_long_and_what_remains(database: Database) -> None:
+def test_a_wait_prints_its_state_how_long_it_has_lasted_and_what_remains(database: Database) -> None:
     play = write_play(database.folder, {"shop": LOCAL}, [database.waiting()])
     with WatchedPlay(*play, "-vvvv") as watched:
         found = watched.wait_for(WAITED.format(host="shop", state="pending"), 4)
@@ -95,7 +106,7 @@ def test_a_wait_tells_its_state_for_how_long_and_what_remains(database: Database
     assert not any("\r" in line or "\x1b" in line for line in watched.lines)
 
 
-def test_two_hosts_tell_at_the_same_time_each_in_lines_of_its_own(database: Database) -> None:
+def test_two_hosts_print_at_the_same_time_each_in_lines_of_its_own(database: Database) -> None:
     hosts = {"one": LOCAL, "two": LOCAL}
     play = write_play(database.folder, hosts, [database.waiting()], strategy="free")
     with WatchedPlay(*play) as watched:
@@ -105,7 +116,7 @@ def test_two_hosts_tell_at_the_same_time_each_in_lines_of_its_own(database: Data
         assert watched.end() == 0, watched.output
 
 
-def test_a_delegated_task_with_become_tells_for_whom_and_where(database: Database) -> None:
+def test_a_delegated_task_with_become_names_both_hosts(database: Database) -> None:
     hosts = {"shop": LOCAL, "control": LOCAL}
     task = {**database.waiting(), "delegate_to": "control", "become": True, "become_user": getpass.getuser()}
     play = write_play(database.folder, hosts, [task])
@@ -115,7 +126,7 @@ def test_a_delegated_task_with_become_tells_for_whom_and_where(database: Databas
         assert watched.end() == 0, watched.output
 
 
-def test_each_item_of_a_loop_tells(database: Database) -> None:
+def test_each_item_of_a_loop_prints_lines(database: Database) -> None:
     task = {**database.waiting(wait_for="{{ item }}"), "loop": ["testing", "result"]}
     play = write_play(database.folder, {"shop": LOCAL}, [task])
     with WatchedPlay(*play) as watched:
@@ -133,19 +144,23 @@ def test_each_item_of_a_loop_tells(database: Database) -> None:
         ((), {"progress_interval": 600}, {}),
         (("--check",), {}, {}),
         ((), {}, {"no_log": True}),
-        ((), {}, {"async": 60, "poll": 1}),
+        ((), {}, {"async": 600, "poll": 1}),
     ],
     ids=["interval 0", "interval longer than the work", "check mode", "no_log", "async"],
 )
-def test_nothing_is_told_where_nobody_wants_it(
+def test_nothing_is_printed_where_nobody_wants_it(
     database: Database, flags: tuple[str, ...], options: dict[str, Any], keywords: dict[str, Any]
 ) -> None:
-    task = {**database.waiting(wait_timeout=4, **options), **keywords, "register": "read", "ignore_errors": True}
-    told = {"ansible.builtin.debug": {"msg": "JOB {{ read.ansible_job_id | default('none') }} {{ read.state }}"}}
-    play = write_play(database.folder, {"shop": LOCAL}, [task, told])
+    task = {**database.waiting(**options), **keywords, "register": "read"}
+    shown = {"ansible.builtin.debug": {"msg": "JOB {{ read.ansible_job_id | default('none') }} {{ read.state }}"}}
+    play = write_play(database.folder, {"shop": LOCAL}, [task, shown])
     with WatchedPlay(*play, *flags) as watched:
+        if "--check" not in flags:
+            database.wait_for_reads(ENOUGH_READS)
+            database.enter("done")
         assert watched.end() == 0, watched.output
-    assert watched.seen(r'.*"JOB \S+ pending".*'), watched.output
+    state = "pending" if "--check" in flags else "done"
+    assert watched.seen(rf'.*"JOB \S+ {state}".*'), watched.output
     assert bool(watched.seen(r'.*"JOB none .*')) is ("async" not in keywords), watched.output
     assert not watched.seen(ANY_LINE), watched.output
 
@@ -210,7 +225,7 @@ def test_the_lines_are_among_the_events_of_ansible_runner(database: Database) ->
 
 @pytest.mark.parametrize("transport", ["https", "sftp"])
 @pytest.mark.parametrize("module", ["odoo_upgrade_upload", "odoo_upgrade_download"])
-def test_a_transfer_tells_how_many_bytes_of_how_many(database: Database, module: str, transport: str) -> None:
+def test_a_transfer_prints_how_many_bytes_of_how_many(database: Database, module: str, transport: str) -> None:
     dump, dest = database.folder / "shop.sql", database.folder / "upgraded.sql"
     dump.write_bytes(HEAD + random.Random(1).randbytes((SIZE - len(HEAD)) // 2).hex().encode())
     sending = module == "odoo_upgrade_upload"
@@ -238,7 +253,7 @@ def test_a_transfer_tells_how_many_bytes_of_how_many(database: Database, module:
 
 
 @pytest.mark.parametrize("dry_run", [True, False], ids=["rehearsing", "upgrading"])
-def test_an_upgrade_of_plone_tells_for_how_long(
+def test_an_upgrade_of_plone_prints_how_long_it_has_lasted(
     plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path, dry_run: bool
 ) -> None:
     plone.fault(step_sleep=6.0)
@@ -252,7 +267,7 @@ def test_an_upgrade_of_plone_tells_for_how_long(
     assert as_admin["password"] not in watched.output
 
 
-def test_a_change_of_an_add_on_is_told_by_name(plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path) -> None:
+def test_a_change_of_an_add_on_is_printed_by_name(plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path) -> None:
     seen = threading.Event()
 
     def pass_on_when_seen(*answer: Any) -> None:

@@ -159,13 +159,28 @@ def test_an_upgrade_that_was_taken_back_is_reported_so(plone: PloneServer, role:
     assert "The database went from 6205 to 6018." in report["message"]
 
 
-def test_a_hook_that_fails_is_the_failure(role: Role, folder: Folder, tmp_path: Path) -> None:
-    hook = tmp_path / "backup.yml"
-    hook.write_text("- name: Back up\n  ansible.builtin.fail:\n    msg: The disk is full\n", encoding="utf-8")
-    assert role(before=[str(hook)]).status != 0
-    assert folder.latest["result"] == "failed"
-    assert "Back up: The disk is full" in folder.latest["message"]
-    assert phases(folder.latest) == [("check", "ok"), ("rehearsal", "ok")]
+def test_a_hook_that_fails_is_the_failure(plone_variables: dict[str, Any], folder: Folder, tmp_path: Path) -> None:
+    """In a play of one's own, run by tag and limit; the path of the hook is relative to the playbook."""
+    role = {"role": "siteops.upgrades.plone_upgrade", "tags": ["upgrade"]}
+    variables = {**plone_variables, "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    hook = [{"name": "Back up", "ansible.builtin.fail": {"msg": "The disk is full"}}]
+    play = {
+        "hosts": "all",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": variables,
+        "roles": [{**role, "vars": {"plone_upgrade_before": ["hooks/backup.yml"]}}],
+    }
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks" / "backup.yml").write_text(json.dumps(hook), encoding="utf-8")
+    (tmp_path / "own.yml").write_text(json.dumps([play]), encoding="utf-8")
+    chosen = ("--tags", "upgrade", "--limit", "intranet")
+    run = run_playbook(str(tmp_path / "own.yml"), "-i", "intranet,other,", *chosen, env=CREDENTIALS)
+    assert run.status != 0
+    [report] = folder.reports
+    assert (report["host"], report["result"]) == ("intranet", "failed")
+    assert "Back up: The disk is full" in report["message"]
+    assert phases(report) == [("check", "ok"), ("rehearsal", "ok")]
 
 
 def test_a_site_that_cannot_be_reached(role: Role, folder: Folder) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many runs of many hosts, put in order: how each host stands, and what it went through.
+"""Many runs of many hosts, in order: the standing of each host, and its past runs.
 
 Private to the collection: may change without notice.
 """
@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from .reader import Unreadable
 from .run import PRODUCTS, Run
 
-# How a host can stand, from what needs a person most: the results of a run, and one that a run in check mode foresaw.
+# The standings of a host, from the one that needs a person most: the results of a run, and a change seen in check mode.
 STANDINGS = ("failed", "unfinished", "refused", "would_change", "changed", "ok")
 TROUBLE = ("failed", "unfinished", "refused")
 
 
 @dataclass(frozen=True)
 class Host:
-    """A host, by the product and the name that its runs give.
+    """A host, identified by product and name.
 
-    ``latest`` is the newest run that could change something, because a check after a failure fixes nothing; where
-    there was none, the newest check. ``checked`` is a check that is newer than ``latest``. ``past`` are the newest runs
-    of both kinds, newest first; ``runs`` counts all.
+    ``latest`` is the newest run outside of check mode, because a check after a failure repairs nothing; if there was
+    none, the newest check. ``checked`` is a check that is newer than ``latest``. ``past`` are the newest runs of both
+    kinds, newest first; ``runs`` counts all.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Fleet:
-    """``hosts`` are ordered by how they stand, the worst first, then by name."""
+    """All hosts, ordered by standing, the worst first, then by name; and the files that are not run reports."""
 
     hosts: tuple[Host, ...]
     unreadable: tuple[Unreadable, ...]
@@ -57,21 +57,21 @@ class Fleet:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many hosts there are, in all and by how they stand, how many runs, and how many files that are none."""
+        """The number of hosts, in all and by standing, of runs, and of files that are not run reports."""
         by_standing = {each: sum(host.standing == each for host in self.hosts) for each in STANDINGS}
         runs = sum(host.runs for host in self.hosts)
         return {"hosts": len(self.hosts), **by_standing, "runs": runs, "unreadable": len(self.unreadable)}
 
 
 def standing(run: Run) -> str:
-    """How a host stands that this is the latest run of."""
+    """The standing of a host of which this is the latest run."""
     return "would_change" if run.check_mode and run.result == "changed" else run.result
 
 
 def gather(reports: t.Iterable[Run | Unreadable], limit: int) -> Fleet:
     """A fleet of everything read, with the newest ``limit`` runs of each host.
 
-    Steps and reports of the servers are kept of the latest runs only: memory grows with the hosts, not with the runs.
+    Only the latest runs keep their steps and server reports, so that memory does not grow with the number of runs.
     """
     gathering: dict[tuple[str, str], _Gathering] = {}
     unreadable = []

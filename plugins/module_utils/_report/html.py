@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report of upgrades as one page of HTML that asks for nothing else: no script, no font, no picture.
+"""The report of upgrades as one HTML page that loads nothing else: no script, no font, no picture.
 
-The same reports always become the same page, so nothing in it depends on when or where it is made.
+The same reports always make the same page: nothing in it depends on the time or the machine.
 
 Private to the collection: may change without notice.
 """
@@ -132,7 +132,7 @@ def _nothing_yet() -> Markup:
                 tag("code", "plone_upgrade_report_dir"),
                 " and ",
                 tag("code", "odoo_upgrade_report_dir"),
-                " name. Once there are some, make this page again.",
+                " name. Make this page again when there are some.",
             ),
         ]
     )
@@ -140,14 +140,14 @@ def _nothing_yet() -> Markup:
 
 def _footer(fleet: Fleet) -> Markup:
     runs = words.counted(fleet.counts["runs"], "run report", "run reports")
-    return tag("footer", tag("p", f"Made of {runs} by the collection siteops.upgrades. All times are in UTC."))
+    return tag("footer", tag("p", f"Made from {runs} by the collection siteops.upgrades. All times are in UTC."))
 
 
 def _fleet(fleet: Fleet) -> Markup:
     caption = (
-        "The latest run of each host, those that failed first. Past runs: a bar for each, oldest first, as high as it "
-        "was long; full where something changed, hollow where nothing did, dashed where it was a check, with a dot "
-        "where it did not end well."
+        "The latest run of each host, failed ones first. Past runs: one bar each, oldest first; the height is the "
+        "duration. Full: something changed. Hollow: nothing changed. Dashed: a check. A dot: failed, refused or "
+        "unfinished."
     )
     rows = []
     for host in fleet.hosts:
@@ -178,8 +178,8 @@ def _timelines(fleet: Fleet) -> Markup:
             for number, name in enumerate(names, start=1)
         ]
         caption = (
-            f"The latest {words.PRODUCT[product]} runs, phase by phase, each from its own begin. A phase that failed "
-            "is striped. The same figures are in the tables of the hosts."
+            f"The latest {words.PRODUCT[product]} runs, phase by phase, each from its own start. A failed phase is "
+            "striped. The tables of the hosts hold the same figures."
         )
         figures.append(
             tag(
@@ -197,7 +197,7 @@ def _hosts(fleet: Fleet) -> Markup:
 
 
 def identity(host: Host) -> str:
-    """The anchor of a host: readable, and its own also where two names differ in signs alone."""
+    """The anchor of a host: readable, and unique even if two names differ in punctuation only."""
     plain = NOT_OF_NAMES.sub("-", host.name.lower()).strip("-")[:60]
     if plain != host.name:
         plain = f"{plain}-{hashlib.sha256(host.name.encode()).hexdigest()[:8]}"
@@ -261,9 +261,9 @@ def _phases(run: Run) -> Markup | None:
         ]
         for phase in run.phases
     ]
-    told = ", ".join(f"{svg.phase_word(phase.name)} {words.length(phase.duration)}" for phase in run.phases)
+    summary = ", ".join(f"{svg.phase_word(phase.name)} {words.length(phase.duration)}" for phase in run.phases)
     table = _table("The phases of this run", ["Phase", "Result", "Took", "What happened"], rows, "phases within-fold")
-    return _folded("Phases", told, table, is_open=run.result in TROUBLE)
+    return _folded("Phases", summary, table, is_open=run.result in TROUBLE)
 
 
 def _steps(run: Run) -> Markup | None:
@@ -291,10 +291,10 @@ def _states(request: Request | None) -> Markup | None:
     if request is None or not request.states:
         return None
     rows: list[list[Child]] = [[seen.state, _fixed(_time(seen.at) if seen.at else None)] for seen in request.states]
-    told = " → ".join(seen.state for seen in request.states)
+    summary = " → ".join(seen.state for seen in request.states)
     return _folded(
         "States of the request",
-        told,
+        summary,
         _table("The states that the request passed", ["State", "Seen at"], rows, "states within-fold"),
     )
 
@@ -321,19 +321,20 @@ def _past_runs(host: Host) -> Markup | None:
         ]
         for run in host.past
     ]
-    told = f"{len(host.past):,}" if len(host.past) == host.runs else f"the newest {len(host.past):,} of {host.runs:,}"
+    shown = f"{len(host.past):,}"
+    summary = shown if len(host.past) == host.runs else f"the newest {shown} of {host.runs:,}"
     table = _table(
         f"Past runs of {host.name}, newest first",
         ["Started", "Result", "Took", "Version", "What happened"],
         rows,
         "runs within-fold",
     )
-    return _folded("Past runs", told, (svg.plot(host), table))
+    return _folded("Past runs", summary, (svg.plot(host), table))
 
 
 def _unreadable(fleet: Fleet) -> Markup:
     rows = [[file.file, file.reason] for file in fleet.unreadable]
-    caption = "They are named like run reports, lie in the same folder, and count for nothing above."
+    caption = "These files in the same folder are named like run reports. They are not part of the page above."
     return _table(caption, ["File", "Why"], rows, "files")
 
 
@@ -345,7 +346,7 @@ class _Cell(t.NamedTuple):
 
 
 def _table(caption: str, headings: list[str], rows: t.Sequence[t.Sequence[Child | _Cell]], kind: str) -> Markup:
-    """A table that says what it is to assistive technology also where the style makes blocks of its rows."""
+    """A table whose roles assistive technology sees even if the style turns its rows into blocks."""
     head = tag("tr", [tag("th", heading, scope="col", role="columnheader") for heading in headings], role="row")
     return tag(
         "table",
@@ -367,8 +368,8 @@ def _row(headings: list[str], row: t.Sequence[Child | _Cell]) -> Markup:
     return tag("tr", cells, role="row")
 
 
-def _folded(name: str, told: str, content: Child, *, is_open: bool = False) -> Markup:
-    return tag("details", tag("summary", f"{name} ", tag("span", told)), content, open=is_open)
+def _folded(name: str, summary: str, content: Child, *, is_open: bool = False) -> Markup:
+    return tag("details", tag("summary", f"{name} ", tag("span", summary)), content, open=is_open)
 
 
 def _fixed(content: Child) -> _Cell:
@@ -427,6 +428,6 @@ def _from_to(step: Step | Addon) -> str:
 
 
 def _first_of(message: str) -> str:
-    """So much of a message as fits a row of a table; all of it stands at the host."""
+    """The part of a message that fits a row of a table; the section of the host shows all of it."""
     line = " ".join(message.split())
     return line if len(line) <= 150 else line[:149].rstrip() + "…"

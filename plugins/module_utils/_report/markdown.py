@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report of upgrades as Markdown: the fleet, and what went wrong in full, for a ticket, a chat or a repository.
+"""The report of upgrades as Markdown: the fleet, and each failure in full, for a ticket, a chat or a repository.
 
 Private to the collection: may change without notice.
 """
@@ -19,9 +19,9 @@ from .fleet import STANDINGS, TROUBLE
 if t.TYPE_CHECKING:
     from .fleet import Fleet, Host
 
-# What could begin a link, a picture, an emphasis, code, a strike-out, a table's cell, a mention or a template.
+# Characters that can begin a link, a picture, emphasis, code, strike-out, a table cell, a mention or a template.
 ACTIVE = re.compile(r"[\\`*_\[\]{}|~#!@$^]|(?<=[A-Za-z]):(?=//)|(?<=[Ww]{3})\.")
-# What begins a list or a rule at the start of a line.
+# Characters that begin a list or a rule at the start of a line.
 BEGINS = re.compile(r"^(\d*)([-+=]|(?<=\d)[.)](?=\s|$))")
 
 
@@ -42,7 +42,7 @@ def document(fleet: Fleet, title: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text of anybody, on one line, in which Markdown and HTML find nothing to act upon."""
+    """Any text on one line, escaped for Markdown and HTML."""
     line = ACTIVE.sub(r"\\\g<0>", " ".join(text.split()))
     return html.escape(BEGINS.sub(r"\1\\\2", line), quote=False)
 
@@ -52,11 +52,11 @@ _HEADINGS = ["Host", "Product", "Result", "Version", "Finished (UTC)", "Took", "
 
 def _lead(fleet: Fleet) -> str:
     counts = fleet.counts
-    told = ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in STANDINGS if counts[name])
+    standings = ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in STANDINGS if counts[name])
     runs = words.counted(counts["runs"], "run report", "run reports")
     hosts = words.counted(counts["hosts"], "host", "hosts")
     newest = words.moment(fleet.newest) if fleet.newest else ""
-    return f"{hosts}: {told}. The newest of {runs} is of {newest} UTC."
+    return f"{hosts}: {standings}. The newest of {runs} is of {newest} UTC."
 
 
 def _row(host: Host) -> list[str]:

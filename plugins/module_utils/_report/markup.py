@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HTML and SVG that cannot be broken by what they show: every text that is not markup yet is escaped on its way in.
+"""HTML and SVG in which every text that is not markup yet is escaped, so that no text can break the page.
 
 Private to the collection: may change without notice.
 """
@@ -19,7 +19,7 @@ INLINE = frozenset(
 
 
 class Markup(str):
-    """Text that is markup already. Only ``tag`` and constants of the collection become it."""
+    """Text that is already markup. Only ``tag``, ``join`` and constants of the collection create it."""
 
     __slots__ = ()
 
@@ -29,7 +29,7 @@ Value = t.Union[str, int, bool, None]
 
 
 def tag(element: str, *children: Child, **attributes: Value) -> Markup:
-    """One element. A name's underscores stand for hyphens, a last one for nothing; None and False leave one out."""
+    """One element. Underscores in a name become hyphens, a last one is dropped; None and False omit the attribute."""
     start = "".join(_attribute(name, value) for name, value in attributes.items())
     end = "" if element in WITHOUT_END else f"</{element}>"
     line_end = "" if element in INLINE else "\n"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run reports read from a folder, whoever wrote them.
+"""Run reports from a folder that anybody may write to.
 
 Private to the collection: may change without notice.
 """
@@ -46,7 +46,7 @@ def read_folder(folder: str) -> t.Iterator[Run | Unreadable]:
 
 
 def read_file(path: str) -> Run | Unreadable:
-    """One run, or the reason why the file is not one; raises nothing, whatever the file contains."""
+    """One run, or the reason why the file is not one; raises nothing, for any content."""
     name = clean(os.fsencode(os.path.basename(path)).decode("utf-8", "replace"), LONGEST_NAME)
     try:
         return Run.from_json(_document(path), file=name)

@@ -121,7 +121,7 @@ class Run:
     def from_json(cls, document: t.Any, file: str = "") -> Run:
         """The run that a document describes, whoever wrote it.
 
-        What identifies a run must be present and right. Whatever else is missing or unexpected is left out.
+        What identifies a run must be present and right. Everything else is left out if it is missing or unexpected.
 
         :raises NotARunReport: it is not a report of this schema.
         """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the page of the report of upgrades looks: light, dark, on a telephone and on paper.
+"""The style of the report page: light, dark, on a telephone and on paper.
 
 Private to the collection: may change without notice.
 """
@@ -105,8 +105,8 @@ text { fill: var(--ink); font-size: 13px; font-variant-numeric: lining-nums tabu
 .part, .dot { fill: currentColor; }
 .part.is-would_change { opacity: .6; }
 .bar { fill: currentColor; stroke: currentColor; }
-.bar.is-ok, .bar.foreseen { fill: var(--paper); }
-.bar.foreseen { stroke-dasharray: 2 1.5; }
+.bar.is-ok, .bar.check { fill: var(--paper); }
+.bar.check { stroke-dasharray: 2 1.5; }
 
 .host { border-top: 1px solid var(--ink); margin-top: 2.5rem; padding-top: 1rem; }
 .host header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; }

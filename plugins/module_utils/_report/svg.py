@@ -4,8 +4,8 @@
 
 """The drawings of the report of upgrades, as SVG within the page.
 
-They are as wide as the page and keep their height: what lies along the time has its place in per cent, so that texts
-keep their size on a telephone. Colours come from the classes, and nothing is told by colour alone.
+They are as wide as the page and have a fixed height: positions along the time axis are in per cent, so that texts keep
+their size on a telephone. Colours come from the classes, and no information is in the colour alone.
 
 Private to the collection: may change without notice.
 """
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from .parts import Phase
     from .run import Run
 
-# In the order of a run. Neighbours differ, and what the two products have in common looks the same.
+# In the order of a run. Neighbours differ, and phases that both products have look the same.
 PHASE_COLOUR = {
     "window": "plain",
     "check": "plain",
@@ -62,7 +62,7 @@ WIDEST_SLOT = 5.0
 MARK = 7
 
 GLYPHS = {
-    # Each result has a shape of its own; the word stands beside it.
+    # Each result has a shape of its own, beside its word.
     "failed": (
         "M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1z"
         "M4.6 5.9 5.9 4.6 8 6.7l2.1-2.1 1.3 1.3L9.3 8l2.1 2.1-1.3 1.3L8 9.3l-2.1 2.1-1.3-1.3L6.7 8z"
@@ -95,24 +95,24 @@ def glyphs() -> Markup:
 
 
 def glyph(name: str) -> Markup:
-    """The shape of a result, which says nothing that the word beside it does not say."""
+    """The shape of a result, in addition to the word beside it."""
     return tag("svg", tag("use", href=f"#glyph-{name}"), class_=f"glyph is-{name}", aria_hidden="true")
 
 
 def phase_word(name: str) -> str:
-    """The name of a phase as a person says it."""
+    """The name of a phase for people."""
     return PHASE_WORDS.get(name, name.replace("_", " "))
 
 
 def phases_of(hosts: t.Iterable[Host]) -> list[str]:
-    """The phases that the latest runs have, in the order of the collection, those it does not know last."""
+    """The phases of the latest runs, in the order of a run, unknown ones last."""
     found = {phase.name for host in hosts for phase in host.latest.phases}
     known = [name for name in PHASE_COLOUR if name in found]
     return known + sorted(found - set(known))
 
 
 def timeline(hosts: t.Sequence[Host], product: str) -> Markup:
-    """How long each phase of each host's latest run took, from the begin of the run; one scale for all of them."""
+    """The phases of each host's latest run, from the start of the run, with one scale for all hosts."""
     longest = max((_end(host.latest) for host in hosts), default=0.0) or 1.0
     names = phases_of(hosts)
     height = len(hosts) * ROW + AXIS
@@ -121,7 +121,7 @@ def timeline(hosts: t.Sequence[Host], product: str) -> Markup:
     return tag(
         "svg",
         tag("title", f"Phases of the latest {PRODUCT[product]} runs", id=f"{identity}-title"),
-        tag("desc", _told(hosts), id=f"{identity}-text"),
+        tag("desc", _described(hosts), id=f"{identity}-text"),
         _axis(longest, height),
         rows,
         class_="timeline",
@@ -134,14 +134,14 @@ def timeline(hosts: t.Sequence[Host], product: str) -> Markup:
 
 
 def small_plot(host: Host) -> Markup:
-    """How long the past runs took, oldest first, a bar for each."""
+    """The durations of the past runs, oldest first, one bar each."""
     bars = []
     for number, (run, high) in enumerate(_past(host, SMALL_HEIGHT - MARK)):
         left = number * (SMALL_BAR + SMALL_GAP)
         box = _box(_short(left + 0.5), SMALL_HEIGHT - high, str(SMALL_BAR - 1), high)
         bars.append((tag("rect", class_=_bar_class(run), **box), _mark(run, _short(left + 3), SMALL_HEIGHT - high - 4)))
     size: dict[str, Value] = {"width": len(bars) * (SMALL_BAR + SMALL_GAP), "height": SMALL_HEIGHT}
-    return tag("svg", bars, class_="small-plot", role="img", aria_label=_runs_told(host), **size)
+    return tag("svg", bars, class_="small-plot", role="img", aria_label=_runs_described(host), **size)
 
 
 def plot(host: Host) -> Markup:
@@ -157,7 +157,7 @@ def plot(host: Host) -> Markup:
     base = tag("line", x1="0", x2="100%", y1=_short(ground + 0.5), y2=_short(ground + 0.5), class_="base")
     most = tag("text", f"longest {length(_longest(host))}", x="0", y="11", class_="faint")
     size: dict[str, Value] = {"width": "100%", "height": PLOT_HEIGHT}
-    return tag("svg", most, base, bars, class_="plot", role="img", aria_label=_runs_told(host), **size)
+    return tag("svg", most, base, bars, class_="plot", role="img", aria_label=_runs_described(host), **size)
 
 
 def swatch(name: str) -> Markup:
@@ -167,7 +167,7 @@ def swatch(name: str) -> Markup:
 
 
 def proportions(counts: dict[str, int], total: int) -> Markup:
-    """A bar that shows which part of the fleet ended how; the numbers stand beside it."""
+    """A bar that shows the proportion of each result in the fleet; the numbers are beside it."""
     left = 0.0
     parts: list[Markup | None] = []
     for name, count in counts.items():
@@ -186,11 +186,11 @@ def _row(host: Host, top: float, longest: float, names: list[str]) -> Markup:
     stands = host.standing.replace("_", " ")
     took = length(run.duration) if run.duration is not None else ""
     between = " · " if took else ""
-    # What went well needs no word where there is little room.
+    # On a narrow page a result that needs nobody has no word.
     word = tag("tspan", f"{between}{stands}", class_=None if host.standing in TROUBLE else "where-wide")
     return tag(
         "g",
-        # Only a text of the page can end in an ellipsis, where the words on the right begin.
+        # Only HTML text can be cut with an ellipsis where the words on the right begin.
         tag("foreignObject", tag("div", host.name, class_="name"), **_box("0", top, "54%", 20)),
         tag("text", took, word, x="100%", y=_short(top + 14), text_anchor="end", class_=f"ends is-{host.standing}"),
         tag("rect", class_="track", **_box("0", bar_top, "100%", BAR)),
@@ -237,11 +237,11 @@ def _tick(seconds: float) -> str:
     return length(seconds) if seconds >= 10 else f"{seconds:.0f} s" if seconds else "0"
 
 
-def _told(hosts: t.Sequence[Host]) -> str:
-    return " ".join(f"{host.name}: {_phases_told(host.latest)}." for host in hosts)
+def _described(hosts: t.Sequence[Host]) -> str:
+    return " ".join(f"{host.name}: {_phases_described(host.latest)}." for host in hosts)
 
 
-def _phases_told(run: Run) -> str:
+def _phases_described(run: Run) -> str:
     phases = ", ".join(
         f"{phase_word(phase.name)} {length(phase.duration)}{' (failed)' if phase.result == 'failed' else ''}"
         for phase in run.phases
@@ -250,7 +250,7 @@ def _phases_told(run: Run) -> str:
     return f"{result(run)}{took}; {phases or 'no phases'}"
 
 
-def _runs_told(host: Host) -> str:
+def _runs_described(host: Host) -> str:
     runs = ", ".join(f"{length(run.duration)} {result(run)}" for run in host.past[::-1])
     return f"Past runs of {host.name}, oldest first: {runs}"
 
@@ -270,11 +270,11 @@ def _end(run: Run) -> float:
 
 
 def _bar_class(run: Run) -> str:
-    return f"bar is-{run.result}{' foreseen' if run.check_mode else ''}"
+    return f"bar is-{run.result}{' check' if run.check_mode else ''}"
 
 
 def _mark(run: Run, x: str, y: float) -> Markup | None:
-    """A dot above a bar that does not stand for a run that went well."""
+    """A dot above the bar of a run that failed, was refused or has not ended."""
     if run.result in ("changed", "ok"):
         return None
     return tag("circle", cx=x, cy=_short(max(y, 3)), r="2.5", class_=f"dot is-{run.result}")

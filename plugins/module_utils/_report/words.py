@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the report of upgrades words results, times and versions, on the page and in Markdown.
+"""Results, times and versions in words, for the page and for Markdown.
 
 Private to the collection: may change without notice.
 """
@@ -22,20 +22,20 @@ PRODUCT = {"plone": "Plone", "odoo": "Odoo"}
 
 
 def result(run: Run) -> str:
-    """The result of a run in a word or three; a run in check mode only says what would change."""
+    """The result of a run in one to three words; a run in check mode only says what would change."""
     if run.check_mode:
         return "would change" if run.result == "changed" else f"{run.result} in check mode"
     return run.result
 
 
 def moment(when: datetime.datetime) -> str:
-    """As 21 Nov 2026, 03:00; months are written here, because the names of strftime depend on the locale."""
+    """Such as 21 Nov 2026, 03:00. The names of strftime depend on the locale, so the months are listed here."""
     months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     return f"{when.day} {months[when.month - 1]} {when.year:04}, {when.hour:02}:{when.minute:02}"
 
 
 def machine_moment(when: datetime.datetime) -> str:
-    """As 2026-11-21T03:00:00Z."""
+    """Such as 2026-11-21T03:00:00Z."""
     return utc_text(when, "seconds")
 
 

@@ -21,9 +21,9 @@ if t.TYPE_CHECKING:
     ("options", "message"),
     (
         ({"src": "nowhere", "html": "page.html"}, "Option 'src': nowhere is not a folder."),
-        ({"html": "nowhere/page.html"}, "Option 'html': the folder nowhere is not there."),
-        ({"markdown": "taken"}, "Option 'markdown': taken is a folder; give the file to write."),
-        ({"html": "same", "markdown": "./same"}, "Option 'markdown': it is the same file as 'html'."),
+        ({"html": "nowhere/page.html"}, "Option 'html': the folder nowhere does not exist."),
+        ({"markdown": "taken"}, "Option 'markdown': taken is a folder; name the file to write."),
+        ({"html": "same", "markdown": "./same"}, "Option 'markdown': is the same file as 'html'."),
         ({"html": "page.html", "limit": -1}, "Option 'limit': must be 0 or greater, not -1."),
     ),
 )
