@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's part of plone_addon: lines that say how far it is."""
+"""The controller's part of plone_addon: its progress lines."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lines in the output of a play that say how far a module is, while it works.
+"""Progress lines in the output of a play while a module works.
 
-The module runs as any other does, in this worker process. Beside it a thread reads the file that the module keeps in
-its temporary folder, and hands lines to Ansible's display, which sends them to the main process as it does with the
-warnings of workers. Whatever goes wrong with it costs the lines and nothing else.
+The module runs as usual, in this worker process. A thread beside it reads the file that the module writes in its
+temporary folder, and passes lines to Ansible's display, which sends them to the main process like the warnings of
+workers. If anything goes wrong here, only the lines are missing.
 
 Private to the collection: may change without notice.
 """
@@ -25,25 +25,25 @@ from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
 
 from ..module_utils._core.progress import DEFAULT_INTERVAL, FILE_NAME
-from ._progress_lines import Story, parsed
+from ._progress_lines import WorkProgress, parsed
 
-LOOK_SECONDS = 0.5
-"""Pause between two looks at a file of this machine."""
+READ_SECONDS = 0.5
+"""Pause between two reads of a file of this machine."""
 
-REMOTE_LOOK_SECONDS = 15.0
-"""The longest pause between two looks at a file of another machine; usually there are two looks for each line."""
+REMOTE_READ_SECONDS = 15.0
+"""The longest pause between two reads of a file of another machine; usually there are two reads for each line."""
 
-PARTING_SECONDS = 0.2
-"""How long the end of a task waits for a look that is under way."""
+JOIN_SECONDS = 0.2
+"""How long the end of a task waits for a read that is under way."""
 
 MOST_BYTES = 1000
-"""No note is longer."""
+"""No progress file is longer."""
 
 MOST_FAILURES = 3
-"""Of looks in a row: a connection that breaks for a moment is worth another try, a refused login not many."""
+"""Reads in a row that may fail: a connection can break for a moment, but a refused login stays refused."""
 
-FOR_PROGRAMS = ("json", "jsonl")
-"""Callbacks whose standard output is read by programs; with them the lines go to standard error."""
+MACHINE_CALLBACKS = ("json", "jsonl")
+"""Callbacks whose standard output is for programs; with them the lines go to standard error."""
 
 Read = t.Callable[[], bytes]
 
@@ -53,7 +53,7 @@ class ProgressAction(NormalAction):
 
     @property
     def _interval(self) -> int:
-        """Seconds between two lines, 0 for none. An option that makes no sense is left to the module to refuse."""
+        """Seconds between two lines, 0 for none. The module itself refuses a bad value."""
         try:
             interval = int(self._task.args.get("progress_interval", DEFAULT_INTERVAL))
         except (TypeError, ValueError):
@@ -64,18 +64,18 @@ class ProgressAction(NormalAction):
     def _early_needs_tmp_path(self) -> bool:
         if super()._early_needs_tmp_path():
             return True
-        # Where modules are piped to the host, the lines would be the only use of the folder. One that another user
-        # without privileges can write to takes settings that people may not have, and is more than they are worth.
+        # With pipelining, only the progress lines need the folder. A folder that another unprivileged user can write to
+        # needs settings that many hosts do not have, and the lines are not worth that.
         return bool(self._interval and not (self._is_become_unprivileged() and self._is_pipelining_enabled("new")))
 
     def _update_module_args(self, module_name: t.Any, module_args: t.Any, *args: t.Any, **more: t.Any) -> None:
         super()._update_module_args(module_name, module_args, *args, **more)
         if self._interval and self._is_become_unprivileged():
-            # Ansible keeps the folder from a user that usually cannot write to it.
+            # Ansible does not name the folder to a user that usually cannot write to it.
             module_args["_ansible_tmpdir"] = self._connection._shell.tmpdir
 
     def _fixup_perms2(self, remote_paths: t.Any, *args: t.Any, **more: t.Any) -> t.Any:
-        """Let the user that a module runs as write to its folder too, where it was let in by an access control list."""
+        """Where an access control list lets the user of a module into its folder, let that user write there too."""
         fixed = super()._fixup_perms2(remote_paths, *args, **more)
         folder = self._connection._shell.tmpdir
         if self._interval and folder in remote_paths and self._is_become_unprivileged():
@@ -84,11 +84,11 @@ class ProgressAction(NormalAction):
         return fixed
 
     def _execute_module(self, *args: t.Any, **options: t.Any) -> t.Any:
-        with self._told(options.get("task_vars") or {}):
+        with self._progress_lines(options.get("task_vars") or {}):
             return super()._execute_module(*args, **options)
 
-    def _told(self, task_vars: t.Mapping[str, t.Any]) -> contextlib.AbstractContextManager[t.Any]:
-        """The context in which lines are printed; one that does nothing if none are wanted or possible."""
+    def _progress_lines(self, task_vars: t.Mapping[str, t.Any]) -> contextlib.AbstractContextManager[t.Any]:
+        """The context that prints lines; it does nothing if no lines are wanted or possible."""
         interval, folder = self._interval, self._connection._shell.tmpdir
         if not interval or not folder:
             return contextlib.nullcontext()
@@ -97,16 +97,16 @@ class ProgressAction(NormalAction):
         prefix = f"[{place}] {self._task.action.rpartition('.')[2]}: "
         path = os.path.join(folder, FILE_NAME)
         if self._connection.transport == "local":
-            return Teller(prefix, interval, LOOK_SECONDS, lambda: _head(path))
+            return ProgressPrinter(prefix, interval, READ_SECONDS, lambda: _head(path))
         if self._connection.transport == "ssh":
-            return Teller(prefix, interval, min(interval / 2, REMOTE_LOOK_SECONDS), RemoteHead(self, path))
+            return ProgressPrinter(prefix, interval, min(interval / 2, REMOTE_READ_SECONDS), RemoteHead(self, path))
         return contextlib.nullcontext()
 
 
 class RemoteHead:
-    """Reads a file through an SSH connection of its own, which shares a multiplexed one where there is such a thing.
+    """Reads a file through an SSH connection of its own, which shares a multiplexed connection if there is one.
 
-    The connection of the task is busy, and not made for two threads.
+    The connection of the task is busy, and two threads cannot share it.
     """
 
     def __init__(self, action: ProgressAction, path: str) -> None:
@@ -126,14 +126,14 @@ class RemoteHead:
         return output
 
 
-class Teller:
-    """Reads the file and prints lines, in a thread of its own, for as long as the context lasts.
+class ProgressPrinter:
+    """Reads the file and prints lines, in a thread of its own, until the context ends.
 
-    :param prefix: what each line begins with.
-    :param interval: seconds between two lines; the first one comes after as many.
+    :param prefix: the beginning of each line.
+    :param interval: seconds between two lines, and before the first one.
     :param pause: seconds between two reads.
-    :param read: reads the file. After it has failed ``MOST_FAILURES`` times in a row, no more lines are printed; but a
-        file that is not there yet does not count as a failure.
+    :param read: reads the file. After ``MOST_FAILURES`` failures in a row no more lines are printed; a file that does
+        not exist yet is not a failure.
     """
 
     def __init__(self, prefix: str, interval: float, pause: float, read: Read) -> None:
@@ -142,24 +142,24 @@ class Teller:
         self._pause = pause
         self._read = read
         self._over = threading.Event()
-        # Never waited for by the end of the process: a look may hang with the network.
-        self._thread = threading.Thread(target=self._tell, name="progress", daemon=True)
+        # A daemon, so that the process can end while a read hangs with the network.
+        self._thread = threading.Thread(target=self._print_lines, name="progress", daemon=True)
 
-    def __enter__(self) -> Teller:
+    def __enter__(self) -> ProgressPrinter:
         self._thread.start()
         return self
 
     def __exit__(self, *_error: t.Any) -> None:
         self._over.set()
-        self._thread.join(PARTING_SECONDS)
+        self._thread.join(JOIN_SECONDS)
 
-    def _tell(self) -> None:
+    def _print_lines(self) -> None:
         with contextlib.suppress(Exception):
-            story, failures = Story(), 0
+            work, failures = WorkProgress(), 0
             next_line = time.monotonic() + self._interval
             while not self._over.wait(max(min(self._pause, next_line - time.monotonic()), 0.0)):
                 try:
-                    story.see(parsed(self._read()), time.monotonic())
+                    work.add(parsed(self._read()), time.monotonic())
                     failures = 0
                 except FileNotFoundError:
                     failures = 0
@@ -171,7 +171,7 @@ class Teller:
                 if now < next_line:
                     continue
                 next_line += self._interval * ((now - next_line) // self._interval + 1)
-                line = story.line(now)
+                line = work.line(now)
                 if line and not self._over.is_set():
                     _display(f"{self._prefix}{line}")
 
@@ -183,4 +183,4 @@ def _head(path: str) -> bytes:
 
 def _display(line: str) -> None:
     callback = str(C.DEFAULT_STDOUT_CALLBACK).rpartition(".")[2]
-    Display().display(line, stderr=callback in FOR_PROGRAMS)
+    Display().display(line, stderr=callback in MACHINE_CALLBACKS)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what a module notes of its work to the words of a line; no input, no output and no clock of its own.
+"""The words of a progress line, from the notes that a module writes; without input, output and a clock of its own.
 
 Private to the collection: may change without notice.
 """
@@ -17,18 +17,18 @@ from dataclasses import dataclass
 from ..module_utils._core.human import LONGEST, duration, size
 
 RATE_SECONDS = 30.0
-"""A rate is that of so many seconds, so that the time left does not jump about with each block."""
+"""A rate is measured over this time, so that the time left does not jump with each block."""
 
 STALLED_SECONDS = 10.0
-"""After how long a standstill a line shows the standstill instead of a rate."""
+"""After this time without progress, a line says so instead of showing a rate."""
 
-HARMLESS_STATE = re.compile(r"[A-Za-z][\w.:+ -]{0,119}", re.ASCII)
+PLAIN_STATE = re.compile(r"[A-Za-z][\w.:+ -]{0,119}", re.ASCII)
 UNKNOWN_STATE = "in a state without a plain name"
 
 
 @dataclass(frozen=True)
 class Moving:
-    """A transfer. ``at`` is in seconds by the module's clock; ``total`` is None where it is unknown."""
+    """A transfer. ``at`` is in seconds by the module's clock; ``total`` is None if it is unknown."""
 
     at: float
     done: int
@@ -37,7 +37,7 @@ class Moving:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Something is waited for since ``at``; given up after ``at_most`` seconds, None for never."""
+    """The module waits since ``at``, and gives up after ``at_most`` seconds; None for never."""
 
     at: float
     state: str
@@ -45,12 +45,12 @@ class Waiting:
 
 
 def parsed(text: str | bytes) -> Moving | Waiting | None:
-    """What a module noted; None for anything else. The text comes from a managed host and is believed in nothing."""
+    """The note of a module; None for anything else. The text comes from a managed host, so every value is checked."""
     try:
         note = json.loads(text)
         at = _number(note["at"])
         if "state" in note:
-            state = note["state"] if HARMLESS_STATE.fullmatch(note["state"]) else UNKNOWN_STATE
+            state = note["state"] if PLAIN_STATE.fullmatch(note["state"]) else UNKNOWN_STATE
             return Waiting(at, state, None if note["at_most"] is None else _number(note["at_most"]))
         return Moving(at, int(_number(note["done"])), None if note["total"] is None else int(_number(note["total"])))
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -63,8 +63,8 @@ def _number(value: t.Any) -> float:
     return value
 
 
-class Story:
-    """What was noted so far of one piece of work, and the line that it makes. Moments are the caller's, in seconds."""
+class WorkProgress:
+    """The notes of one piece of work so far, and the line that they make. The caller passes each moment, in seconds."""
 
     def __init__(self) -> None:
         self._latest: Moving | Waiting | None = None
@@ -72,8 +72,8 @@ class Story:
         self._seen = 0.0
         self._news = 0.0
 
-    def see(self, note: Moving | Waiting | None, now: float) -> None:
-        """Take up what was read at this moment; the same note again, or none, is no news."""
+    def add(self, note: Moving | Waiting | None, now: float) -> None:
+        """Add what was read at this moment; the same note again, or None, changes nothing."""
         if note is None or note == self._latest:
             return
         before, self._latest, self._seen = self._latest, note, now
@@ -91,7 +91,7 @@ class Story:
             del self._samples[0]
 
     def line(self, now: float) -> str:
-        """How far the work is at this moment; empty while nothing is known."""
+        """The line at this moment; empty while nothing is known."""
         latest = self._latest
         if isinstance(latest, Waiting):
             elapsed = now - self._news
@@ -104,7 +104,7 @@ class Story:
         return ""
 
     def _pace(self, latest: Moving, now: float) -> list[str]:
-        """Rate and time left, as far as they are known."""
+        """Rate and time left, if they are known."""
         if latest.done == latest.total:
             return []
         standstill = now - self._news
@@ -120,14 +120,14 @@ class Story:
 
 
 def rate(samples: t.Sequence[Moving], silence: float = 0.0) -> float | None:
-    """Bytes in a second between the first and the last sample; None where that is not known.
+    """Bytes in a second between the first and the last sample; None if that is not known.
 
-    :param silence: seconds since the last sample was new, in which nothing moved.
+    :param silence: seconds without progress since the last new sample.
     """
     if len(samples) < 2:
         return None
     first, last = samples[0], samples[-1]
-    # A module writes no more than once a second: so much silence means nothing.
+    # A module writes at most once a second, so two seconds without a new note are normal.
     seconds = last.at - first.at + max(silence - 2.0, 0.0)
     return (last.done - first.done) / seconds if seconds > 0 else None
 

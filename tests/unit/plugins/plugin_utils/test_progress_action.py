@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's thread beside a module: when it looks and tells, and that no trouble with it matters."""
+"""The controller's thread beside a module: when it reads and prints, and that its failures do no harm."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress im
 from ansible_collections.siteops.upgrades.plugins.plugin_utils import _progress_action
 from ansible_collections.siteops.upgrades.plugins.plugin_utils._progress_action import (
     ProgressAction,
+    ProgressPrinter,
     RemoteHead,
-    Teller,
 )
 
 LONG = 60.0
@@ -51,9 +51,9 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     return made
 
 
-def looks_at(*looks: Exception | bytes) -> t.Callable[[], bytes]:
+def reads(*results: Exception | bytes) -> t.Callable[[], bytes]:
     """Reads that end so, one after the other, and then well."""
-    left = iter(looks)
+    left = iter(results)
 
     def read() -> bytes:
         look = next(left, NOTE)
@@ -64,41 +64,41 @@ def looks_at(*looks: Exception | bytes) -> t.Callable[[], bytes]:
     return read
 
 
-def test_it_tells_until_the_end_of_the_work_and_not_longer(screen: Screen) -> None:
-    teller = Teller("[a] m: ", 0.02, 0.01, lambda: NOTE)
-    with teller:
+def test_it_prints_until_the_end_of_the_work_and_not_longer(screen: Screen) -> None:
+    printer = ProgressPrinter("[a] m: ", 0.02, 0.01, lambda: NOTE)
+    with printer:
         screen.wait_for(3)
-    assert not teller._thread.is_alive()
+    assert not printer._thread.is_alive()
     assert {line for line, _stderr in screen.lines} == {"[a] m: processing for 0 s"}
 
 
-def test_a_file_that_is_not_there_yet_is_looked_for_again(screen: Screen) -> None:
-    with Teller("", 0.02, 0.01, looks_at(*[FileNotFoundError()] * 5, b"", b"half a no")):
+def test_a_file_that_does_not_exist_yet_is_read_again(screen: Screen) -> None:
+    with ProgressPrinter("", 0.02, 0.01, reads(*[FileNotFoundError()] * 5, b"", b"half a no")):
         screen.wait_for(1)
     assert screen.lines[0][0] == "processing for 0 s"
 
 
 @pytest.mark.parametrize("trouble", [PermissionError(), RuntimeError("a plugin"), ValueError()], ids=repr)
-def test_any_other_trouble_ends_the_telling_and_nothing_else(screen: Screen, trouble: Exception) -> None:
+def test_any_other_failure_ends_the_lines_and_nothing_else(screen: Screen, trouble: Exception) -> None:
     looks: list[int] = []
 
     def read() -> bytes:
         looks.append(1)
         raise trouble
 
-    teller = Teller("", 0.02, 0.01, read)
-    with teller:
-        teller._thread.join(LONG)
-        assert not teller._thread.is_alive()
+    printer = ProgressPrinter("", 0.02, 0.01, read)
+    with printer:
+        printer._thread.join(LONG)
+        assert not printer._thread.is_alive()
     assert (len(looks), screen.lines) == (_progress_action.MOST_FAILURES, [])
 
 
-def test_a_moment_of_trouble_is_passed_over(screen: Screen) -> None:
-    with Teller("", 0.01, 0.01, looks_at(OSError(), OSError(), NOTE, OSError(), OSError())):
+def test_a_few_failures_in_a_row_are_ignored(screen: Screen) -> None:
+    with ProgressPrinter("", 0.01, 0.01, reads(OSError(), OSError(), NOTE, OSError(), OSError())):
         screen.wait_for(9)
 
 
-def test_the_end_of_the_work_waits_for_no_look_and_what_comes_late_is_not_told(screen: Screen) -> None:
+def test_the_end_of_the_work_waits_for_no_read_and_a_late_note_is_not_printed(screen: Screen) -> None:
     looking, answered = threading.Event(), threading.Event()
 
     def read() -> bytes:
@@ -106,17 +106,17 @@ def test_the_end_of_the_work_waits_for_no_look_and_what_comes_late_is_not_told(s
         assert answered.wait(LONG)
         return NOTE
 
-    teller = Teller("", 0.01, 0.01, read)
-    with teller:
+    printer = ProgressPrinter("", 0.01, 0.01, read)
+    with printer:
         assert looking.wait(LONG)
-    assert teller._thread.is_alive()
+    assert printer._thread.is_alive()
     answered.set()
-    teller._thread.join(LONG)
-    assert (teller._thread.is_alive(), screen.lines) == (False, [])
+    printer._thread.join(LONG)
+    assert (printer._thread.is_alive(), screen.lines) == (False, [])
 
 
 def test_a_failure_of_the_work_is_not_changed() -> None:
-    with pytest.raises(KeyError, match="the work"), Teller("", 0.01, 0.01, lambda: NOTE):
+    with pytest.raises(KeyError, match="the work"), ProgressPrinter("", 0.01, 0.01, lambda: NOTE):
         raise KeyError("the work")
 
 
@@ -159,12 +159,12 @@ def an_action(folder: str | None = "/tmp/ansible-tmp-1", transport: str = "local
 def test_the_interval_is_that_of_the_task(task: dict[str, t.Any], seconds: int) -> None:
     action = an_action(**task)
     assert action._interval == seconds
-    assert isinstance(action._told({}), Teller) is (seconds > 0)
+    assert isinstance(action._progress_lines({}), ProgressPrinter) is (seconds > 0)
 
 
 @pytest.mark.parametrize(("folder", "transport"), [(None, "local"), ("/tmp/x", "winrm"), ("/tmp/x", "paramiko")])
-def test_where_the_note_cannot_be_read_nothing_is_told(folder: str | None, transport: str) -> None:
-    assert isinstance(an_action(folder, transport)._told({}), contextlib.nullcontext)
+def test_nothing_is_printed_if_the_note_cannot_be_read(folder: str | None, transport: str) -> None:
+    assert isinstance(an_action(folder, transport)._progress_lines({}), contextlib.nullcontext)
 
 
 @pytest.mark.parametrize(
@@ -179,17 +179,17 @@ def test_a_line_begins_with_host_and_module(task: dict[str, t.Any], task_vars: d
     action = an_action()
     for keyword, value in task.items():
         setattr(action._task, keyword, value)
-    told = action._told(task_vars)
-    assert isinstance(told, Teller)
-    assert told._prefix == prefix
+    lines = action._progress_lines(task_vars)
+    assert isinstance(lines, ProgressPrinter)
+    assert lines._prefix == prefix
 
 
 def test_a_note_on_this_machine_is_read_without_a_connection(tmp_path: Path, screen: Screen) -> None:
-    told = an_action(str(tmp_path))._told({})
-    assert isinstance(told, Teller)
+    lines = an_action(str(tmp_path))._progress_lines({})
+    assert isinstance(lines, ProgressPrinter)
     (tmp_path / FILE_NAME).write_bytes(NOTE + b" " * 5000)
-    assert json.loads(told._read()) == json.loads(NOTE)
-    assert len(told._read()) == _progress_action.MOST_BYTES
+    assert json.loads(lines._read()) == json.loads(NOTE)
+    assert len(lines._read()) == _progress_action.MOST_BYTES
 
 
 class Line:
