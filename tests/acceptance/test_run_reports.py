@@ -309,8 +309,8 @@ def test_a_database_makes_the_round_trip_and_is_left_alone(job: Job, folder: Fol
 
     assert (second["result"], second["state_before"], second["state_after"]) == ("ok", "done", "done")
     assert second["request"]["sent"]["duration"] == second["request"]["fetched"]["duration"] == 0
-    key = json.loads(job.request_file.read_text(encoding="utf-8"))["key"]
-    assert_private(folder, key, runs)
+    [made] = job.platform.store.all()
+    assert_private(folder, made.key, runs)
     assert_private(folder, SAMPLE_CONTRACT, runs)
 
 

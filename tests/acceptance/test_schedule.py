@@ -141,7 +141,7 @@ def test_databases_by_cron(host: Host, job: Job) -> None:
     request_file = host.folder / "lib/shop.json"
     for step in ("submit", "in work", "collect", "again"):
         if step == "collect":
-            job.platform.force_state(int(json.loads(request_file.read_text(encoding="utf-8"))["id"]), "done")
+            job.platform.force_state(int(json.loads(request_file.read_text(encoding="utf-8"))["handle"]["id"]), "done")
         ended = host.from_cron("odoo_upgrade")
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", ""), f"{step}: {host.log('odoo_upgrade')}"
     job.assert_whole()
