@@ -58,3 +58,13 @@ attributes:
     membership:
       - siteops.upgrades.odoo
 """
+
+    ACTIONGROUP_ODOO_DATABASE = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/siteops.upgrades.odoo_database) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - siteops.upgrades.odoo_database
+"""

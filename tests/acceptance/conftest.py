@@ -16,9 +16,20 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.platform import Platform  # noqa: E402
 from support.platform.fixtures import job, platform  # noqa: E402
 from support.plone.fixtures import as_admin, own_state_folder, plone, plone_server, upgrade  # noqa: E402
+from support.postgres.fixtures import postgres, running_postgres  # noqa: E402
 
 # Imported for pytest, which looks for fixtures here.
-__all__ = ["as_admin", "job", "own_state_folder", "platform", "plone", "plone_server", "upgrade"]
+__all__ = [
+    "as_admin",
+    "job",
+    "own_state_folder",
+    "platform",
+    "plone",
+    "plone_server",
+    "postgres",
+    "running_postgres",
+    "upgrade",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ QUIET = {
     "ANSIBLE_NOCOLOR": "true",
     "ANSIBLE_RETRY_FILES_ENABLED": "false",
 }
-OWN_VARIABLES = re.compile("^(PLONE|ODOO)_")
+OWN_VARIABLES = re.compile("^(PLONE_|ODOO_|PG)")
 
 
 class PlaybookRun(NamedTuple):

@@ -1,0 +1,96 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The code of Odoo's modules on this host: where it lies, which version it has, and the scripts that neutralise.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import os
+import re
+import typing as t
+
+from .._core.errors import OptionError, UpgradeError
+
+MANIFESTS = ("__manifest__.py", "__openerp__.py")
+SCRIPT = os.path.join("data", "neutralize.sql")
+MOST_BYTES = 4 * 1024 * 1024
+
+
+def addons_folders(addons_path: t.Sequence[str] | None, odoo_bin: t.Sequence[str], config: str) -> list[str]:
+    """The folders in which modules lie: those that are given, of the configuration, and of the code beside odoo-bin.
+
+    :raises OptionError: a folder that is given is not there, or the configuration cannot be read.
+    """
+    for folder in addons_path or ():
+        if not os.path.isdir(folder):
+            raise OptionError("addons_path", f"there is no folder {folder}.")
+    folders = list(addons_path or ())
+    if config:
+        folders += _of_config(config)
+    if odoo_bin:
+        home = os.path.dirname(os.path.realpath(odoo_bin[-1]))
+        folders += [os.path.join(home, "addons"), os.path.join(home, "odoo", "addons")]
+    # Odoo's module base lies below the package, not beside the others.
+    folders += [os.path.join(os.path.dirname(folder), "odoo", "addons") for folder in folders]
+    return [folder for folder in dict.fromkeys(map(os.path.abspath, folders)) if os.path.isdir(folder)]
+
+
+def _of_config(path: str) -> list[str]:
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_file(file)
+    except (OSError, ValueError, configparser.Error) as error:
+        raise OptionError(
+            "config", f"the file {path} cannot be read: {getattr(error, 'strerror', '') or 'no INI'}."
+        ) from error
+    value = parser.get("options", "addons_path", fallback="")
+    return [os.path.expanduser(part.strip()) for part in value.split(",") if part.strip()]
+
+
+def code_of(folders: t.Sequence[str], module: str) -> str:
+    """The folder with a module's code; empty if there is none."""
+    for folder in folders:
+        path = os.path.join(folder, module)
+        if any(os.path.isfile(os.path.join(path, name)) for name in MANIFESTS):
+            return path
+    return ""
+
+
+def script_of(code: str) -> str:
+    """The script with which a module neutralises itself; empty if it has none.
+
+    :raises UpgradeError: it cannot be used.
+    """
+    path = os.path.join(code, SCRIPT)
+    try:
+        with open(path, encoding="utf-8") as file:
+            sql = file.read(MOST_BYTES)
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise UpgradeError(f"The script {path} cannot be read.") from error
+    if re.search(r"^\s*\\", sql, re.M):
+        raise UpgradeError(f"The script {path} has a command of psql in it, which no script of Odoo has.")
+    return sql
+
+
+def version_of(code: str, series: str) -> str:
+    """The version that a module's code would be recorded with, such as 17.0.1.3; empty if it names none."""
+    for name in MANIFESTS:
+        try:
+            with open(os.path.join(code, name), encoding="utf-8") as file:
+                manifest = ast.literal_eval(file.read(MOST_BYTES))
+            version = str(manifest.get("version") or "1.0")
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, SyntaxError, AttributeError, RecursionError, MemoryError):
+            return ""
+        return version if version == series or version.startswith(f"{series}.") else f"{series}.{version}"
+    return ""

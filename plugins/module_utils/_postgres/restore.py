@@ -1,0 +1,375 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A dump made a database: restored under a temporary name, verified, and only then given its own.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import subprocess
+import typing as t
+from dataclasses import dataclass
+
+from .._core.clock import Deadline, utc_now, utc_text
+from .._core.errors import OptionError, UpgradeError
+from .._core.process import Running, run
+from .._core.progress import Progress
+from .._transfer.dump_check import CheckedDump, check_dump
+from .._transfer.dump_forms import ARCHIVES, TAR, SqlWatch, recognise
+from .connection import conninfo
+from .database import Database, DatabaseError, Server, identifier, literal
+from .dump_source import SqlSource, newest_pg_restore
+from .filestore import STAT, compare, needed_by
+from .odoo_facts import modules_of, series_of
+from .sql_stream import SkewError, adapted, knows_restrict
+
+DONE = re.compile(r"siteops\.upgrades: restored from sha256:([0-9a-f]{64})")
+TRANSACTION_TIMEOUT = 17
+"""The server's first version that knows the setting which every pg_restore from this version on writes."""
+
+BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class RestorePlan:
+    """What a restore is asked for; see the options of the module."""
+
+    src: str
+    database: str
+    owner: str
+    template: str
+    collate: str
+    jobs: int
+    filestore_dest: str
+    connections: bool
+    expect_version: str
+    skip_settings: bool
+    timeout: int
+
+
+class Restore:
+    """One restore. What it makes before the end has a name of its own, which no Odoo looks at."""
+
+    def __init__(self, server: Server, plan: RestorePlan, progress: Progress) -> None:
+        self.server = server
+        self.plan = plan
+        self.progress = progress
+        self.deadline = Deadline(plan.timeout)
+        self.warnings: list[str] = []
+        self._restored: dict[str, t.Any] = {}
+        self.form = recognise(plan.src)
+        self.progress.state("reading the dump", plan.timeout)
+        self.sha256 = sha256_of(plan.src)
+        self.temporary = f"siteops_{hashlib.sha256(f'{plan.database}:{self.sha256}'.encode()).hexdigest()[:24]}"
+
+    @property
+    def _marker(self) -> str:
+        """The comment of the temporary database: only what bears it was made by an earlier run of this very job."""
+        return f"siteops.upgrades: unfinished restore of {self.plan.database} from sha256:{self.sha256}"
+
+    def run(self, check_mode: bool) -> dict[str, t.Any]:
+        """Restore, or find that it is done.
+
+        :raises UpgradeError: the dump is damaged, the name is taken, or the server refuses; the name is as it was.
+        """
+        existing = self._existing()
+        result: dict[str, t.Any] = {
+            "database": self.plan.database,
+            "dump": {
+                "path": os.path.abspath(self.plan.src),
+                "form": self.form.name,
+                "sha256": self.sha256,
+                "dumped_from": self.form.dumped_from,
+                "dumped_by": self.form.dumped_by,
+            },
+        }
+        if existing:
+            files = self._unpack_files(check_mode)
+            return {**result, "changed": bool(files["added"]), "filestore": files, **self._facts(existing)}
+        self._require_possible()
+        if check_mode:
+            result["dump"]["not_checked"] = list(self._check().not_checked)
+            return {**result, "changed": True, "filestore": self._unpack_files(True), "version": "", "modules": 0}
+        with self.server.only_run(self.plan.database):
+            existing = self._existing()
+            if not existing:
+                self._into_temporary()
+                files = self._finish_or_drop()
+                existing = self.server.require(self.plan.database)
+                return {**result, "changed": True, "filestore": files, **self._restored}
+        return {**result, "changed": False, "filestore": self._unpack_files(False), **self._facts(existing)}
+
+    def _existing(self) -> Database | None:
+        """The database, if it was restored from this dump.
+
+        :raises DatabaseError: another database has the name.
+        """
+        existing = self.server.find(self.plan.database)
+        if not existing:
+            return None
+        found = DONE.search(existing.comment)
+        if found and found[1] == self.sha256:
+            return existing
+        what = (
+            f"was restored from another dump (sha256 {found[1][:12]}…)" if found else "was not restored from this dump"
+        )
+        raise DatabaseError(
+            f"Option 'database': there is a database {existing.name} already, and it {what}. Nothing is overwritten: "
+            "restore under another name and swap with odoo_database_swap, or drop the old one yourself.",
+            option="database",
+        )
+
+    def _require_possible(self) -> None:
+        """Find before anything is made what would stop the restore.
+
+        :raises UpgradeError: names the option and the remedy.
+        """
+        if self.plan.owner and not self.server.rows(
+            f"SELECT 1 AS one FROM pg_roles WHERE rolname = {literal(self.plan.owner)}"
+        ):
+            raise OptionError("owner", f"there is no role {self.plan.owner} on {self.server.place}.")
+        if not self.server.find(self.plan.template):
+            raise OptionError("template", f"there is no database {self.plan.template} on {self.server.place}.")
+        rights = self.server.rows("SELECT rolcreatedb OR rolsuper AS may FROM pg_roles WHERE rolname = current_user")
+        if not (rights and rights[0]["may"]):
+            raise DatabaseError(
+                "The role that connects may not create databases. As a superuser: ALTER ROLE ... CREATEDB."
+            )
+        left = self.server.find(self.temporary)
+        if left and left.comment not in ("", self._marker):
+            raise DatabaseError(
+                f"There is a database {self.temporary} that no run of this job made. Drop it, if it may go."
+            )
+        if self.form.name in ARCHIVES:
+            self.server.programs.path("pg_restore")
+
+    def _check(self) -> CheckedDump:
+        programs = newest_pg_restore(self.server.programs)
+        return check_dump(self.plan.src, programs, self.deadline.remaining, self.form)
+
+    def _into_temporary(self) -> None:
+        """Make the temporary database and restore into it; on any failure it is dropped again.
+
+        It is a template meanwhile: those are never in Odoo's list of databases, so no scheduled action is run in it.
+        """
+        name = identifier(self.temporary)
+        if self.server.find(self.temporary):
+            self._drop()
+        owner = f" OWNER {identifier(self.plan.owner)}" if self.plan.owner else ""
+        collate = f" LC_COLLATE {literal(self.plan.collate)}" if self.plan.collate else ""
+        self.server.execute(
+            f"CREATE DATABASE {name}{owner} TEMPLATE {identifier(self.plan.template)} ENCODING 'UTF8'{collate}"
+            f" IS_TEMPLATE true;\nCOMMENT ON DATABASE {name} IS {literal(self._marker)};\n",
+            seconds=self.deadline.remaining,
+        )
+        with self._dropped_on_failure():
+            if self.server.rows(
+                "SELECT 1 AS one FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+                " WHERE nspname = 'public' AND relkind = 'r' LIMIT 1",
+                self.temporary,
+            ):
+                raise OptionError("template", f"{self.plan.template} has tables; use template0.")
+            self.progress.state("restoring", self.plan.timeout)
+            if self.form.name in ARCHIVES:
+                self._restore_archive()
+            else:
+                self._restore_sql()
+
+    @contextlib.contextmanager
+    def _dropped_on_failure(self) -> t.Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(DatabaseError):
+                self._drop()
+            raise
+
+    def _drop(self) -> None:
+        """Drop the temporary database, which only this job makes: its comment says so."""
+        found = self.server.find(self.temporary)
+        if not found or found.comment not in (self._marker, ""):
+            return
+        name = identifier(self.temporary)
+        self.server.execute(f"ALTER DATABASE {name} IS_TEMPLATE false;\nDROP DATABASE {name} WITH (FORCE);\n")
+
+    def _restore_archive(self) -> None:
+        """By pg_restore, or by psql where pg_restore would write settings that the server does not know."""
+        programs = self.server.programs
+        version = programs.version("pg_restore")
+        if self.form.name == TAR:
+            # pg_restore may not end on a tar archive that was cut, so it is read here first.
+            check_dump(self.plan.src, None, self.deadline.remaining, self.form)
+        if version[0] >= TRANSACTION_TIMEOUT > self.server.major:
+            self._restore_sql()
+            return
+        command = [programs.path("pg_restore"), "-w", "--no-owner", "--exit-on-error", "-d", conninfo(self.temporary)]
+        if self.plan.owner:
+            command.append(f"--role={self.plan.owner}")
+        if self.form.name != TAR:
+            command.append(f"--jobs={self.plan.jobs}")
+        ended = run([*command, self.plan.src], self.server.env, self.deadline.remaining)
+        if ended.status:
+            raise restore_failed("pg_restore", ended.words)
+        self._compare_with_list()
+
+    def _compare_with_list(self) -> None:
+        """The tables of the archive's own list must be there.
+
+        :raises DatabaseError: some are not.
+        """
+        ended = run([self.server.programs.path("pg_restore"), "--list", self.plan.src], os.environ, 300)
+        listed = len(re.findall(r"^\d+; \d+ \d+ TABLE (?!DATA|ATTACH)", ended.output.decode("utf-8", "replace"), re.M))
+        rows = self.server.rows(
+            "SELECT count(*) AS n FROM pg_class c JOIN pg_namespace s ON s.oid = relnamespace"
+            " WHERE relkind IN ('r', 'p') AND nspname NOT IN ('pg_catalog', 'information_schema') AND nspname !~ '^pg_'"
+            " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')",
+            self.temporary,
+        )
+        if ended.status or rows[0]["n"] < listed:
+            raise DatabaseError(
+                f"pg_restore ended with success, but only {rows[0]['n']} of the {listed} tables of the dump are there."
+            )
+
+    def _restore_sql(self) -> None:
+        """By psql in one transaction, which ends only when the dump was read whole: half a dump leaves nothing.
+
+        :raises UpgradeError: the dump is not whole, or the server refuses a statement.
+        """
+        settings = {row["name"] for row in self.server.rows("SELECT name FROM pg_settings")}
+        watch = SqlWatch()
+        source = SqlSource(self.plan.src, self.form, self.server.programs, self.deadline)
+        command = [*self.server.psql(self.temporary), "--single-transaction"]
+        restrict = knows_restrict(self.server.programs)
+        with contextlib.ExitStack() as stack:
+            blocks = stack.enter_context(contextlib.closing(source.blocks()))
+            psql = stack.enter_context(
+                Running(
+                    command,
+                    self.server.env,
+                    self.deadline.remaining,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                )
+            )
+            if self.plan.owner:
+                psql.write(f"SET ROLE {identifier(self.plan.owner)};\n".encode())
+            for block in adapted(blocks, watch, settings, self.plan.skip_settings, restrict):
+                if not psql.write(block):
+                    break
+                self.progress.moved(source.done, source.total)
+            else:
+                # Raises before psql learns of the end, and so before it commits.
+                watch.require_whole(f"The SQL in {self.plan.src}")
+            ended = psql.end()
+        if ended.status:
+            raise restore_failed("psql", ended.words)
+
+    def _finish_or_drop(self) -> dict[str, t.Any]:
+        """Verify the temporary database, unpack the files that belong to it, and give it its name."""
+        with self._dropped_on_failure():
+            self.progress.state("verifying", self.plan.timeout)
+            self._restored = self._facts_in(self.temporary)
+            files = self._unpack_files(False, self.temporary)
+            existing = self.server.find(self.plan.database)
+            if existing:
+                raise DatabaseError(
+                    f"Meanwhile another database got the name {existing.name}. Nothing was overwritten."
+                )
+            name = identifier(self.temporary)
+            done = f"siteops.upgrades: restored from sha256:{self.sha256} at {utc_text(utc_now())}"
+            self.server.execute(
+                f"BEGIN;\nCOMMENT ON DATABASE {name} IS {literal(done)};\n"
+                f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {'true' if self.plan.connections else 'false'}"
+                f" IS_TEMPLATE false;\nALTER DATABASE {name} RENAME TO {identifier(self.plan.database)};\nCOMMIT;\n"
+            )
+        return files
+
+    def _facts_in(self, database: str) -> dict[str, t.Any]:
+        """What was restored.
+
+        :raises UpgradeError: it is no database of Odoo, or not of the version that was expected.
+        """
+        modules = modules_of(self.server, database)
+        version = series_of(modules)
+        if not version:
+            raise DatabaseError("The dump holds no database of Odoo: its module base is not installed.")
+        if self.plan.expect_version and version != self.plan.expect_version:
+            raise OptionError(
+                "expect_version", f"the dump is of Odoo {version}, not {self.plan.expect_version}. Nothing was kept."
+            )
+        return {"version": version, "modules": len(modules)}
+
+    def _facts(self, existing: Database) -> dict[str, t.Any]:
+        return self._facts_in(existing.name) if existing.accepts_connections else {"version": "", "modules": 0}
+
+    def _unpack_files(self, check_mode: bool, database: str = "") -> dict[str, t.Any]:
+        """The files of a zip or tar.gz, added to the filestore; and what the database needs that is not there."""
+        found: dict[str, t.Any] = {"added": 0, "present": 0}
+        dest = self.plan.filestore_dest
+        if not dest:
+            return found
+        source = SqlSource(self.plan.src, self.form, self.server.programs, self.deadline)
+        found.update(source.unpack_files(dest, check_mode))
+        if database:
+            compared = compare(needed_by(self.server, database), [dest], STAT)
+            found.update(compared.as_result())
+            if not compared.is_whole:
+                self.warnings.append(
+                    f"The filestore {dest} is not whole: {compared.words()}. "
+                    "Add the files of the origin with odoo_filestore_merge."
+                )
+        return found
+
+
+def restore_failed(program: str, words: str) -> UpgradeError:
+    """The failure of a restore, with the server's words and what can be done."""
+    if "unrecognized configuration parameter" in words:
+        return SkewError(
+            f"{program} failed: {words}. The dump was written by a pg_dump newer than the server: set 'on_skew' to "
+            "skip_settings, or restore on a server as new as the pg_dump. Nothing was kept."
+        )
+    hint = ""
+    for part, advice in (
+        ("unsupported version", "The archive is newer than this pg_restore: install a newer client, or set 'pg_bin'."),
+        ("must be member of role", "The dump names owners; dump again with --no-owner, or connect as a superuser."),
+        ("must be able to SET ROLE", "The dump names owners; dump again with --no-owner, or connect as a superuser."),
+        ("must be owner of extension", "The template already has that extension; use template0."),
+        ("permission denied to create extension", "Only a superuser may create it: restore as one, with 'owner'."),
+        ("No space left on device", "Make room on the disk of the database server."),
+        ("does not exist", "Create what the dump refers to, or dump again with --no-owner --no-privileges."),
+    ):
+        if part in words:
+            hint = f" {advice}"
+            break
+    return DatabaseError(f"{program} failed: {words.rstrip('.')}. Nothing was kept.{hint}")
+
+
+def sha256_of(path: str) -> str:
+    """The SHA-256 of a dump: of a file's content, or of a folder's files by name and content.
+
+    :raises UpgradeError: it cannot be read.
+    """
+    try:
+        if not os.path.isdir(path):
+            return _hash(path).hexdigest()
+        digest = hashlib.sha256()
+        for name in sorted(os.listdir(path)):
+            digest.update(f"{_hash(os.path.join(path, name)).hexdigest()}  {name}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+    except OSError as error:
+        raise UpgradeError(f"{error.filename or path} cannot be read: {error.strerror}.") from error
+
+
+def _hash(path: str) -> t.Any:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest

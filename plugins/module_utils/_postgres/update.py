@@ -1,0 +1,148 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Modules of a database updated by Odoo itself, and judged by the database and the log, not by the exit status.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import typing as t
+from dataclasses import dataclass
+
+from .._core.errors import OptionError, UpgradeError
+from .._core.process import ToolError, run
+from .._core.progress import Progress
+from .._core.text import one_line
+from .addons import addons_folders, code_of, version_of
+from .database import Server
+from .odoo_facts import UNFINISHED, modules_of, series_of
+
+ALL = "all"
+LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ (WARNING|ERROR|CRITICAL) (\S+) (.*)$")
+MOST_LOG = 256 * 1024
+MOST_LINES = 20
+
+
+@dataclass(frozen=True)
+class UpdatePlan:
+    """What is asked for; see the options of the module."""
+
+    database: str
+    odoo_bin: tuple[str, ...]
+    config: str
+    modules: tuple[str, ...]
+    timeout: int
+
+
+def update(server: Server, plan: UpdatePlan, progress: Progress, check_mode: bool) -> dict[str, t.Any]:
+    """Have Odoo update modules.
+
+    :raises UpgradeError: the update did not do all that was asked for, whatever its exit status says.
+    """
+    # Odoo makes a database where there is none, so a wrong name must be found here.
+    server.require_readable(plan.database)
+    before = modules_of(server, plan.database)
+    installed = {name for name, module in before.items() if module["state"] in ("installed", "to upgrade")}
+    unknown = [name for name in plan.modules if name != ALL and name not in installed]
+    if unknown:
+        raise OptionError(
+            "modules", f"not installed in {plan.database}: {', '.join(unknown)}. Odoo would ignore them and end with 0."
+        )
+    if check_mode:
+        expected = _forecast(plan, before)
+        return {"changed": bool(expected), "updated": expected, "version": series_of(before), "log": []}
+    with server.only_run(plan.database):
+        progress.state("updating", plan.timeout)
+        status, log = _run_odoo(server, plan)
+        after = modules_of(server, plan.database)
+    complaints = [line for line in log if line["level"] != "WARNING"]
+    left = sorted(name for name, module in after.items() if module["state"] in UNFINISHED)
+    reasons = []
+    if status:
+        reasons.append(f"it ended with status {status}")
+    if left:
+        reasons.append(f"modules are left in an unfinished state: {', '.join(left)}")
+    if complaints:
+        reasons.append(f"its log has {len(complaints)} errors, the first one: {complaints[0]['text']}")
+    if reasons:
+        raise UpgradeError(
+            f"The update of {', '.join(plan.modules)} in {plan.database} failed: {'; '.join(reasons)}. "
+            "The log is in 'log'. Mend the code of the module, and run again.",
+            log=log[:MOST_LINES],
+            unfinished_modules=left,
+            status=status,
+        )
+    updated = _changes(before, after)
+    return {"changed": bool(updated), "updated": updated, "version": series_of(after), "log": log[:MOST_LINES]}
+
+
+def _changes(
+    before: t.Mapping[str, t.Mapping[str, str]], after: t.Mapping[str, t.Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """Which modules have another version than before."""
+    return {
+        name: {"from": before.get(name, {}).get("version", ""), "to": module["version"]}
+        for name, module in after.items()
+        if before.get(name, {}).get("version", "") != module["version"]
+    }
+
+
+def _forecast(plan: UpdatePlan, before: t.Mapping[str, t.Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Which versions an update would record, by the manifests of the code."""
+    folders, series = addons_folders(None, plan.odoo_bin, plan.config), series_of(before)
+    names = list(before) if ALL in plan.modules else list(plan.modules)
+    found = {}
+    for name in names:
+        version = version_of(code_of(folders, name) or os.devnull, series)
+        if version and version != before[name]["version"]:
+            found[name] = {"from": before[name]["version"], "to": version}
+    return found
+
+
+def _run_odoo(server: Server, plan: UpdatePlan) -> tuple[int, list[dict[str, str]]]:
+    """Run Odoo until it stops by itself; its status, and what it complained about.
+
+    :raises ToolError: it cannot be run or did not end in time.
+    """
+    with tempfile.TemporaryDirectory(prefix="siteops-odoo-") as folder:
+        log = os.path.join(folder, "odoo.log")
+        command = [*plan.odoo_bin, *(("-c", plan.config) if plan.config else ()), "-d", plan.database]
+        command += ["-u", ",".join(plan.modules), "--stop-after-init", "--no-http", "--max-cron-threads=0"]
+        ended = run([*command, "--logfile", log], server.env, plan.timeout)
+        try:
+            size = os.path.getsize(log)
+            with open(log, encoding="utf-8", errors="replace") as file:
+                file.seek(max(0, size - MOST_LOG))
+                text = file.read()
+        except OSError:
+            text = ended.errors
+    if ended.status and not text.strip():
+        raise ToolError(f"{os.path.basename(plan.odoo_bin[0])} failed: {ended.words}.")
+    return ended.status, complaints_in(text)
+
+
+def complaints_in(log: str) -> list[dict[str, str]]:
+    """The warnings and errors of a log of Odoo, the errors first."""
+    found = []
+    for line in log.splitlines():
+        match = LOG_LINE.match(line)
+        if match:
+            found.append({"level": match[1], "text": one_line(match[3], 300)})
+    return sorted(found, key=lambda each: each["level"] == "WARNING")
+
+
+def require_command(odoo_bin: t.Sequence[str]) -> tuple[str, ...]:
+    """The command of Odoo, as a program with its first arguments.
+
+    :raises OptionError: it is empty.
+    """
+    command = tuple(part for part in odoo_bin if part)
+    if not command:
+        raise OptionError("odoo_bin", "is empty; give the path of odoo-bin.")
+    return command

@@ -1,0 +1,177 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A database dump read to its end before anybody relies on it: what each form can prove, and what it cannot.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import typing as t
+from dataclasses import dataclass
+
+from .._core.process import run
+from .dump_forms import (
+    ARCHIVES,
+    CUSTOM,
+    SECTOR,
+    SQL,
+    SQL_MEMBER,
+    TAR,
+    TAR_GZ,
+    ZIP,
+    DamagedDumpError,
+    Form,
+    MissingUnpackerError,
+    SqlWatch,
+    reading,
+    recognise,
+    unpacked,
+)
+from .zip_members import content, members
+
+FILESTORE = "filestore/"
+CHECKLIST = "filestore/checklist/"
+"""The list of Odoo's garbage collector: half of the members of its zip, all of them empty, and none of them wanted."""
+
+NO_CHECKSUM = {
+    SQL: "plain SQL has no checksums: a changed byte in its middle is not found",
+    TAR: "a tar archive has no checksums of its content: a changed byte in its data is not found",
+    CUSTOM: "a changed byte in the table of contents of a custom archive can go unnoticed",
+}
+ALL_ZERO = b"\0" * 2 * SECTOR
+
+
+@dataclass(frozen=True)
+class CheckedDump:
+    """A dump that was read to its end.
+
+    ``not_checked`` says what that could not prove. ``files`` counts the members of the filestore in it.
+    """
+
+    form: Form
+    files: int = 0
+    not_checked: tuple[str, ...] = ()
+
+
+def check_dump(path: str, pg_restore: str | None, seconds: float, form: Form | None = None) -> CheckedDump:
+    """Read a whole dump, and refuse one that is damaged or not whole.
+
+    :param pg_restore: the program, newest version that is there; without it an archive is known by its header alone.
+    :param seconds: how long a program may take.
+    :raises DamagedDumpError: it is no dump, damaged, or not whole.
+    :raises UpgradeError: it cannot be read, or a program did not end in time.
+    """
+    form = form or recognise(path)
+    weakness: tuple[str, ...] = (NO_CHECKSUM[form.name],) if form.name in NO_CHECKSUM else ()
+    files = 0
+    if form.name == ZIP:
+        files = _check_zip(path)
+    elif form.name == TAR_GZ:
+        files = _check_tar_gz(path)
+    elif form.name == TAR:
+        _check_tar(path)
+    elif form.name in ARCHIVES:
+        weakness += _check_archive(path, form, pg_restore, seconds)
+    else:
+        weakness += _check_sql(path, form, seconds)
+    return CheckedDump(form, files, weakness)
+
+
+def _check_sql(path: str, form: Form, seconds: float) -> tuple[str, ...]:
+    watch = SqlWatch()
+    try:
+        for block in unpacked(path, form.name, seconds):
+            watch.see(block)
+    except MissingUnpackerError as error:
+        return (str(error).rstrip("."),)
+    watch.require_whole(path if form.name == SQL else f"The SQL in {path}")
+    return ()
+
+
+def _check_archive(path: str, form: Form, pg_restore: str | None, seconds: float) -> tuple[str, ...]:
+    """Have pg_restore write the SQL of an archive to nowhere, for which it unpacks all of it."""
+    if not pg_restore:
+        return ("pg_restore is not installed here, so only the header of the archive was read",)
+    # Never on a tar archive: pg_restore 15 does not end on one that was cut.
+    ended = run([pg_restore, "-f", os.devnull, path], os.environ, seconds)
+    if not ended.status:
+        return ()
+    if "unsupported version" in ended.errors or "not supported by this build" in ended.errors:
+        dumped_by = f" by pg_dump {form.dumped_by}" if form.dumped_by else ""
+        return (f"pg_restore here is too old for an archive written{dumped_by}, so only its header was read",)
+    raise DamagedDumpError(f"{path} is damaged: pg_restore cannot read it: {ended.words}.")
+
+
+def _check_tar(path: str) -> None:
+    """Read every member of a tar archive; pg_dump ends one with at least two sectors of zeros."""
+    names = set()
+    with reading(path):
+        size = os.path.getsize(path)
+        with open(path, "rb") as file:
+            file.seek(max(0, size - len(ALL_ZERO)))
+            if size % SECTOR or file.read() != ALL_ZERO:
+                raise DamagedDumpError(f"{path} is not whole: the tar archive ends without its end mark.")
+        with tarfile.open(path, "r|") as archive:
+            for member in archive:
+                names.add(member.name)
+        if "restore.sql" not in names:
+            raise DamagedDumpError(
+                f"{path} is not whole: the tar archive has no restore.sql, which pg_dump writes last."
+            )
+
+
+def tar_members(path: str) -> t.Iterator[tuple[str, t.Iterator[bytes]]]:
+    """The ordinary files of a tar.gz, each with its content, which must be read before the next one."""
+    with tarfile.open(path, "r|gz") as archive:
+        for member in archive:
+            name = member.name[2:] if member.name.startswith("./") else member.name
+            file = archive.extractfile(member) if member.isfile() else None
+            if file:
+                yield name, iter(lambda read=file.read: read(1024 * 1024), b"")  # type: ignore[misc]
+
+
+def _check_tar_gz(path: str) -> int:
+    files, found = 0, False
+    with reading(path):
+        for name, blocks in tar_members(path):
+            watch = SqlWatch()
+            for block in blocks:
+                watch.see(block)
+            if name == SQL_MEMBER:
+                found = True
+                watch.require_whole(f"The {SQL_MEMBER} in {path}")
+            files += is_of_filestore(name)
+        # tarfile stops at the end mark; only the rest of the stream has the checksum.
+        for _block in unpacked(path, "sql.gz", 0):
+            pass
+    return _with_sql(path, found, files)
+
+
+def _check_zip(path: str) -> int:
+    files, found = 0, False
+    with reading(path), open(path, "rb") as file:
+        for member in members(file):
+            watch = SqlWatch()
+            for block in content(file, member):
+                watch.see(block)
+            if member.name == SQL_MEMBER:
+                found = True
+                watch.require_whole(f"The {SQL_MEMBER} in {path}")
+            files += is_of_filestore(member.name)
+    return _with_sql(path, found, files)
+
+
+def _with_sql(path: str, found: bool, files: int) -> int:
+    if not found:
+        raise DamagedDumpError(f"{path} has no {SQL_MEMBER} in it, so there is no database in it.")
+    return files
+
+
+def is_of_filestore(name: str) -> bool:
+    """Whether a member is a file of the filestore."""
+    return name.startswith(FILESTORE) and not name.startswith(CHECKLIST) and not name.endswith("/")

@@ -1,0 +1,94 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The code of modules, and what Odoo's log says of an update."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError, UpgradeError
+from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.addons import (
+    addons_folders,
+    code_of,
+    script_of,
+    version_of,
+)
+from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.odoo_facts import series, wanted_series
+from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.update import complaints_in
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+
+def module(folder: Path, name: str, manifest: str) -> Path:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__manifest__.py").write_text(manifest, encoding="utf-8")
+    return folder / name
+
+
+def test_folders_come_from_options_configuration_and_program(tmp_path: Path) -> None:
+    for name in ("given", "configured", "addons", "odoo/addons"):
+        (tmp_path / name).mkdir(parents=True)
+    config = tmp_path / "odoo.conf"
+    config.write_text(
+        f"[options]\naddons_path = {tmp_path}/configured, {tmp_path}/nosuch\npct = 100%\n", encoding="utf-8"
+    )
+    found = addons_folders([str(tmp_path / "given")], [str(tmp_path / "odoo-bin")], str(config))
+    assert found == [str(tmp_path / name) for name in ("given", "configured", "addons", "odoo/addons")]
+    with pytest.raises(OptionError, match="Option 'addons_path': there is no folder"):
+        addons_folders([str(tmp_path / "nosuch")], [], "")
+    with pytest.raises(OptionError, match="Option 'config': the file"):
+        addons_folders([], [], str(tmp_path / "nosuch"))
+
+
+@pytest.mark.parametrize(
+    ("manifest", "version"),
+    [
+        ("{'version': '2.0'}", "17.0.2.0"),
+        ("{'version': '17.0.2.0'}", "17.0.2.0"),
+        ("{'name': 'x'}", "17.0.1.0"),
+        ("not python (", ""),
+        ("print(1)", ""),
+        ("[1]", ""),
+    ],
+)
+def test_the_version_of_a_manifest(tmp_path: Path, manifest: str, version: str) -> None:
+    code = module(tmp_path, "shop", manifest)
+    assert version_of(str(code), "17.0") == version
+    assert code_of([str(tmp_path)], "shop") == str(code)
+    assert code_of([str(tmp_path)], "other") == ""
+
+
+def test_a_script_with_a_command_of_psql_is_refused(tmp_path: Path) -> None:
+    code = module(tmp_path, "shop", "{}")
+    assert script_of(str(code)) == ""
+    (code / "data").mkdir()
+    (code / "data/neutralize.sql").write_text("UPDATE x SET y = 1;\n", encoding="utf-8")
+    assert script_of(str(code)) == "UPDATE x SET y = 1;\n"
+    (code / "data/neutralize.sql").write_text("SELECT 1;\n  \\! rm x\n", encoding="utf-8")
+    with pytest.raises(UpgradeError, match="command of psql"):
+        script_of(str(code))
+
+
+def test_a_log_is_read_for_what_it_complains_about() -> None:
+    log = """2026-11-28 18:00:00,123 42 INFO shop odoo.modules.loading: ERROR in a text
+2026-11-28 18:00:01,123 42 WARNING shop odoo.models: Two fields
+2026-11-28 18:00:02,123 42 CRITICAL ? odoo.modules.module: Couldn't load module x
+Traceback (most recent call last):
+2026-11-28 18:00:02,123 42 ERROR shop odoo.registry: Failed to load registry
+"""
+    assert [(each["level"], each["text"]) for each in complaints_in(log)] == [
+        ("CRITICAL", "odoo.modules.module: Couldn't load module x"),
+        ("ERROR", "odoo.registry: Failed to load registry"),
+        ("WARNING", "odoo.models: Two fields"),
+    ]
+
+
+def test_versions_in_every_spelling() -> None:
+    assert [wanted_series(text, "x") for text in ("17", "v17", "17.0", "saas-18.2")] == ["17.0"] * 3 + ["saas~18.2"]
+    assert [series(text) for text in ("17.0.1.3", "saas~18.2.1.0", "")] == ["17.0", "saas~18.2", ""]
+    with pytest.raises(OptionError, match="must be a version of Odoo"):
+        wanted_series("seventeen", "expect_version")
