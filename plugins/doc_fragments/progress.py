@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option of the modules that tell how far they are while they work."""
+"""The option of the modules that report progress while they work."""
 
 from __future__ import annotations
 

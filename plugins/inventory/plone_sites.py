@@ -39,7 +39,7 @@ requirements:
 notes:
   - An environment variable that is empty counts as not set.
   - Ansible treats an inventory that it cannot parse as empty, warns, and ends with success. Set
-    E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) to V(true) where nobody reads warnings.
+    E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) to V(true) where no one reads warnings.
   - The variables of a host show the state of its site when the inventory was read, or when it was cached. The role and
     the modules read it anew.
   - An incomplete result is never cached, and a cached one is used only for the instances and sites it was read from.
@@ -160,7 +160,7 @@ options:
 """
 
 EXAMPLES = r"""
-# For one instance, with the credentials in PLONE_USERNAME and PLONE_PASSWORD, intranet.plone_sites.yml holds two lines:
+# For one instance, with the credentials in PLONE_USERNAME and PLONE_PASSWORD, intranet.plone_sites.yml has two lines:
 #   plugin: siteops.upgrades.plone_sites
 #   url: http://localhost:8080
 # ansible-playbook -i intranet.plone_sites.yml siteops.upgrades.plone_upgrade --limit plone_pending
@@ -230,7 +230,7 @@ INSTANCES_AT_ONCE = 8
 CONNECTION = (*SECRETS, "validate_certs", "ca_path", "timeout")
 
 Survey = list[dict[str, t.Any]]
-"""The sites of one instance, as plone_site_info returns them; what the cache holds."""
+"""The sites of one instance, as plone_site_info returns them; what the cache keeps."""
 
 
 class Source(t.NamedTuple):
@@ -369,9 +369,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _variables(self, source: Source, site: dict[str, t.Any]) -> dict[str, t.Any]:
         """The variables of a host. What a server wrote is never a template."""
-        told = {f"plone_site_{name}": value for name, value in site.items() if name != "url"}
-        told.update(plone_upgrade_url=site["url"], plone_site_instance=source.name)
-        variables: dict[str, t.Any] = literal(told)
+        values = {f"plone_site_{name}": value for name, value in site.items() if name != "url"}
+        values.update(plone_upgrade_url=site["url"], plone_site_instance=source.name)
+        variables: dict[str, t.Any] = literal(values)
         if not source.params["validate_certs"]:
             variables["plone_upgrade_validate_certs"] = False
         if source.ca_path:
@@ -400,7 +400,7 @@ def without_empty_variables() -> t.Iterator[None]:
 def literal(value: t.Any) -> t.Any:
     """The same JSON value, with those strings marked that would be taken for templates.
 
-    The rest needs no mark, and a mark makes ``ansible-inventory --list`` and whatever reads it print an object instead.
+    The rest needs no mark, and with a mark ``ansible-inventory --list`` and its readers print an object instead.
     """
     if isinstance(value, str):
         return (distrusted if any(mark in value for mark in MARKS_OF_TEMPLATES) else trusted)(value)

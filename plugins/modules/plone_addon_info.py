@@ -10,7 +10,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: plone_addon_info
-short_description: List the add-ons of a Plone site and tell which are behind
+short_description: List the add-ons of a Plone site, and which are behind
 version_added: 1.0.0
 description:
   - Reads the service C(@addons) of plone.restapi.

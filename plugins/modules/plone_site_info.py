@@ -10,7 +10,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: plone_site_info
-short_description: List the Plone sites of a Zope instance, and tell which need an upgrade
+short_description: List the Plone sites of a Zope instance, and which need an upgrade
 version_added: 1.0.0
 description:
   - Lists every Plone site of a Zope instance, nested ones too, through the service C(@sites) of plone.distribution,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: plone_upgrade_info
-short_description: Tell whether a Plone site needs an upgrade, and which steps are pending
+short_description: Read whether a Plone site needs an upgrade, and which steps are pending
 version_added: 1.0.0
 description:
   - Reads the services C(@upgrade) and C(@system) of plone.restapi and says which version the database has, which one

@@ -18,7 +18,7 @@ description:
   - Nothing else is undone unless O(include_later=true) allows it. Transactions of other sites in the same database are
     left alone.
   - The undo is a transaction of its own. The database does it as a whole, or refuses it and nothing is changed.
-  - It needs a storage that keeps its history, such as FileStorage, and a database that was not packed meanwhile.
+  - It needs a storage that keeps its history, such as FileStorage, and a database that was not packed since.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -43,7 +43,7 @@ options:
     type: str
   include_later:
     description:
-      - Also undo the later transactions of this site, whatever they are. Without this, the task fails if there are any.
+      - Also undo all later transactions of this site. Without this, the task fails if there are any.
     type: bool
     default: false
 seealso:

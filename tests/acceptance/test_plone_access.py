@@ -41,7 +41,7 @@ def test_a_token_is_enough(plone: PloneServer) -> None:
 
 
 @pytest.mark.parametrize("account", (SITE_ADMINISTRATOR, EDITOR, MEMBER), ids=lambda account: account.name)
-def test_a_missing_role_is_told_from_a_wrong_password(plone: PloneServer, account: Account) -> None:
+def test_a_missing_role_is_distinguished_from_a_wrong_password(plone: PloneServer, account: Account) -> None:
     by_password = info(url=plone.url, username=account.name, password=account.password)
     by_token = info(url=plone.url, token=token_of(plone, account))
     for run in (by_password, by_token):

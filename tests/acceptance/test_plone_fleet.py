@@ -89,7 +89,7 @@ def test_every_site_is_found(fleet: PloneServer) -> None:
     assert {request.method for request in fleet.requests()} == {"GET"}
 
 
-def test_a_virtual_host_is_told_and_not_followed(fleet: PloneServer) -> None:
+def test_a_virtual_host_is_reported_and_not_followed(fleet: PloneServer) -> None:
     front = f"{fleet.root_url}/VirtualHostBase/https/www.example.org:443/VirtualHostRoot"
     run = run_module("plone_site_info", {**options(fleet), "url": front, "gather": ["state"]})
     assert [site["public_url"] for site in run.result["sites"]] == [
@@ -122,7 +122,7 @@ def test_named_sites_and_one_that_is_not_there(fleet: PloneServer) -> None:
     assert not any("@sites" in request.path for request in fleet.requests())
 
 
-def test_the_root_is_told_from_a_site(fleet: PloneServer) -> None:
+def test_the_root_is_distinguished_from_a_site(fleet: PloneServer) -> None:
     run = run_module("plone_site_info", {**options(fleet), "url": fleet.url})
     assert run.failed
     assert "This is a Plone site and not the root of its Zope server." in run.msg
@@ -185,7 +185,7 @@ def test_a_site_cannot_have_the_controller_run_its_title(
     assert not trace.exists()
 
 
-def test_the_cache_holds_no_secret(fleet: PloneServer, inventory: Inventory, tmp_path: Path) -> None:
+def test_the_cache_contains_no_secret(fleet: PloneServer, inventory: Inventory, tmp_path: Path) -> None:
     cache = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(tmp_path / "cache")}
     password = "{{ lookup('ansible.builtin.env', 'FLEET_PASSWORD') }}"
     inventory.write(instances=[{"url": fleet.root_url, "username": ADMIN.name, "password": password}], **cache)

@@ -195,7 +195,7 @@ def test_a_site_that_cannot_be_reached(role: Role, folder: Folder) -> None:
 def test_credentials_in_a_url_are_refused_and_not_kept(role: Role, folder: Folder) -> None:
     assert role(url="http://admin:very-secret-word@127.0.0.1:9/Plone?key=very-secret-word").status != 0
     assert folder.latest["target"] == "http://127.0.0.1:9/Plone"
-    assert "holds credentials" in folder.latest["message"]
+    assert "contains credentials" in folder.latest["message"]
     assert "very-secret-word" not in json.dumps(folder.latest)
 
 

@@ -17,17 +17,17 @@ import time
 import typing as t
 
 SHORTEST_PAUSE = 1.0
-"""Seconds between two looks at first."""
+"""Seconds between two reads at first."""
 
 LEAST_TIME_TO_LOOK = 10.0
-"""Seconds for the last look, which comes when the deadline has passed; a server at work may be slow."""
+"""Seconds for the last read, which comes when the deadline has passed; a server at work may be slow."""
 
 PART_OF_WAIT = 0.1
 """A pause as a part of the time that was waited until it begins."""
 
 
 class TimeLimitPassed(Exception):
-    """Raised inside ``time_limit``; not an OSError, so that no library takes it for a broken connection."""
+    """Raised inside ``time_limit``; not an OSError, so that no library mistakes it for a broken connection."""
 
 
 @contextlib.contextmanager
@@ -36,7 +36,7 @@ def time_limit(seconds: float) -> t.Iterator[None]:
 
     The timeout of a socket starts anew with every byte, so a server that drips one byte a second would never reach
     it. The alarm repeats each second because an exception raised inside a finalizer is swallowed by Python.
-    Within another limit the one that is over first counts; the outer one holds again behind the body.
+    Within another limit the one that is over first counts; the outer one is in force again after the body.
     In a thread other than the main one, where signals cannot be handled, the body runs without the limit.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -87,12 +87,12 @@ class Deadline:
 
     @property
     def time_to_look(self) -> float:
-        """Seconds for one look at what is waited for: what is left, and enough for an answer where that is little."""
+        """Seconds for one read of what is waited for: what is left, and enough for an answer where that is little."""
         return round(max(self.remaining, LEAST_TIME_TO_LOOK), 1)
 
     @property
     def too_close(self) -> bool:
-        """Whether so little time is left that a long call would be given up on before its answer could come."""
+        """Whether so little time is left that a long call would be given up before its answer could arrive."""
         return self.remaining < min(1.0, self.seconds / 2)
 
     def pauses(self, longest: float) -> t.Iterator[float]:
@@ -120,7 +120,7 @@ class GrowingPauses(Pauses):
     """Pauses that are short at first and grow up to ``longest`` seconds; they end with the deadline.
 
     What is waited for is found late by no more than a tenth of the time that it took, or by a second. That makes 11
-    looks in 10 seconds, 30 in a minute, 54 in ten; from then on one in each ``longest`` where that is a minute. The
+    reads in 10 seconds, 30 in a minute, 54 in ten; from then on one in each ``longest`` where that is a minute. The
     last read comes when the deadline has passed.
     """
 

@@ -15,7 +15,7 @@ import typing as t
 class UpgradeError(Exception):
     """A failure with one sentence for the reader and structured fields for the result.
 
-    ``result`` holds plain JSON values that a module returns beside ``msg``.
+    ``result`` has plain JSON values that a module returns beside ``msg``.
     """
 
     def __init__(self, message: str, **result: t.Any) -> None:
@@ -31,7 +31,7 @@ class OptionError(UpgradeError):
 
 
 class CallError(UpgradeError):
-    """A call of a server's API that did not end well.
+    """A call of a server's API that failed.
 
     The message names the call and its path, what came back in the server's own words, and the next thing to do.
     """
@@ -58,7 +58,7 @@ class CallError(UpgradeError):
 
 
 class NotSentError(CallError):
-    """Nothing of the call reached the server: no address, refused, no trusted TLS. Safe to try again."""
+    """Nothing of the call reached the server: no address, refused, no trusted TLS. It can be tried again."""
 
 
 class NotTrustedError(NotSentError):
@@ -66,8 +66,8 @@ class NotTrustedError(NotSentError):
 
 
 class AnswerLostError(CallError):
-    """The server may have acted, but no answer that can be believed came back. Only reading the state decides."""
+    """The server may have acted, but no answer of its own came back. Only the state that is read decides."""
 
 
 class UnexpectedAnswerError(CallError):
-    """An answer arrived whole, and it is not what this API sends."""
+    """A whole answer arrived that this API does not send."""

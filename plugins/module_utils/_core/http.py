@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one place that talks HTTP: TLS, timeouts, redirects, repeated reads, and the words for what went wrong.
+"""The one HTTP client: TLS, timeouts, redirects, repeated reads, and the words for what went wrong.
 
-It knows no product. A status code is the caller's to judge; what is raised here is that no whole answer came back.
+It knows no product. Callers judge status codes; an error is raised where no whole answer came back.
 Private to the collection: may change without notice.
 """
 
@@ -49,7 +49,7 @@ READ_AGAIN_AFTER = (0.5, 2.0)
 """Seconds before the second and the third try of a GET."""
 
 FROM_THE_SERVER = {"Cache-Control": "no-cache"}
-"""Has a cache on the way ask the server (RFC 9111): a state that is read is a proof."""
+"""Makes a cache on the way ask the server (RFC 9111): a state that is read is a proof."""
 
 PASSING_STATUSES = frozenset((429, 502, 504))
 """503 only without JSON: Zope answers it, with JSON, for a KeyError in Python code, which stays (measured)."""
@@ -58,7 +58,7 @@ LONGEST_WAIT_ASKED = 60
 """Seconds; a server that asks for more with Retry-After is asked again after so many."""
 
 SILENCE_AFTER_A_BODY = 600
-"""Seconds that a server may take to digest an upload before it answers."""
+"""Seconds that a server may take to process an upload before it answers."""
 
 SEND_BLOCK = 128 * 1024
 """Bytes in one write of a request body: measured 7 % faster than urllib3's 16 KiB over TLS."""
@@ -133,7 +133,7 @@ class Answer:
         if seconds is not None:
             return float(seconds)
         until = _moment(asked)
-        # By the server's own clock, where it tells the time.
+        # By the server's own clock, where it sends its time.
         return until and max(0.0, until - (_moment(self.headers.get("Date", "")) or time.time()))
 
 
@@ -187,19 +187,19 @@ class HttpClient:
         adapter.init_poolmanager(10, 10, block=False, socket_options=socket_options(), **_block_size())
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        # Told not to follow a redirect, requests still reads its body and makes the next request; we do that ourselves.
+        # With allow_redirects=False, requests still reads the body and makes the next request; we do that ourselves.
         self._session.resolve_redirects = lambda *_response, **_options: iter(())  # type: ignore[method-assign]
         if verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def at(self, base_url: str) -> HttpClient:
-        """The same credentials and open connections for another base URL; the caller answers for sending them there."""
+        """The same credentials and open connections for another base URL, to which the caller may send them."""
         other = copy.copy(self)
         other.base_url = base_url
         return other
 
     def look(self, seconds: float) -> HttpClient:
-        """The same for somebody who looks again and again: reads are tried once, in no more than ``seconds``."""
+        """The same for a caller that reads again and again: reads are tried once, in no more than ``seconds``."""
         other = copy.copy(self)
         other.timeout = min(self.timeout, seconds)
         other._read_again_after = ()
@@ -244,7 +244,7 @@ class HttpClient:
         """Send one request whose body or answer takes the time that its bytes take; yields the response, body unread.
 
         The timeout bounds how long a socket may stay silent; a server may think longer about a body that it has just
-        received. Whatever the network does while the caller reads is put into words too.
+        received. A network error while the caller reads is put into words too.
 
         :param call: the name in messages, for a URL whose path must not be seen.
         :param leave_to: whether a redirected GET may go to this URL on another host; it goes without credentials.
@@ -318,7 +318,7 @@ class HttpClient:
 
     @contextlib.contextmanager
     def _faults_in_words(self, call: str, too_slow: str) -> t.Iterator[None]:
-        """Turn whatever a network can do into one of our errors.
+        """Turn every network error into one of our errors.
 
         :param too_slow: the words for a timeout, of whichever clock that noticed it first.
         """
@@ -364,7 +364,7 @@ def _without_credentials(request: requests.PreparedRequest) -> requests.Prepared
 
 
 def call_name(method: str, url: str) -> str:
-    """The name of a call in messages: method and path, without host, query and whatever a query may hold."""
+    """The name of a call in messages: method and path, without host and query, which may contain secrets."""
     return f"{method} {urlsplit(url).path or '/'}"
 
 
@@ -420,7 +420,7 @@ def _read_document(response: requests.Response, call: str) -> bytes:
 def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple[str, bool, str]:
     """What a network error means: the reason in words, whether the request may have reached the server, and a hint.
 
-    The text of requests' own errors is not used: it can hold URLs with what their query and user part carry.
+    The text of requests' own errors is not used: it can contain URLs with secrets in their query or user part.
     """
     chain = list(_chain(error))
     verification = _verification_error(error)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The secrets that this process knows, masked in every form in whatever leaves it.
+"""The secrets that this process knows, masked in every form in all output.
 
 A secret is registered where it becomes a value of ours: an option with ``no_log`` when a module starts, a user's name
 and password when credentials are made of them, the key of a request when it is read. Nothing else has to remember it.

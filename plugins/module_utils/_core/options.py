@@ -77,7 +77,7 @@ def verification(params: t.Mapping[str, t.Any]) -> bool | str:
             ssl.create_default_context(cafile=path)
         except OSError as error:
             raise OptionError(
-                "ca_path", f"{path} holds no certificates that can be read ({error.strerror})."
+                "ca_path", f"{path} contains no certificate that can be read ({error.strerror})."
             ) from error
     return path or True
 
@@ -91,7 +91,7 @@ def require_positive(params: t.Mapping[str, t.Any], *options: str) -> None:
         if params[option] <= 0:
             raise OptionError(option, f"must be greater than 0, not {params[option]}.")
         if params[option] > GREATEST:
-            raise OptionError(option, f"must be no greater than {GREATEST}, as {params[option]} is.")
+            raise OptionError(option, f"must be at most {GREATEST}, not {params[option]}.")
 
 
 def require_not_negative(params: t.Mapping[str, t.Any], option: str) -> None:
@@ -106,7 +106,7 @@ def require_not_negative(params: t.Mapping[str, t.Any], option: str) -> None:
 def base_url(params: t.Mapping[str, t.Any], option: str) -> str:
     """The URL of an option without a trailing slash.
 
-    :raises OptionError: it is empty, no http or https URL, or holds credentials, a query or a fragment.
+    :raises OptionError: it is empty, no http or https URL, or contains credentials, a query or a fragment.
     """
     value = (params[option] or "").strip()
     if not value:
@@ -119,11 +119,11 @@ def base_url(params: t.Mapping[str, t.Any], option: str) -> str:
     if not port_is_valid or parts.scheme not in ("http", "https") or not parts.hostname:
         raise OptionError(option, "is not a URL that begins with http:// or https:// and a host.")
     if "@" in parts.netloc:
-        raise OptionError(option, "holds credentials; give them as options of their own, where they stay hidden.")
+        raise OptionError(option, "contains credentials; give them as options of their own, which are masked.")
     if "?" in value or "#" in value:
         raise OptionError(option, "must end with a path: no '?' or '#' part.")
     if re.search(r"[\s\x00-\x1f]", value):
-        raise OptionError(option, "holds a space or a line end.")
+        raise OptionError(option, "contains a space or a line end.")
     return value.rstrip("/")
 
 

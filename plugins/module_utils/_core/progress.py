@@ -32,24 +32,24 @@ DEFAULT_INTERVAL = 10
 """Seconds between two lines, where the option does not say otherwise."""
 
 WRITE_SECONDS = 1.0
-"""The shortest time between two notes of bytes, so that to tell them costs nothing beside moving them."""
+"""The shortest time between two notes of bytes, so that progress costs nothing beside the transfer."""
 
 
 def progress_arguments() -> dict[str, dict[str, t.Any]]:
-    """The option of the modules that tell how far they are; documented in the fragment ``progress``."""
+    """The option of the modules that report progress; documented in the fragment ``progress``."""
     return {"progress_interval": {"type": "int", "default": DEFAULT_INTERVAL}}
 
 
 class Progress:
-    """Tells how far the work is, if somebody may be listening. It never fails, and never disturbs the work.
+    """Reports progress, if the controller may read it. It never fails, and never disturbs the work.
 
-    Nobody listens without a module, in check mode, where the option ``progress_interval`` is 0 or not there, and where
-    the controller made no temporary folder. It may be called by several threads, as often as they like.
+    Nothing is written without a module, in check mode, where the option ``progress_interval`` is 0 or missing, and
+    where the controller made no temporary folder. It may be called by several threads, as often as they like.
     """
 
     def __init__(self, module: AnsibleModule | None) -> None:
         self._path = ""
-        # Not the property 'tmpdir': it makes a folder where the controller made none, and nobody would look there.
+        # Not the property 'tmpdir': it makes a folder where the controller made none, and would not look.
         folder = getattr(module, "_tmpdir", None)
         if module and folder and not module.check_mode and module.params.get("progress_interval"):
             self._path = os.path.join(folder, FILE_NAME)
@@ -80,7 +80,7 @@ class Progress:
     def state(self, name: str, at_most: float | None = None) -> None:
         """Something is waited for.
 
-        :param name: what goes on meanwhile, in a word or two that go before "for 5 min": "processing", "verifying".
+        :param name: what is waited for, in a word or two that go before "for 5 min": "processing", "verifying".
         :param at_most: seconds until the module gives up; None where it does not.
         """
         if self._path and self._lock.acquire(timeout=WRITE_SECONDS):
@@ -95,6 +95,6 @@ class Progress:
         now = time.monotonic()
         self._next_write = now + WRITE_SECONDS
         # The folder may belong to the user that logged in, and this process to root: a link in it is not followed.
-        # The controller may run as that user, so all who can enter the folder may read the file; it holds no secret.
+        # The controller may run as that user, so all who can enter the folder may read the file; it contains no secret.
         with contextlib.suppress(OSError, ValueError):
             write_atomically(self._path, json.dumps({"at": now, **note}), mode=0o644, sync=False)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of the sockets that carry HTTP: kept alive through long silence, and with room for what a long line holds.
+"""Options of the sockets that carry HTTP: kept alive through long silence, with a buffer for long and fast lines.
 
 Private to the collection: may change without notice.
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text that comes from servers, made fit for a terminal, a log and a result.
+"""Text that comes from servers, cleaned for a terminal, a log and a result.
 
 Private to the collection: may change without notice.
 """
@@ -41,7 +41,7 @@ def strip_control_chars(value: t.Any) -> t.Any:
 def whole_number(text: str) -> int | None:
     """The number that a header states in ASCII digits; None for anything else, and for more digits than any length has.
 
-    ``str.isdigit`` also holds for a raised two, which Latin-1 headers can carry and ``int`` refuses.
+    ``str.isdigit`` is also true for a raised two, which Latin-1 headers can carry and ``int`` refuses.
     """
     digits = text.strip()
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_NUMBER else None

@@ -29,7 +29,7 @@ UNINSTALL = "uninstall"
 class Addon:
     """One add-on; versions are those of its profile, empty where the server names none.
 
-    ``upgrade_available`` says that steps are registered, which also holds for steps that are offered for ever (a step
+    ``upgrade_available`` says that steps are registered, which is also true for steps that are always offered (a step
     from any version; measured); ``upgrade_required`` that the two versions differ.
     """
 

@@ -130,7 +130,7 @@ class SiteJournal:
 def clear_if_finished(url: str, is_finished: t.Callable[[Posted], bool]) -> None:
     """Remove the entry of a killed run, if what was just read of the site shows that the change is done.
 
-    Otherwise the next run would wait for the change again after somebody has undone it. It neither waits nor fails: at
+    Otherwise the next run would wait for the change again after it was undone. It neither waits nor fails: at
     worst the entry stays a while longer.
     """
     if os.path.exists(_path(url)):

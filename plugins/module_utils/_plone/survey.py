@@ -28,7 +28,7 @@ STATE, ADDONS = "state", "addons"
 UNREADABLE = "unreadable"
 
 READ_AT_ONCE = 4
-"""Sites of one instance: Zope answers on four threads unless told otherwise, and its visitors want some of them."""
+"""Sites of one instance: Zope has four threads by default, and visitors need some of them."""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def test_an_inner_limit_leaves_the_outer_one_in_force() -> None:
         wait_for_ever()
 
 
-def test_an_outer_limit_holds_within_a_longer_inner_one() -> None:
+def test_an_outer_limit_is_in_force_within_a_longer_inner_one() -> None:
     with pytest.raises(TimeLimitPassed), time_limit(0.05), time_limit(LONG):
         wait_for_ever()
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -42,32 +42,32 @@ def test_a_new_file_is_private_and_stays(tmp_path: Path) -> None:
     assert (path.read_text(encoding="utf-8"), stat.S_IMODE(path.stat().st_mode)) == ("kept", 0o600)
 
 
-def test_a_second_holder_is_refused_with_the_given_words(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_with_the_given_words(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
-    refused = pytest.raises(BusyError, match="^somebody is at it$")
-    with locked_file(path, 0, ""), refused, locked_file(path, 0.05, "somebody is at it"):
-        raise AssertionError("two held it")
+    refused = pytest.raises(BusyError, match="^another run has it$")
+    with locked_file(path, 0, ""), refused, locked_file(path, 0.05, "another run has it"):
+        raise AssertionError("two had the lock")
     with locked_file(path, 0, ""):
         pass
 
 
-def test_a_second_holder_waits_for_the_first(tmp_path: Path) -> None:
+def test_a_second_process_waits_for_the_first(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
-    held = threading.Event()
+    locked = threading.Event()
 
     def wait_for_it() -> None:
         with locked_file(path, LONG, "busy"):
-            held.set()
+            locked.set()
 
     thread = threading.Thread(target=wait_for_it)
     with locked_file(path, 0, ""):
         thread.start()
-        assert not held.wait(0.1)
+        assert not locked.wait(0.1)
     thread.join(LONG)
-    assert held.is_set()
+    assert locked.is_set()
 
 
-def test_who_waits_for_a_file_that_is_unlinked_holds_a_new_one(tmp_path: Path) -> None:
+def test_who_waits_for_a_file_that_is_unlinked_locks_a_new_one(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     same: list[bool] = []
 
@@ -83,18 +83,18 @@ def test_who_waits_for_a_file_that_is_unlinked_holds_a_new_one(tmp_path: Path) -
     assert same == [True]
 
 
-def test_the_lock_goes_with_the_process_that_held_it(tmp_path: Path) -> None:
+def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
     program = (
         "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); "
-        "print('held', flush=True); time.sleep(600)"
+        "print('locked', flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+        assert holder.stdout.readline() == "locked\n"
         with pytest.raises(BusyError), locked_file(path, 0, "busy"):
-            raise AssertionError("two held it")
+            raise AssertionError("two had the lock")
     finally:
         holder.kill()
         holder.communicate()

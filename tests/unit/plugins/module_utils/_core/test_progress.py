@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module tells of its work while it works: how often, to whom, and that it never disturbs the work."""
+"""Progress that a module reports while it works: how often, to whom, and that it never disturbs the work."""
 
 from __future__ import annotations
 
@@ -113,15 +113,15 @@ def test_a_link_that_lies_in_the_folder_is_not_followed_and_the_file_can_be_read
     assert stat.S_IMODE((folder / FILE_NAME).lstat().st_mode) == 0o644
 
 
-def test_many_threads_may_tell_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_threads_may_report_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_module, "WRITE_SECONDS", 0.0)
     progress = Progress(a_module(tmp_path))
 
-    def tell() -> None:
+    def report() -> None:
         for number in range(200):
             progress.moved(number, 1000)
 
-    threads = [threading.Thread(target=tell) for _each in range(4)]
+    threads = [threading.Thread(target=report) for _each in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

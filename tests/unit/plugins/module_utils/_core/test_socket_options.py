@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A connection must come about on every system, whatever it grants."""
+"""A connection must be possible on every system, with every limit it sets."""
 
 from __future__ import annotations
 

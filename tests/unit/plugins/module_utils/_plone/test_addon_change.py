@@ -90,14 +90,14 @@ def test_an_add_on_that_is_not_listed_any_more_is_not_proven(reply: Reply) -> No
     assert [addon["id"] for addon in error.outcome.as_result()["addons"]] == ["a"]
 
 
-def test_what_was_done_is_told_when_the_list_goes_away_in_between() -> None:
+def test_what_was_done_is_reported_when_the_list_changes_in_between() -> None:
     error = failure(OLD, OLD, HALF, page(403), a=answer(status=204), b=answer(status=204))
     assert str(error).startswith("GET /@addons was answered 403 with an HTML page")
     assert error.outcome.as_result()["changed"]
     assert error.outcome.as_result()["changes"] == [{"id": "a", "action": "upgrade", "from": "1", "to": "2"}]
 
 
-def test_a_server_that_hangs_does_not_hold_the_last_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_does_not_delay_the_last_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look would take the 20 seconds of a quick call, three times."""
     monkeypatch.setattr(clock, "LEAST_TIME_TO_LOOK", 0.5)
     error = failure(OLD, OLD, silence, a=page(504))

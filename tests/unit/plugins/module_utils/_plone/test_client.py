@@ -116,7 +116,7 @@ def test_a_diagnosis_that_cannot_be_had_does_not_hide_the_failure() -> None:
 # No permission
 
 
-def test_a_missing_role_is_told_from_a_wrong_password() -> None:
+def test_a_missing_role_is_distinguished_from_a_wrong_password() -> None:
     replies: dict[str, Reply] = {
         "/@upgrade": document(UNAUTHORIZED, 401),
         "/@users/site%20admin%2Fx": document({"id": "x"}),
@@ -143,7 +143,7 @@ def test_versions_come_from_system_where_the_steps_cannot_be_listed() -> None:
 
 
 @pytest.mark.parametrize("system", ({}, [], {**GOOD_SYSTEM, "plone_gs_metadata_version_installed": None}))
-def test_a_system_that_tells_no_versions(system: t.Any) -> None:
+def test_a_system_that_reports_no_versions(system: t.Any) -> None:
     error = failure(routed(GET={"/@upgrade": document(KEY_ERROR, 503), "/@system": document(system)}))
     assert str(error).startswith("GET /@system answered 200 with JSON that is not plone.restapi's for this service.")
 
@@ -157,7 +157,7 @@ def test_a_system_that_tells_no_versions(system: t.Any) -> None:
         (document({"type": "ValueError", "message": ["a"], "traceback": 5}, 500), "answered 500 ValueError: ['a']."),
     ),
 )
-def test_other_failures_are_told_in_the_servers_words(reply: Reply, says: str) -> None:
+def test_other_failures_are_reported_in_the_servers_words(reply: Reply, says: str) -> None:
     assert f"GET /@upgrade {says}" in str(failure(reply))
 
 

@@ -141,7 +141,7 @@ def test_two_runs_at_once(folder: Path) -> None:
             pytest.raises(BusyError, match=f"is upgrading {URL}, and did not end in the 0 seconds"),
             open_journal(URL, 0),
         ):
-            raise AssertionError("two held it")
+            raise AssertionError("two had the lock")
         with open_journal(f"{URL}2", 0) as other:
             assert other.remembers
 
@@ -174,7 +174,7 @@ def test_a_full_disk_is_said_before_anything_is_posted(folder: Path, monkeypatch
 
 
 def test_a_journal_that_was_removed_meanwhile(folder: Path) -> None:
-    """A reader who knows that the server was restarted is told to remove it."""
+    """The message says what to do where the server was restarted."""
     with open_journal(URL, 0) as journal:
         os.unlink(journal.path)
     with open_journal(URL, 0) as journal:
@@ -218,5 +218,5 @@ def test_to_forget_makes_no_folder(folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_time_beyond_every_calendar_can_be_told(folder: Path) -> None:
+def test_a_time_beyond_every_calendar_can_be_written(folder: Path) -> None:
     assert "before 9999-12-31" in SiteJournal("path").advice(Posted(0, float("inf"), WHAT))

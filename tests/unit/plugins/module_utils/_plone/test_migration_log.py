@@ -76,7 +76,7 @@ def test_an_exception_without_a_message_and_one_of_several_lines() -> None:
     assert judge(BAD.replace("ValueError: boom", "ValueError: \nbegins late")).error == "ValueError: \nbegins late"
 
 
-def test_the_parts_of_an_exception_group_are_told() -> None:
+def test_the_parts_of_an_exception_group_are_reported() -> None:
     group = """\
   + Exception Group Traceback (most recent call last):
   |   File "/srv/plone/steps.py", line 12, in fail
@@ -190,7 +190,7 @@ def test_lines_of_another_request_neither_prove_nor_disprove() -> None:
 
 
 def test_a_failure_of_another_request_is_a_failure() -> None:
-    """It cannot be told whose it is, so it is not called good."""
+    """It is not known whose it is, so it is not called good."""
     assert not judge(GOOD + "Upgrade aborted. Error:\n").good
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an undo takes back of a database with several sites, and when it is believed.
 
-Whatever answers the call, only the transactions read afterwards prove it.
+Only the transactions read afterwards prove it.
 """
 
 from __future__ import annotations
@@ -145,13 +145,13 @@ def test_a_site_behind_a_proxy_is_the_one_that_it_says_it_is(path: str) -> None:
 
 
 @pytest.mark.parametrize("silent", (NO_ENTRY, page(), document({}), document({"items": [{"getPath": 5}]}), page(500)))
-def test_a_site_that_does_not_tell_its_path_has_that_of_its_url(silent: Reply) -> None:
+def test_a_site_that_does_not_report_its_path_has_that_of_its_url(silent: Reply) -> None:
     assert planned_by_url(silent, "/Plone", OTHER, UPGRADE) == ["b"]
     assert planned_by_url(silent, "/Plone/++api++", OTHER, UPGRADE) == ["b"]
     assert planned_by_url(silent, "", UPGRADE, WRITE) == ["b"]
 
 
-def test_a_site_that_cannot_be_told_from_others_is_left_alone() -> None:
+def test_a_site_that_cannot_be_distinguished_from_others_is_left_alone() -> None:
     for transactions in ((OTHER, UPGRADE), (OTHER, WRITE)):
         with pytest.raises(
             UpgradeError, match=r"transactions of several \(/Other, /Plone\). Give the URL by which Zope"

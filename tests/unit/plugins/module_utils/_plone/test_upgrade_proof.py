@@ -110,7 +110,7 @@ def test_the_proof_counts_whatever_the_answer_claims() -> None:
     assert upgrade(done("6205", "6018"), PENDING, PENDING, NEW_CODE).as_result()["changed"]
 
 
-def test_a_server_that_hangs_does_not_hold_the_last_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_does_not_delay_the_last_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look would take the 20 seconds of a quick call, three times."""
     monkeypatch.setattr(clock, "LEAST_TIME_TO_LOOK", 0.5)
     error = failure(page(504), PENDING, PENDING, silence)
