@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError, UpgradeError
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import Answer
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer import Answer
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import (
     CONTROL_CHARACTERS,
     encodings_of,

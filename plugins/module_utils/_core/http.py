@@ -12,18 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
-import socket
-import ssl
-import time
 import traceback
 import typing as t
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
 from .clock import FixedPauses, TimeLimitPassed, time_limit
 from .errors import AnswerLostError, NotSentError, NotTrustedError, UnexpectedAnswerError
+from .http_answer import Answer
+from .http_errors import explain, verification_error
 from .proof import read_until
 from .socket_options import socket_options
 from .text import one_line, whole_number
@@ -41,18 +37,12 @@ MEBIBYTE = 1024 * 1024
 LONGEST_DOCUMENT = 64 * MEBIBYTE
 """Bytes of one API answer; a report of 100,000 steps takes about a fifth of it."""
 
-DEEPEST_DOCUMENT = 64
-"""Levels of lists and objects in one API answer; those of both APIs have less than ten."""
-
 MOST_REDIRECTS = 5
 READ_AGAIN_AFTER = (0.5, 2.0)
 """Seconds before the second and the third try of a GET."""
 
 FROM_THE_SERVER = {"Cache-Control": "no-cache"}
 """Makes a cache on the way ask the server (RFC 9111): a state that is read is a proof."""
-
-PASSING_STATUSES = frozenset((429, 502, 504))
-"""503 only without JSON: Zope answers it, with JSON, for a KeyError in Python code, which stays (measured)."""
 
 LONGEST_WAIT_ASKED = 60
 """Seconds; a server that asks for more with Retry-After is asked again after so many."""
@@ -62,99 +52,6 @@ SILENCE_AFTER_A_BODY = 600
 
 SEND_BLOCK = 128 * 1024
 """Bytes in one write of a request body: measured 7 % faster than urllib3's 16 KiB over TLS."""
-
-UNKNOWN_AUTHORITY = "Give the authority that signed it as 'ca_path', or set 'validate_certs' to false to trust any."
-VERIFICATION_HINTS = {
-    9: "It is not valid yet: check the clocks of both machines.",
-    10: "Have it renewed.",
-    62: "Use the name that it was issued for.",
-    64: "Use the name that it was issued for.",
-}
-"""What to do about a certificate, by OpenSSL's X509_V_ERR_ codes: not yet valid, expired, another name or address."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One whole answer of a server."""
-
-    call: str
-    status: int
-    headers: t.Mapping[str, str]
-    body: bytes
-
-    def document(self) -> t.Any:
-        """The JSON value of the body.
-
-        :raises UnexpectedAnswerError: it is not JSON, or nested so deep that walking it could exhaust the stack.
-        """
-        try:
-            value = json.loads(self.body)
-            if _is_deep(value):
-                raise ValueError("nested too deep")
-            return value
-        except (ValueError, RecursionError) as error:
-            raise UnexpectedAnswerError(
-                self.call, f"answered {self.status} with {self.describe_body()} instead of JSON", status=self.status
-            ) from error
-
-    def describe_body(self) -> str:
-        """What the body is, in a few words: for a message about an answer that is not JSON."""
-        kind = self.headers.get("Content-Type", "").partition(";")[0].strip()
-        if not self.body.strip():
-            return "an empty body"
-        if kind == "text/html" or self.body.lstrip()[:1] == b"<":
-            return "an HTML page"
-        return f"{len(self.body)} bytes of {one_line(kind, 60) or 'no stated type'}"
-
-    @property
-    def passes(self) -> bool:
-        """Whether the same call may be answered otherwise in a moment."""
-        return self.status in PASSING_STATUSES or (self.status == 503 and not self.is_json)
-
-    @property
-    def is_json(self) -> bool:
-        """Whether the body is a JSON value."""
-        try:
-            self.document()
-        except UnexpectedAnswerError:
-            return False
-        return True
-
-    @property
-    def wait_asked(self) -> str:
-        """The sentence for a reader about how long the server asked to wait; empty where it did not."""
-        return "" if self.retry_after is None else f"It asks to wait {self.retry_after:.0f} seconds; run again then."
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds that the server asked to wait, as a number or until a date (RFC 9110, 10.2.3)."""
-        asked = self.headers.get("Retry-After", "")
-        seconds = whole_number(asked)
-        if seconds is not None:
-            return float(seconds)
-        until = _moment(asked)
-        # By the server's own clock, where it sends its time.
-        return until and max(0.0, until - (_moment(self.headers.get("Date", "")) or time.time()))
-
-
-def _moment(date: str) -> float | None:
-    """The seconds since the epoch of a date in a header; None for anything else."""
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None
-
-
-def _is_deep(value: t.Any) -> bool:
-    level = [value]
-    for _depth in range(DEEPEST_DOCUMENT):
-        containers = [
-            item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list))
-        ]
-        if not containers:
-            return False
-        level = [item for container in containers for item in container]
-    return True
 
 
 class HttpClient:
@@ -328,7 +225,7 @@ class HttpClient:
             raise AnswerLostError(call, too_slow) from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             reason, sent, hint = explain(error, too_slow)
-            unsent = NotTrustedError if _verification_error(error) else NotSentError
+            unsent = NotTrustedError if verification_error(error) else NotSentError
             kind = AnswerLostError if sent else unsent
             raise kind(call, reason if sent else f"could not be sent: {reason}", hint=hint) from error
 
@@ -415,71 +312,3 @@ def _read_document(response: requests.Response, call: str) -> bytes:
     if stated not in (None, size) and not response.headers.get("Content-Encoding"):
         raise AnswerLostError(call, f"sent {size} of the {stated} bytes that it announced")
     return b"".join(blocks)
-
-
-def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple[str, bool, str]:
-    """What a network error means: the reason in words, whether the request may have reached the server, and a hint.
-
-    The text of requests' own errors is not used: it can contain URLs with secrets in their query or user part.
-    """
-    chain = list(_chain(error))
-    verification = _verification_error(error)
-    if verification is not None:
-        words = getattr(verification, "verify_message", "") or one_line(verification)
-        hint = VERIFICATION_HINTS.get(getattr(verification, "verify_code", 0), UNKNOWN_AUTHORITY)
-        return f"its TLS certificate is not trusted ({words.rstrip('.')})", False, hint
-    unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-    sent = not any(isinstance(e, unsent) for e in chain)
-    if any(isinstance(e, requests.exceptions.ProxyError) for e in chain) and not (sent and _broke_off(chain)):
-        return "the proxy named in the environment did not let it through", False, "Check https_proxy and no_proxy."
-    if any(isinstance(e, socket.gaierror) for e in chain):
-        return "the host name cannot be resolved", False, "Check the URL and DNS."
-    if isinstance(error, requests.exceptions.Timeout) and not sent:
-        return "the host does not answer", sent, "Check that it runs, and that no firewall is in between."
-    system = next((e for e in reversed(chain) if isinstance(e, OSError) and e.strerror), None)
-    if any(_in_handshake(e) for e in chain):
-        words = (system and system.strerror) or "the connection ended"
-        return f"the TLS handshake failed ({words})", False, "Check that scheme and port of the URL belong together."
-    if any(isinstance(e, (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError)) for e in chain):
-        return too_slow, sent, ""
-    if system is not None:
-        return f"the connection failed ({system.strerror})", sent, ""
-    invalid = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, urllib3.exceptions.LocationValueError)
-    if isinstance(error, invalid):
-        return "the URL is not valid", False, "Check it, and those of the proxies in the environment."
-    return f"the connection was lost ({type(chain[-1]).__name__})", sent, ""
-
-
-def _broke_off(chain: t.Iterable[BaseException]) -> bool:
-    """Whether a connection to a proxy broke after it stood.
-
-    urllib3 calls that an error of the proxy too, although the proxy may have passed the request on (measured, 1.26 and
-    2.8). A tunnel that the proxy refuses is an OSError without a number.
-    """
-    numberless_too = (requests.exceptions.RequestException, ConnectionError, TimeoutError)
-    return not any(isinstance(e, OSError) and e.errno is None and not isinstance(e, numberless_too) for e in chain)
-
-
-def _in_handshake(error: BaseException) -> bool:
-    """Whether an error was raised while TLS was agreed upon, before anything of the request was sent."""
-    frames = (frame.f_code for frame, _line in traceback.walk_tb(error.__traceback__))
-    return any(code.co_name == "do_handshake" and code.co_filename == ssl.__file__ for code in frames)
-
-
-def _verification_error(error: BaseException) -> BaseException | None:
-    """The error of a certificate that is not trusted, where that is behind an error."""
-    names = ("SSLCertVerificationError", "CertificateError")
-    return next((e for e in _chain(error) if type(e).__name__ in names), None)
-
-
-def _chain(error: BaseException) -> t.Iterator[BaseException]:
-    """The error and every error that it wraps, outermost first: requests hides them in three different places."""
-    waiting, seen = [error], set()
-    while waiting:
-        current = waiting.pop(0)
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        inner = (current.__cause__, current.__context__, getattr(current, "reason", None), *current.args)
-        waiting.extend(e for e in inner if isinstance(e, BaseException))

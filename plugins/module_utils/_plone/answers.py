@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.errors import CallError, UnexpectedAnswerError
-from .._core.http import Answer
+from .._core.http_answer import Answer
 from .._core.text import one_line
 
 GATEWAY_STATUSES = (502, 503, 504)

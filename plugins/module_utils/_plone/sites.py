@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from .._core.errors import CallError, OptionError
-from .._core.http import Answer
+from .._core.http_answer import Answer
 from .answers import read_document
 from .client import SYSTEM_SERVICE, PloneClient
 from .connection import site_url

@@ -22,7 +22,7 @@ import atheris
 
 with atheris.instrument_imports(include=["ansible_collections.siteops.upgrades"]):
     from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
-    from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import Answer
+    from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer import Answer
     from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import strip_control_chars
     from ansible_collections.siteops.upgrades.plugins.module_utils._odoo import request_json
     from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api import client

@@ -9,6 +9,7 @@ import base64
 import gzip
 import json
 import socket
+import time
 import typing as t
 
 import pytest
@@ -20,7 +21,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
     NotSentError,
     UnexpectedAnswerError,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import Answer, HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer import Answer
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
@@ -194,7 +196,7 @@ def test_a_503_in_json_is_no_passing_status() -> None:
 
 def test_a_server_that_asks_to_wait_is_not_asked_before(monkeypatch: pytest.MonkeyPatch) -> None:
     naps: list[float] = []
-    monkeypatch.setattr(http_module.time, "sleep", naps.append)
+    monkeypatch.setattr(time, "sleep", naps.append)
     with LocalServer(*(answer(status=429, Retry_After=after) for after in ("7", "9999")), document({})) as server:
         assert client(server.url).get("/").status == 200
     assert naps == [7, http_module.LONGEST_WAIT_ASKED]

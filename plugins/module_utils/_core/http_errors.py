@@ -1,0 +1,99 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an error of the network means: the reason in words, whether the request was sent, and a hint.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import traceback
+import typing as t
+
+from .text import one_line
+
+with contextlib.suppress(ImportError):
+    import requests
+    import urllib3
+
+UNKNOWN_AUTHORITY = "Give the authority that signed it as 'ca_path', or set 'validate_certs' to false to trust any."
+VERIFICATION_HINTS = {
+    9: "It is not valid yet: check the clocks of both machines.",
+    10: "Have it renewed.",
+    62: "Use the name that it was issued for.",
+    64: "Use the name that it was issued for.",
+}
+"""What to do about a certificate, by OpenSSL's X509_V_ERR_ codes: not yet valid, expired, another name or address."""
+
+
+def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple[str, bool, str]:
+    """What a network error means: the reason in words, whether the request may have reached the server, and a hint.
+
+    The text of requests' own errors is not used: it can contain URLs with secrets in their query or user part.
+    """
+    chain = list(_chain(error))
+    verification = verification_error(error)
+    if verification is not None:
+        words = getattr(verification, "verify_message", "") or one_line(verification)
+        hint = VERIFICATION_HINTS.get(getattr(verification, "verify_code", 0), UNKNOWN_AUTHORITY)
+        return f"its TLS certificate is not trusted ({words.rstrip('.')})", False, hint
+    unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+    sent = not any(isinstance(e, unsent) for e in chain)
+    if any(isinstance(e, requests.exceptions.ProxyError) for e in chain) and not (sent and _broke_off(chain)):
+        return "the proxy named in the environment did not let it through", False, "Check https_proxy and no_proxy."
+    if any(isinstance(e, socket.gaierror) for e in chain):
+        return "the host name cannot be resolved", False, "Check the URL and DNS."
+    if isinstance(error, requests.exceptions.Timeout) and not sent:
+        return "the host does not answer", sent, "Check that it runs, and that no firewall is in between."
+    system = next((e for e in reversed(chain) if isinstance(e, OSError) and e.strerror), None)
+    if any(_in_handshake(e) for e in chain):
+        words = (system and system.strerror) or "the connection ended"
+        return f"the TLS handshake failed ({words})", False, "Check that scheme and port of the URL belong together."
+    if any(isinstance(e, (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError)) for e in chain):
+        return too_slow, sent, ""
+    if system is not None:
+        return f"the connection failed ({system.strerror})", sent, ""
+    invalid = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, urllib3.exceptions.LocationValueError)
+    if isinstance(error, invalid):
+        return "the URL is not valid", False, "Check it, and those of the proxies in the environment."
+    return f"the connection was lost ({type(chain[-1]).__name__})", sent, ""
+
+
+def _broke_off(chain: t.Iterable[BaseException]) -> bool:
+    """Whether a connection to a proxy broke after it stood.
+
+    urllib3 calls that an error of the proxy too, although the proxy may have passed the request on (measured, 1.26 and
+    2.8). A tunnel that the proxy refuses is an OSError without a number.
+    """
+    numberless_too = (requests.exceptions.RequestException, ConnectionError, TimeoutError)
+    return not any(isinstance(e, OSError) and e.errno is None and not isinstance(e, numberless_too) for e in chain)
+
+
+def _in_handshake(error: BaseException) -> bool:
+    """Whether an error was raised while TLS was agreed upon, before anything of the request was sent."""
+    frames = (frame.f_code for frame, _line in traceback.walk_tb(error.__traceback__))
+    return any(code.co_name == "do_handshake" and code.co_filename == ssl.__file__ for code in frames)
+
+
+def verification_error(error: BaseException) -> BaseException | None:
+    """The error of a certificate that is not trusted, where that is behind an error."""
+    names = ("SSLCertVerificationError", "CertificateError")
+    return next((e for e in _chain(error) if type(e).__name__ in names), None)
+
+
+def _chain(error: BaseException) -> t.Iterator[BaseException]:
+    """The error and every error that it wraps, outermost first: requests hides them in three different places."""
+    waiting, seen = [error], set()
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        inner = (current.__cause__, current.__context__, getattr(current, "reason", None), *current.args)
+        waiting.extend(e for e in inner if isinstance(e, BaseException))
