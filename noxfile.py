@@ -19,7 +19,7 @@ import nox
 CLONE = pathlib.Path(__file__).parent.resolve()
 sys.path.insert(0, str(CLONE / "tests"))
 
-from support.checks import durations, interpreters, performance, tally, workspace  # noqa: E402
+from support.checks import durations, interpreters, tally, workspace  # noqa: E402
 
 BUILD = CLONE / ".build"
 SITE = BUILD / "docs"
@@ -368,19 +368,19 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON, default=False)
 def bench(session: nox.Session) -> None:
-    """Every benchmark in turn, or the one that is named with its options; then the page about speed."""
+    """Every benchmark in turn, or the one that is named with its options."""
     session.install(*nox.project.dependency_groups(GROUPS, "runtime"), f"ansible-core~={NEWEST_CORE}.0")
     session.install("-r", "tests/support/platform/requirements.txt")
     imports = {"PYTHONPATH": str(CLONE / "tests")}
+    benchmarks = sorted((CLONE / "benchmarks").glob("*.py"))
     failed = []
-    for name, *options in [session.posargs] if session.posargs else [[name] for name in performance.BENCHMARKS]:
+    for name, *options in [session.posargs] if session.posargs else [[path.stem] for path in benchmarks]:
         try:
             session.run(
                 "python", f"benchmarks/{name}.py", *options, env=imports, interrupt_timeout=60, terminate_timeout=60
             )
         except nox.command.CommandFailed:
             failed.append(name)
-    session.run("python", "-m", "support.checks.performance", env=imports)
     if failed:
         session.error(f"{', '.join(failed)} did not end well")
 

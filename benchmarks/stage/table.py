@@ -116,8 +116,9 @@ class Results:
         KEPT.mkdir(exist_ok=True)
         at = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime())
         path = KEPT / f"{self.benchmark}-{at}-{commit()}.json"
-        document = {"benchmark": self.benchmark, "at": at, "commit": commit(), "notes": self.notes, "rows": self.rows}
-        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        document = {"benchmark": self.benchmark, "at": at, "commit": commit(), "notes": self.notes}
+        rows = ",\n  ".join(map(json.dumps, self.rows))
+        path.write_text(f'{json.dumps(document, indent=1)[:-2]},\n "rows": [\n  {rows}\n ]\n}}\n', encoding="utf-8")
         return path
 
 

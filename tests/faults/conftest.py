@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from faults.elsewhere import Elsewhere, servers_elsewhere
 from faults.figures import figure, pytest_terminal_summary
+from faults.redirect_target import RedirectTargets, redirect_targets
 from faults.runners import InProcess
 from support.odoo_shop import Shop
 from support.platform import Platform
@@ -33,9 +33,9 @@ __all__ = [
 
 
 @pytest.fixture(scope="session")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedirectTargets]:
     """The servers that no call should end at."""
-    with servers_elsewhere(tmp_path_factory.mktemp("authorities")) as servers:
+    with redirect_targets(tmp_path_factory.mktemp("authorities")) as servers:
         yield servers
 
 
@@ -55,7 +55,7 @@ def running_platform() -> Iterator[Platform]:
 
 @pytest.fixture(scope="module")
 def platform_server() -> Iterator[Platform]:
-    """One platform for all tests of a module, that stays in each state until it is told to advance."""
+    """One platform for all tests of a module, that stays in each state until a test advances it."""
     with Platform(stage_seconds=None) as started:
         yield started
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The table: each call of both APIs x each fault, and the verdict that is expected.
 
-The tests play every cell, and the page of the docs is written from it. A verdict follows from three things: what kind
+The tests play every cell, and one compares the page of the docs with it. A verdict follows from three things: what kind
 of call it is, how the fault hurts, and what the exceptions at the end say. In the words of a failure ``…`` is any text,
 and ``|`` stands between words of which either is said.
 """
@@ -19,7 +19,7 @@ PLONE, ODOO = "Plone", "Odoo"
 READ = "read"  # changes nothing; tried three times
 POLL = "poll"  # a read that is repeated until the state is reached
 PROVEN = "proven"  # changes something, and whether it did can be read
-UNPROVEN = "unproven"  # changes something, or rehearses it, and nothing that can be read tells
+UNPROVEN = "unproven"  # changes something, or rehearses it, and no state that can be read proves it
 RESULT = "result"  # brings a dump, in as many pieces as it takes
 SSH = "ssh"  # is no HTTP
 
@@ -84,7 +84,7 @@ class Fault(NamedTuple):
     """One thing that can go wrong.
 
     ``passes`` is whether it may pass by itself, so that a read is tried again. ``plone`` and ``odoo`` are the words of
-    the two products; ``do`` is what an operator can do.
+    the two products.
     """
 
     group: str
@@ -93,7 +93,6 @@ class Fault(NamedTuple):
     passes: bool
     plone: str
     odoo: str
-    do: str
     odoo_hurts: str = ""
     odoo_passes: bool | None = None
 
@@ -194,7 +193,6 @@ FAULTS: dict[str, Fault] = {
         True,
         "could not be sent: the connection failed (Connection refused)",
         "could not be sent: the connection failed (Connection refused)",
-        "Start the server, or fix the URL; then run again.",
     ),
     "dns": Fault(
         NETWORK,
@@ -203,7 +201,6 @@ FAULTS: dict[str, Fault] = {
         True,
         "could not be sent: the host name cannot be resolved. Check the URL and DNS.",
         "could not be sent: the host name cannot be resolved. Check the URL and DNS.",
-        "Fix the URL or DNS; then run again.",
     ),
     "reset_before": Fault(
         NETWORK,
@@ -212,7 +209,6 @@ FAULTS: dict[str, Fault] = {
         True,
         "the connection …",
         "the connection …",
-        "Run again; a call that writes is only repeated where reading proves that it did nothing.",
     ),
     "reset_after": Fault(
         NETWORK,
@@ -221,7 +217,6 @@ FAULTS: dict[str, Fault] = {
         True,
         "the connection …",
         "the connection …",
-        "Nothing, where the state could be read. Otherwise run again.",
     ),
     "timeout": Fault(
         NETWORK,
@@ -230,7 +225,6 @@ FAULTS: dict[str, Fault] = {
         True,
         "got no whole answer within … seconds",
         "got no whole answer within … seconds",
-        "Look whether the server is at work, raise 'timeout' or 'wait_timeout', and run again.",
     ),
     "tls": Fault(
         NETWORK,
@@ -239,7 +233,6 @@ FAULTS: dict[str, Fault] = {
         True,
         "could not be sent: the TLS handshake failed (…)",
         "could not be sent: the TLS handshake failed (…)",
-        "Check that the URL's scheme and port belong together.",
     ),
     "expired": Fault(
         NETWORK,
@@ -248,7 +241,6 @@ FAULTS: dict[str, Fault] = {
         False,
         "could not be sent: its TLS certificate is not trusted (certificate has expired). Have it renewed",
         "could not be sent: its TLS certificate is not trusted (certificate has expired). Have it renewed",
-        "Have the certificate renewed.",
     ),
     "wrong_host": Fault(
         NETWORK,
@@ -257,7 +249,6 @@ FAULTS: dict[str, Fault] = {
         False,
         "could not be sent: its TLS certificate is not trusted (… mismatch, … not valid for …). Use the name",
         "could not be sent: its TLS certificate is not trusted (… mismatch, … not valid for …). Use the name",
-        "Use the host name that the certificate was issued for.",
     ),
     "untrusted": Fault(
         NETWORK,
@@ -266,7 +257,6 @@ FAULTS: dict[str, Fault] = {
         False,
         "could not be sent: its TLS certificate is not trusted (…). Give the authority that signed it as 'ca_path'",
         "could not be sent: its TLS certificate is not trusted (…). Give the authority that signed it as 'ca_path'",
-        "Give the authority as 'ca_path'.",
     ),
     "401": Fault(
         SERVER,
@@ -275,7 +265,6 @@ FAULTS: dict[str, Fault] = {
         False,
         "was refused (401 Unauthorized). … the Manager role",
         f"answered 401 with an HTML page. Check 'api_url', and {CHECK_FRONT}",
-        "Fix the credentials, or the user's role.",
     ),
     "403": Fault(
         SERVER,
@@ -284,7 +273,6 @@ FAULTS: dict[str, Fault] = {
         False,
         f"answered 403 with an HTML page {FRONT}. Have what stands in front of Plone, … let this call through.",
         f"answered 403 with an HTML page. Check 'api_url', and {CHECK_FRONT}",
-        "Have the proxy or firewall let the call through.",
     ),
     "404": Fault(
         SERVER,
@@ -293,7 +281,6 @@ FAULTS: dict[str, Fault] = {
         False,
         "found nothing (404). …",
         f"answered 404 with an HTML page. Check 'api_url', and {CHECK_FRONT}",
-        "Check the URL's path, and what the proxy passes on.",
     ),
     "429": Fault(
         PROXY,
@@ -302,7 +289,6 @@ FAULTS: dict[str, Fault] = {
         True,
         f"answered 429 with an HTML page {FRONT}. It asks to wait 1 seconds",
         "answered 429 with an HTML page. It asks to wait 1 seconds",
-        "Run again later; reads wait for as long as they are asked to.",
     ),
     "500": Fault(
         SERVER,
@@ -311,15 +297,12 @@ FAULTS: dict[str, Fault] = {
         False,
         "answered 500 ValueError: the step is broken",
         "was refused by the platform (500): SERVER:ERROR: …",
-        "Look at the server's log; fix the cause; run again.",
         odoo_hurts=LOST,
         odoo_passes=True,
     ),
-    "502": Fault(PROXY, "502 with an HTML page", LOST, True, *_page(502), "Look at the server behind the proxy."),
-    "503": Fault(PROXY, "503 with an HTML page", LOST, True, *_page(503), "Look at the server behind the proxy."),
-    "504": Fault(
-        PROXY, "504 with an HTML page", LOST, True, *_page(504), "Raise the proxy's timeout to the upgrade's length."
-    ),
+    "502": Fault(PROXY, "502 with an HTML page", LOST, True, *_page(502)),
+    "503": Fault(PROXY, "503 with an HTML page", LOST, True, *_page(503)),
+    "504": Fault(PROXY, "504 with an HTML page", LOST, True, *_page(504)),
     "problem": Fault(
         PROXY,
         "504 with a gateway's own JSON (RFC 9457)",
@@ -327,7 +310,6 @@ FAULTS: dict[str, Fault] = {
         True,
         f"answered 504 with … bytes of application/problem+json {FRONT}",
         "answered 504 with … bytes of application/problem+json",
-        "Raise the gateway's timeout to the upgrade's length.",
     ),
     "login_page": Fault(
         PROXY,
@@ -336,7 +318,6 @@ FAULTS: dict[str, Fault] = {
         False,
         f"answered 200 with an HTML page {FRONT}",
         "answered 200 with an HTML page",
-        "Have the proxy let the API through without its login.",
     ),
     "redirect": Fault(
         PROXY,
@@ -345,7 +326,6 @@ FAULTS: dict[str, Fault] = {
         False,
         "was redirected to http://127.0.0.1:…. Credentials are not sent there … give it as the URL.",
         "was redirected to http://127.0.0.1:…. Credentials are not sent there … give it as the URL.",
-        "If the other address is the right one, give it as the URL.",
     ),
     "redirect_loop": Fault(
         PROXY,
@@ -354,7 +334,6 @@ FAULTS: dict[str, Fault] = {
         False,
         "was redirected …",
         "was redirected …",
-        "Fix the redirect of the proxy.",
     ),
     "empty": Fault(
         CONTENT,
@@ -363,7 +342,6 @@ FAULTS: dict[str, Fault] = {
         False,
         "answered 200 with an empty body",
         "answered 200 with an empty body",
-        "Look at what stands in front of the server.",
         odoo_passes=True,
     ),
     "truncated": Fault(
@@ -373,7 +351,6 @@ FAULTS: dict[str, Fault] = {
         False,
         f"answered 200 with … bytes of application/json {FRONT}",
         "answered 200 with … bytes of application/json",
-        "Look at what stands in front of the server.",
         odoo_passes=True,
     ),
     "shape": Fault(
@@ -383,7 +360,6 @@ FAULTS: dict[str, Fault] = {
         False,
         "answered 200 with JSON that is not plone.restapi's for this service",
         "answered 200 with JSON that is not this API's",
-        "Check the URL; if it is right, report it with the versions of the server.",
     ),
     "length_long": Fault(
         CONTENT,
@@ -392,7 +368,6 @@ FAULTS: dict[str, Fault] = {
         True,
         "the connection was lost (IncompleteRead)",
         "the connection was lost (IncompleteRead)",
-        "Run again.",
     ),
     "big": Fault(
         CONTENT,
@@ -401,7 +376,6 @@ FAULTS: dict[str, Fault] = {
         False,
         "It is read: a report of many steps is as long. Above 64 MiB it is refused.",
         "It is read. Above 64 MiB it is refused.",
-        "Nothing.",
     ),
     "drip": Fault(
         CONTENT,
@@ -410,14 +384,9 @@ FAULTS: dict[str, Fault] = {
         True,
         "got no whole answer within … seconds",
         "got no whole answer within … seconds",
-        "Look at the network; raise 'timeout', and run again.",
     ),
-    "range_ignored": Fault(
-        TRANSFER, "Range ignored", HARMLESS, False, "", "It is fetched anew from the start.", "Nothing."
-    ),
-    "416": Fault(
-        TRANSFER, "416 in answer to a Range", HARMLESS, False, "", "It is fetched anew from the start.", "Nothing."
-    ),
+    "range_ignored": Fault(TRANSFER, "Range ignored", HARMLESS, False, "", "It is fetched anew from the start."),
+    "416": Fault(TRANSFER, "416 in answer to a Range", HARMLESS, False, "", "It is fetched anew from the start."),
 }
 
 NO_RANGE = "Only the fetching of a result asks for a range."

@@ -72,7 +72,7 @@ SPOILS: dict[str, tuple[Spoiling, Spoiling]] = {
     "big": (("pad", {"size": TEN_MEGABYTES}),) * 2,
     "drip": _json(" " * FOR_EVER, seconds_per_byte=1),
 }
-"""By fault: what the platform is told to do without acting, and after acting."""
+"""By fault: what the platform does without acting, and after acting."""
 
 OF_RESULTS: dict[str, Spoiling] = {
     "length_long": ("content_length", {"difference": 10}),

@@ -11,12 +11,12 @@ from faults.words import pattern
 from support.module_runner import ModuleRun
 
 
-def told_as_expected(play: Play, run: ModuleRun) -> None:
-    """The task went well or failed as the matrix says, and a failure is told in its words."""
-    told = f"{play.name}: {'failed' if run.failed else 'went well'}: {run.msg or run.output}"
+def ended_in_words(play: Play, run: ModuleRun) -> None:
+    """The task went well or failed as the matrix says, and a failure is in its words."""
+    ended = f"{play.name}: {'failed' if run.failed else 'went well'}: {run.msg or run.output}"
     expected = "it should go well" if play.succeeds else f"it should fail with: {play.says}"
-    assert run.failed is not play.succeeds, f"{told}\n{expected}"
-    assert not play.says or pattern(play.says).search(run.msg), f"{told}\n{expected}"
+    assert run.failed is not play.succeeds, f"{ended}\n{expected}"
+    assert not play.says or pattern(play.says).search(run.msg), f"{ended}\n{expected}"
 
 
 def count(play: Play, figure: Figure) -> None:

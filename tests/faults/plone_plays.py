@@ -40,7 +40,7 @@ PROBLEM = b'{"type": "about:blank", "title": "Gateway Timeout", "status": 504}'
 SPOILS: dict[str, Spoil] = {
     "reset_before": cutting_proxy.reset,
     "reset_after": cutting_proxy.reset,
-    "timeout": cutting_proxy.hold,
+    "timeout": cutting_proxy.never_answer,
     "401": cutting_proxy.instead(401, "application/json", b'{"message": "No.", "type": "Unauthorized"}'),
     "403": cutting_proxy.html(403),
     "404": cutting_proxy.html(404),
@@ -92,7 +92,7 @@ WIRES: dict[str, Wire] = {
 
 
 def prepare(plone: PloneServer, call: str) -> dict[str, Any]:
-    """Bring the server into the state that a call needs; what its module has to be told of it."""
+    """Bring the server into the state that a call needs; what its module needs to know of it."""
     if WIRES[call].done is None:
         plone.clear_requests()
         return {}

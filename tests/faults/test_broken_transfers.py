@@ -34,7 +34,7 @@ def test_a_broken_upload_goes_on_where_it_broke(shop: Shop) -> None:
     assert 4 * CUT <= arrived + 1 < 4 * CUT + 3 * IN_FLIGHT + MEBIBYTE
 
 
-def test_the_next_run_takes_up_a_broken_upload(shop: Shop) -> None:
+def test_the_next_run_resumes_a_broken_upload(shop: Shop) -> None:
     shop.platform.fault("sftp_cut", after=CUT)
     failed(shop.upload("sftp", retries=0), "The connection to the SFTP server was lost")
     sent = succeeded(shop.upload("sftp"), changed=True)["sent"]
@@ -44,7 +44,7 @@ def test_the_next_run_takes_up_a_broken_upload(shop: Shop) -> None:
     assert shop.record["sending"] is None
 
 
-def test_a_killed_upload_is_taken_up(shop: Shop) -> None:
+def test_a_killed_upload_is_resumed(shop: Shop) -> None:
     shop.platform.fault("sftp_hang", after=20 * MEBIBYTE)
 
     def is_noted() -> bool:
@@ -157,7 +157,7 @@ def cut_download(shop: Shop, way: str) -> Path:
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)
-def test_the_next_run_takes_up_a_broken_download(shop: Shop, way: str) -> None:
+def test_the_next_run_resumes_a_broken_download(shop: Shop, way: str) -> None:
     part = cut_download(shop, way)
     here = part.stat().st_size
     fetched = succeeded(shop.download(way), changed=True)["fetched"]

@@ -146,7 +146,7 @@ def test_a_read_only_folder_is_found_before_create(job: Job, disk: Disk) -> None
 @pytest.mark.parametrize("way", ("https", "sftp"))
 def test_a_full_disk_under_the_result(job: Job, disk: Disk, way: str) -> None:
     options = transport(job, way)
-    job.counters(job.run(dest=str(job.folder / "elsewhere.sql"), **options))
+    job.counters(job.run(dest=str(job.folder / "other.sql"), **options))
     job.dest = disk.folder / "upgraded.sql"
     disk.fill()
     run = job.module("odoo_upgrade_download", dest=str(job.dest), **options)
@@ -161,7 +161,7 @@ def test_a_full_disk_under_the_result(job: Job, disk: Disk, way: str) -> None:
 
 
 def test_a_disk_that_fills_up_during_the_download(job: Job, disk: Disk) -> None:
-    """What had come before stays, is told, and is not fetched again."""
+    """What came before stays, is named, and is not fetched again."""
     job.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 300_000)
     job.counters(job.run())
     job.dest = disk.folder / "upgraded.sql"

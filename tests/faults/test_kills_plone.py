@@ -15,7 +15,7 @@ import pytest
 
 from faults.figures import Figure
 from faults.kills import ATTEMPTS, EARLIER, FRACTIONS, killed_after, seconds_of
-from faults.settled import settle
+from faults.wait_for_idle import wait_for_idle
 from support.ansible_cli import playbook_command, run_playbook
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
@@ -25,7 +25,7 @@ WAIT_TIMEOUT = 40
 
 
 def fresh(plone: PloneServer) -> None:
-    settle(plone)
+    wait_for_idle(plone)
     plone.restore()
     plone.fault(step_sleep=STEP_SECONDS)
 
@@ -93,7 +93,7 @@ def test_a_killed_play_is_finished_by_the_next(
             path.unlink()
         ended = run_playbook(*command()[1:], env=env)
     assert ended.status == 0, ended.output
-    settle(plone)
+    wait_for_idle(plone)
     assert commits(plone) == expected
     status, system = plone.call("GET", f"{plone.url}/@upgrade")
     assert status == 200

@@ -56,7 +56,7 @@ def test_a_lost_answer_of_create_is_found_by_the_next_run_and_not_repeated(
     job.assert_nothing_secret()
 
 
-def test_a_request_whose_answer_was_lost_can_be_taken_up(platform: Platform, job: Job) -> None:
+def test_a_request_whose_answer_was_lost_can_be_resumed(platform: Platform, job: Job) -> None:
     platform.fault("reset_after", "create")
     assert job.run().status != 0
     [made] = platform.store.all()

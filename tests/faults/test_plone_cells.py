@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from faults import plone_plays
-from faults.elsewhere import Elsewhere
 from faults.figures import Figure
 from faults.matrix import CALLS, PLONE, Play, plays, representatives
-from faults.outcomes import assert_nothing_slipped_out, count, told_as_expected
+from faults.outcomes import assert_nothing_slipped_out, count, ended_in_words
+from faults.redirect_target import RedirectTargets
 from faults.runners import InPlaybook, InProcess, Runner
 from support.plone import PloneServer
 
@@ -27,36 +27,36 @@ def plone(plone_server: PloneServer) -> PloneServer:
 
 @pytest.mark.parametrize("play", tuple(plays(PLONE)), ids=lambda play: play.name)
 def test_cell(
-    play: Play, plone: PloneServer, runner: InProcess, elsewhere: Elsewhere, tmp_path: Path, figure: Figure
+    play: Play, plone: PloneServer, runner: InProcess, targets: RedirectTargets, tmp_path: Path, figure: Figure
 ) -> None:
-    act(play, plone, elsewhere, tmp_path, runner)
+    act(play, plone, targets, tmp_path, runner)
     count(play, figure)
 
 
 @pytest.mark.parametrize("play", tuple(representatives(PLONE)), ids=lambda play: play.name)
 def test_a_cell_of_each_call_in_a_playbook(
-    play: Play, plone: PloneServer, elsewhere: Elsewhere, tmp_path: Path, figure: Figure
+    play: Play, plone: PloneServer, targets: RedirectTargets, tmp_path: Path, figure: Figure
 ) -> None:
-    act(play, plone, elsewhere, tmp_path, InPlaybook(tmp_path / "playbook"))
+    act(play, plone, targets, tmp_path, InPlaybook(tmp_path / "playbook"))
     figure("plays of the matrix through ansible-playbook", 1)
 
 
-def act(play: Play, plone: PloneServer, elsewhere: Elsewhere, folder: Path, runner: Runner) -> None:
+def act(play: Play, plone: PloneServer, targets: RedirectTargets, folder: Path, runner: Runner) -> None:
     """Play a cell and compare everything that can be seen with the matrix."""
     options = {**plone_plays.prepare(plone, play.call), **plone_plays.options_for(play)}
     wire = plone_plays.WIRES[play.call]
-    foreign = f"http://127.0.0.1:{elsewhere.foreign.port}"
-    with plone_plays.playing(play, plone, elsewhere.origins, foreign) as (proxy, detour):
+    foreign = f"http://127.0.0.1:{targets.foreign.port}"
+    with plone_plays.playing(play, plone, targets.origins, foreign) as (proxy, detour):
         run = runner.run(
             CALLS[play.call].module,
-            {**plone_plays.address(play, proxy), "ca_path": str(elsewhere.authority), **wire.options, **options},
+            {**plone_plays.address(play, proxy), "ca_path": str(targets.authority), **wire.options, **options},
             variables=plone_plays.state_folder(folder),
             detour=detour,
         )
-    told_as_expected(play, run)
+    ended_in_words(play, run)
     assert_nothing_slipped_out(run, plone_plays.secrets())
     assert len([method for method, _path in proxy.arrived if method != "GET"]) <= 1
     written = [request for request in plone.requests() if request.method != "GET"]
     assert len(written) == (1 if play.acts and wire.done else 0)
     plone_plays.changed_as_expected(play, run, plone)
-    assert not elsewhere.received()
+    assert not targets.received()

@@ -150,7 +150,7 @@ def test_a_report_is_good_only_where_it_closes_with_success_and_nothing_was_abor
 
 
 @given(st.lists(some("reason", "message", "value", "code", "expected") | JSON) | JSON)
-def test_failures_are_told_in_words(failures: Any) -> None:
+def test_failures_are_sentences(failures: Any) -> None:
     def call() -> Any:
         return odoo({"failures": failures, "request": {"state": "draft"}}).status()
 
@@ -334,7 +334,7 @@ def test_the_state_of_a_site_is_read_or_refused(document: Any) -> None:
 
 
 @given(st.binary(max_size=200) | some("posted_at", "believed_until", "what").map(body_of))
-def test_a_damaged_journal_is_none_or_can_be_told(folder: Path, content: bytes) -> None:
+def test_a_damaged_journal_is_empty_or_named(folder: Path, content: bytes) -> None:
     path = folder / "journal"
     path.write_bytes(content)
     with path.open("r+", encoding="utf-8") as file:

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, document, redirect
 from faults.figures import Figure
-from faults.haystack import Haystack, Watcher
+from faults.secret_search import SecretSearch, Watcher
 from support import cutting_proxy
 from support.ansible_cli import QUIET, run_module_by_ansible, run_playbook
 from support.cutting_proxy import CuttingProxy, Spoil
@@ -34,7 +34,7 @@ NOT_LOOPBACK = "http://192.0.2.1:9"
 """An address for documentation (RFC 5737): nobody has it."""
 
 RUNNER_INPUT = ("command",)
-"""What ansible-runner writes down of its own start: the environment that it was told to set."""
+"""What ansible-runner writes down of its own start: the environment that it was to set."""
 
 ODOO_MODULES = ("request", "upload", "sftp_access", "process", "skip_test", "request_info", "download")
 PLONE_MODULES: dict[str, dict[str, Any]] = {
@@ -69,21 +69,21 @@ PLONE_FAULTS: dict[str, dict[str, Spoil]] = {
 
 @pytest.fixture(scope="module")
 def running_platform() -> Iterator[Platform]:
-    """One platform for all tests of the module, with a contract that can be told from everything else."""
+    """One platform for all tests of the module, with a contract that nothing else contains."""
     with Platform(stage_seconds=0, contracts=[CONTRACT]) as platform:
         yield platform
 
 
 @pytest.fixture
-def hunt(figure: Figure) -> Iterator[Haystack]:
+def search(figure: Figure) -> Iterator[SecretSearch]:
     """What the test gathers; searched at its end."""
-    haystack = Haystack()
-    yield haystack
-    haystack.search()
-    figure("outputs searched for secrets", haystack.searched)
-    figure("secrets found in them", len(haystack.hits))
-    assert haystack.hits == []
-    assert haystack.searched
+    search = SecretSearch()
+    yield search
+    search.search()
+    figure("outputs searched for secrets", search.searched)
+    figure("secrets found in them", len(search.hits))
+    assert search.hits == []
+    assert search.searched
 
 
 @pytest.fixture
@@ -138,24 +138,26 @@ def inventory(folder: Path, variables: Mapping[str, Any]) -> Path:
     return path
 
 
-def run_watched(hunt: Haystack, home: Path, name: str, play: str, hosts: Path, env: Mapping[str, str]) -> str:
+def run_watched(search: SecretSearch, home: Path, name: str, play: str, hosts: Path, env: Mapping[str, str]) -> str:
     """Run a play at -vvvv with --diff, and gather all that it shows."""
     watcher = Watcher(home)
     with watcher.watching():
         ended = run_playbook(play, "-i", str(hosts), "-vvvv", "--diff", env=env)
-    hunt.add(f"{name}: output", ended.output)
+    search.add(f"{name}: output", ended.output)
     for arguments in watcher.arguments:
-        hunt.add(f"{name}: process", arguments)
+        search.add(f"{name}: process", arguments)
     for path, content in watcher.exposed.items():
-        hunt.add(f"{name}: {path}, which others can read", content)
-    hunt.add_files(f"{name}: fact cache", home / "facts")
+        search.add(f"{name}: {path}, which others can read", content)
+    search.add_files(f"{name}: fact cache", home / "facts")
     assert ended.recap, ended.output
     # A report of Plone may hold a traceback of its own.
     assert "MODULE FAILURE" not in ended.output, ended.output
     return ended.output
 
 
-def run_by_runner(hunt: Haystack, folder: Path, name: str, play: str, hosts: Path, env: Mapping[str, str]) -> None:
+def run_by_runner(
+    search: SecretSearch, folder: Path, name: str, play: str, hosts: Path, env: Mapping[str, str]
+) -> None:
     """Run a play as AWX does, and gather the artifacts: output, job events, facts and statistics."""
     folder.mkdir()
     runner = ansible_runner.run(
@@ -169,7 +171,7 @@ def run_by_runner(hunt: Haystack, folder: Path, name: str, play: str, hosts: Pat
     assert runner.status in ("successful", "failed"), runner.status
     assert runner.stats, "it ended before it began"
     artifacts = folder / "artifacts"
-    assert hunt.add_files(f"{name} by ansible-runner:", artifacts, RUNNER_INPUT) > 10
+    assert search.add_files(f"{name} by ansible-runner:", artifacts, RUNNER_INPUT) > 10
 
 
 def with_key(job: Job) -> dict[str, Any]:
@@ -204,14 +206,16 @@ def odoo_tasks(job: Job, sftp: Mapping[str, Any]) -> list[dict[str, Any]]:
     return tasks
 
 
-def hide_keys(hunt: Haystack, job: Job) -> None:
-    hunt.secret("contract", CONTRACT)
+def hide_keys(search: SecretSearch, job: Job) -> None:
+    search.secret("contract", CONTRACT)
     for request in job.platform.store.all():
-        hunt.secret(f"key of {request.id}", request.key)
+        search.secret(f"key of {request.id}", request.key)
 
 
 @pytest.mark.parametrize("fault", ODOO_FAULTS)
-def test_every_odoo_module(running_platform: Platform, hunt: Haystack, home: Path, tmp_path: Path, fault: str) -> None:
+def test_every_odoo_module(
+    running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path, fault: str
+) -> None:
     platform = running_platform
     platform.reset()
     job = Job(platform, tmp_path / "work")
@@ -220,21 +224,23 @@ def test_every_odoo_module(running_platform: Platform, hunt: Haystack, home: Pat
         platform.fault(kind, call, **options)
     hosts = inventory(tmp_path, {"contract": CONTRACT, "passphrase": PASSPHRASE})
     play = playbook(tmp_path, odoo_tasks(job, sftp))
-    run_watched(hunt, home, fault, str(play), hosts, {})
-    hide_keys(hunt, job)
+    run_watched(search, home, fault, str(play), hosts, {})
+    hide_keys(search, job)
     if fault == "success":
         platform.reset()
         job.request_file.unlink()
         job.dest.unlink()
-        run_by_runner(hunt, tmp_path / "runner", fault, str(play), hosts, {})
-        hide_keys(hunt, job)
-    hunt.secret("passphrase", PASSPHRASE)
-    hunt.secret("private key", "".join((job.folder / "key").read_text().splitlines()[1:3]))
-    hunt.secret("line of the private key", (job.folder / "key").read_text().splitlines()[2])
+        run_by_runner(search, tmp_path / "runner", fault, str(play), hosts, {})
+        hide_keys(search, job)
+    search.secret("passphrase", PASSPHRASE)
+    search.secret("private key", "".join((job.folder / "key").read_text().splitlines()[1:3]))
+    search.secret("line of the private key", (job.folder / "key").read_text().splitlines()[2])
 
 
 @pytest.mark.parametrize("fault", ("success", "create lost", "proxy pages"))
-def test_the_odoo_role(running_platform: Platform, hunt: Haystack, home: Path, tmp_path: Path, fault: str) -> None:
+def test_the_odoo_role(
+    running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path, fault: str
+) -> None:
     platform = running_platform
     for number, run in enumerate(("play", "runner")):
         platform.reset()
@@ -247,15 +253,15 @@ def test_the_odoo_role(running_platform: Platform, hunt: Haystack, home: Path, t
         job.variables.update(odoo_upgrade_report_dir=str(reports))
         hosts = inventory(job.folder, {**job.variables})
         if run == "play":
-            run_watched(hunt, home, f"role, {fault}", "siteops.upgrades.odoo_upgrade", hosts, {})
+            run_watched(search, home, f"role, {fault}", "siteops.upgrades.odoo_upgrade", hosts, {})
         else:
-            run_by_runner(hunt, tmp_path / "runner", f"role, {fault}", "siteops.upgrades.odoo_upgrade", hosts, {})
-        assert hunt.add_files(f"role, {fault}: report", reports) == 1
-        hide_keys(hunt, job)
+            run_by_runner(search, tmp_path / "runner", f"role, {fault}", "siteops.upgrades.odoo_upgrade", hosts, {})
+        assert search.add_files(f"role, {fault}: report", reports) == 1
+        hide_keys(search, job)
 
 
 def test_a_program_that_is_started_gets_no_secret(
-    running_platform: Platform, hunt: Haystack, home: Path, tmp_path: Path
+    running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path
 ) -> None:
     """pg_restore is the only one; its stand-in writes down what it was given."""
     platform = running_platform
@@ -283,10 +289,10 @@ def test_a_program_that_is_started_gets_no_secret(
     }
     run = run_module_by_ansible("odoo_upgrade_download", {**options, "request_id": str(made.id)}, "-vvvv", env=env)
     assert not run.failed, run.output
-    hunt.add("pg_restore", seen.read_text(encoding="utf-8"))
-    hunt.add("output", run.output)
-    hide_keys(hunt, job)
-    hunt.secret("passphrase", PASSPHRASE)
+    search.add("pg_restore", seen.read_text(encoding="utf-8"))
+    search.add("output", run.output)
+    hide_keys(search, job)
+    search.secret("passphrase", PASSPHRASE)
 
 
 def token_of(plone: PloneServer) -> str:
@@ -295,15 +301,17 @@ def token_of(plone: PloneServer) -> str:
     return str(answer["token"])
 
 
-def hide_accounts(hunt: Haystack, token: str) -> None:
-    hunt.secret("password", ADMIN.password)
-    hunt.secret("user and password", f"{ADMIN.name}:{ADMIN.password}")
-    hunt.secret("token", token)
-    hunt.secret("signature of the token", token.rpartition(".")[2])
+def hide_accounts(search: SecretSearch, token: str) -> None:
+    search.secret("password", ADMIN.password)
+    search.secret("user and password", f"{ADMIN.name}:{ADMIN.password}")
+    search.secret("token", token)
+    search.secret("signature of the token", token.rpartition(".")[2])
 
 
 @pytest.mark.parametrize("fault", PLONE_FAULTS)
-def test_every_plone_module(plone_server: PloneServer, hunt: Haystack, home: Path, tmp_path: Path, fault: str) -> None:
+def test_every_plone_module(
+    plone_server: PloneServer, search: SecretSearch, home: Path, tmp_path: Path, fault: str
+) -> None:
     plone_server.restore()
     token = token_of(plone_server)
     by_password = {"username": ADMIN.name, "password": "{{ password }}"}
@@ -317,18 +325,18 @@ def test_every_plone_module(plone_server: PloneServer, hunt: Haystack, home: Pat
         play = playbook(tmp_path, tasks)
         hosts = inventory(tmp_path, {"password": ADMIN.password, "token": token})
         env = {"XDG_STATE_HOME": str(home / "state")}
-        run_watched(hunt, home, fault, str(play), hosts, env)
+        run_watched(search, home, fault, str(play), hosts, env)
         if fault == "success":
             plone_server.restore()
-            run_by_runner(hunt, tmp_path / "runner", fault, str(play), hosts, env)
-    hide_accounts(hunt, token)
+            run_by_runner(search, tmp_path / "runner", fault, str(play), hosts, env)
+    hide_accounts(search, token)
 
 
 @pytest.mark.parametrize(
     "fault", ({}, {"step_error": "ValueError", "message": ADMIN.password}), ids=("success", "echo")
 )
 def test_the_plone_role(
-    plone_server: PloneServer, hunt: Haystack, home: Path, tmp_path: Path, fault: dict[str, Any]
+    plone_server: PloneServer, search: SecretSearch, home: Path, tmp_path: Path, fault: dict[str, Any]
 ) -> None:
     """In the echo the server itself puts the password into its report, as a step that logs its settings would."""
     token = token_of(plone_server)
@@ -343,16 +351,16 @@ def test_the_plone_role(
         hosts = inventory(tmp_path, {**variables, **credentials})
         name, env = f"role, {run}", {"XDG_STATE_HOME": str(home / "state")}
         if run == "play":
-            run_watched(hunt, home, name, "siteops.upgrades.plone_upgrade", hosts, env)
+            run_watched(search, home, name, "siteops.upgrades.plone_upgrade", hosts, env)
         else:
-            run_by_runner(hunt, tmp_path / "runner", name, "siteops.upgrades.plone_upgrade", hosts, env)
-    assert hunt.add_files("role: report", reports) == 2
-    hide_accounts(hunt, token)
+            run_by_runner(search, tmp_path / "runner", name, "siteops.upgrades.plone_upgrade", hosts, env)
+    assert search.add_files("role: report", reports) == 2
+    hide_accounts(search, token)
 
 
 @pytest.mark.parametrize("playbook", ("plone_status", "plone_preflight"))
 def test_the_playbooks_that_only_read_plone(
-    plone_server: PloneServer, hunt: Haystack, home: Path, tmp_path: Path, playbook: str
+    plone_server: PloneServer, search: SecretSearch, home: Path, tmp_path: Path, playbook: str
 ) -> None:
     """With the sites found by the inventory plugin, and the password from the environment as AWX gives it."""
     plone_server.restore()
@@ -360,25 +368,25 @@ def test_the_playbooks_that_only_read_plone(
     hosts = tmp_path / "all.plone_sites.yml"
     hosts.write_text(json.dumps(source), encoding="utf-8")
     env = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
-    output = run_watched(hunt, home, playbook, f"siteops.upgrades.{playbook}", hosts, env)
+    output = run_watched(search, home, playbook, f"siteops.upgrades.{playbook}", hosts, env)
     assert plone_server.url.rpartition("/")[2] in output
-    run_by_runner(hunt, tmp_path / "runner", playbook, f"siteops.upgrades.{playbook}", hosts, env)
-    hide_accounts(hunt, token_of(plone_server))
+    run_by_runner(search, tmp_path / "runner", playbook, f"siteops.upgrades.{playbook}", hosts, env)
+    hide_accounts(search, token_of(plone_server))
 
 
-def test_the_preflight_of_odoo(running_platform: Platform, hunt: Haystack, home: Path, tmp_path: Path) -> None:
+def test_the_preflight_of_odoo(running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path) -> None:
     running_platform.reset()
     job = Job(running_platform, tmp_path / "work")
     job.variables.update(odoo_upgrade_contract=CONTRACT)
     hosts = inventory(job.folder, {**job.variables})
-    run_watched(hunt, home, "preflight", "siteops.upgrades.odoo_preflight", hosts, {})
-    hide_keys(hunt, job)
+    run_watched(search, home, "preflight", "siteops.upgrades.odoo_preflight", hosts, {})
+    hide_keys(search, job)
 
 
 @pytest.mark.parametrize(
     "module", ("plone_upgrade_info", "plone_addon_info", "plone_transaction_info", "plone_site_info")
 )
-def test_a_redirected_read_of_plone_takes_nothing_along(module: str, hunt: Haystack) -> None:
+def test_a_redirected_read_of_plone_takes_nothing_along(module: str, search: SecretSearch) -> None:
     with LocalServer(document({})) as other, LocalServer(redirect(f"{other.url}/@upgrade?next=1")) as site:
         options = {"url": f"{site.url}/Plone", "username": "admin", "password": ADMIN.password}
         run = run_module_by_ansible(module, options)
@@ -386,13 +394,13 @@ def test_a_redirected_read_of_plone_takes_nothing_along(module: str, hunt: Hayst
         assert site.seen
         assert other.seen == []
         assert f"was redirected to {other.url}" in run.output
-    hunt.add("output", run.output)
-    hunt.secret("password", ADMIN.password)
+    search.add("output", run.output)
+    search.secret("password", ADMIN.password)
 
 
 @pytest.mark.parametrize("call", ("create", "upload", "process", "status", "upgraded/archive"))
 def test_a_redirected_call_of_odoo_takes_nothing_along(
-    running_platform: Platform, hunt: Haystack, tmp_path: Path, call: str
+    running_platform: Platform, search: SecretSearch, tmp_path: Path, call: str
 ) -> None:
     platform = running_platform
     platform.reset()
@@ -403,9 +411,9 @@ def test_a_redirected_call_of_odoo_takes_nothing_along(
         ended = job.run("-vvvv")
         assert ended.status != 0
         for seen in other.seen:
-            hunt.add("another host", f"{seen.path}\n{seen.headers}\n{seen.body!r}")
-    hunt.add("output", ended.output)
-    hide_keys(hunt, job)
+            search.add("another host", f"{seen.path}\n{seen.headers}\n{seen.body!r}")
+    search.add("output", ended.output)
+    hide_keys(search, job)
 
 
 PLAIN: dict[str, dict[str, Any]] = {
@@ -454,8 +462,8 @@ def test_the_search_finds_what_is_there() -> None:
         lambda text: json.dumps({"a": text}),
         lambda text: text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D"),
     ):
-        haystack = Haystack()
-        haystack.add("somewhere", f"before {disguise(CONTRACT)} after")
-        haystack.secret("contract", CONTRACT)
-        haystack.search()
-        assert haystack.hits, disguise(CONTRACT)
+        search = SecretSearch()
+        search.add("somewhere", f"before {disguise(CONTRACT)} after")
+        search.secret("contract", CONTRACT)
+        search.search()
+        assert search.hits, disguise(CONTRACT)

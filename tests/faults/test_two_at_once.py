@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from faults.settled import settle
+from faults.wait_for_idle import wait_for_idle
 from support.ansible_cli import run_module
 from support.module_runner import ModuleRun
 from support.odoo_job import Job
@@ -65,8 +65,8 @@ def test_two_plays_on_one_request_file(job: Job) -> None:
 
 
 def test_a_run_that_waits_too_long_says_for_what(job: Job) -> None:
-    with Path(f"{job.request_file}.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with Path(f"{job.request_file}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         run = job.module("odoo_upgrade_request", **CREATION, timeout=1)
     assert run.failed
     assert f"Another run is using the request file {job.request_file}, and did not end in the 1 seconds" in run.msg
@@ -74,9 +74,9 @@ def test_a_run_that_waits_too_long_says_for_what(job: Job) -> None:
 
 
 def test_two_downloads_to_one_destination_with_two_request_files(job: Job, tmp_path: Path) -> None:
-    """The .part is held as well, by whichever request it is written for."""
-    with Path(f"{job.dest}.part").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    """The .part is locked as well, by whichever request it is written for."""
+    with Path(f"{job.dest}.part").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         ended = job.run()
     assert ended.status != 0
     assert f"Another run is fetching into {job.dest}.part" in ended.output
@@ -120,7 +120,7 @@ def test_an_upgrade_that_a_killed_run_posted_is_not_waited_for_after_it_was_undo
     plone.fault(step_sleep=6.0)
     assert on(plone, "plone_upgrade", wait_timeout=2, wait_interval=1).result["answer"] == "lost"
     plone.clear_faults()
-    settle(plone)
+    wait_for_idle(plone)
     journals = tmp_path / "state" / "siteops.upgrades"
     assert len(list(journals.iterdir())) == 1
     assert on(plone, "plone_upgrade_undo").result["changed"]

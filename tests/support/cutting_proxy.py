@@ -165,7 +165,7 @@ def redirect(location: str) -> Spoil:
     return spoil
 
 
-def hold(handler: _Handler, _status: int, _headers: list[tuple[str, str]], _body: bytes) -> None:
+def never_answer(handler: _Handler, _status: int, _headers: list[tuple[str, str]], _body: bytes) -> None:
     """No answer as long as the proxy is there."""
     handler.stopping.wait(LONG_PAUSE)
     handler.close_connection = True

@@ -18,7 +18,7 @@ FOREIGN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:
 
 
 @dataclass
-class Elsewhere:
+class RedirectTargets:
     """Where a call can lead to in place of its server: origins by the name of a fault; ``foreign`` is another host."""
 
     origins: dict[str, str]
@@ -32,7 +32,7 @@ class Elsewhere:
 
 
 @contextlib.contextmanager
-def servers_elsewhere(folder: Path) -> Iterator[Elsewhere]:
+def redirect_targets(folder: Path) -> Iterator[RedirectTargets]:
     """Start them; certificates are made in the folder."""
     known, unknown = Authority(folder, "known"), Authority(folder, "unknown")
     certificates = {
@@ -48,4 +48,4 @@ def servers_elsewhere(folder: Path) -> Iterator[Elsewhere]:
         origins["refused"] = f"http://127.0.0.1:{stack.enter_context(closed_port())}"
         origins["dns"] = f"http://{UNRESOLVABLE}"
         origins["tls"] = f"https://127.0.0.1:{no_tls.port}"
-        yield Elsewhere(origins, foreign, (*bad.values(), foreign), known.file)
+        yield RedirectTargets(origins, foreign, (*bad.values(), foreign), known.file)

@@ -30,7 +30,7 @@ def forms_of(secret: str) -> set[str]:
     return {secret, in_json, *escaped, *lower, *(form for form in shifted if len(form) > 8)}
 
 
-class Haystack:
+class SecretSearch:
     """All that was searched; ``searched`` counts it, ``hits`` says where something was found."""
 
     def __init__(self) -> None:

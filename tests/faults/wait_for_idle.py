@@ -9,12 +9,12 @@ import time
 
 from support.plone import PloneServer
 
-SETTLED_WITHIN = 120
+IDLE_WITHIN = 120
 
 
-def settle(plone: PloneServer) -> None:
+def wait_for_idle(plone: PloneServer) -> None:
     """Return when the server works on nothing any more; it goes on when its clients are gone."""
-    give_up = time.monotonic() + SETTLED_WITHIN
+    give_up = time.monotonic() + IDLE_WITHIN
     while not all(request.status for request in plone.requests()):
         assert time.monotonic() < give_up, plone.requests()
         time.sleep(0.1)
