@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from support.ansible_cli import PlaybookRun, run_playbook
-from support.odoo_job import READS, Job, calls, calls_since
+from support.odoo_job import READS, Job, calls, calls_since, run_hosts
 from support.platform import Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
@@ -37,59 +38,88 @@ def hours(begin: float, end: float) -> dict[str, str]:
 OPEN, SHORT, CLOSED = hours(-2, 6), hours(-2, 1), hours(6, 8)
 
 
-@pytest.fixture
-def role(plone: PloneServer) -> Role:
-    """Run the role plone_upgrade; variables are given without their prefix."""
-
-    def run(*flags: str, **variables: Any) -> PlaybookRun:
-        given = {"wait_interval": 1, **variables}
-        extra = json.dumps({f"plone_upgrade_{name}": value for name, value in given.items()})
-        env = {"PLONE_URL": plone.url, "PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
-        return run_playbook("siteops.upgrades.plone_upgrade", "-i", "site,", "-e", extra, *flags, env=env)
-
-    return run
-
-
 def posted(plone: PloneServer) -> list[str]:
     return [request.path for request in plone.requests() if request.method != "GET"]
 
 
-def test_a_site_is_upgraded_in_the_window_and_refused_outside(plone: PloneServer, role: Role) -> None:
-    for variables in ({}, {"rehearsal": "only"}, {"rehearsal": "skip"}):
-        refused = role(window=CLOSED, **variables)
-        assert refused.status != 0
-        assert REFUSED in refused.words
-        assert f"from {CLOSED['from']} to {CLOSED['to']} (UTC), is closed" in refused.words
-        assert posted(plone) == []
-    foreseen = role("--check", window=CLOSED)
-    assert foreseen.status == 0, foreseen.output
-    assert "Check mode works at any time; a run outside of it would be refused." in foreseen.words
+@pytest.fixture
+def role(plone: PloneServer, tmp_path: Path) -> Role:
+    """Run the role plone_upgrade on hosts that are all the same site, one after another, by their variables."""
+
+    def run(hosts: dict[str, dict[str, Any]], *flags: str) -> PlaybookRun:
+        own = {
+            host: {f"plone_upgrade_{name}": value for name, value in {"wait_interval": 1, **variables}.items()}
+            for host, variables in hosts.items()
+        }
+        inventory = tmp_path / "hosts.json"
+        inventory.write_text(json.dumps({"all": {"hosts": own}}), encoding="utf-8")
+        env = {"PLONE_URL": plone.url, "PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
+        return run_playbook("siteops.upgrades.plone_upgrade", "-i", str(inventory), "-f", "1", *flags, env=env)
+
+    return run
+
+
+def said_of(run: PlaybookRun, host: str) -> str:
+    """What a host's failures say, on one line."""
+    return " ".join(re.findall(rf"^fatal: \[{host}\]: FAILED! => (.*)", run.output, re.MULTILINE))
+
+
+def outcomes(run: PlaybookRun) -> dict[str, tuple[int, int]]:
+    """How often each host failed, and changed something."""
+    return {host: (counters["failed"], counters["changed"]) for host, counters in run.recap.items()}
+
+
+def reports_in(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.iterdir())]
+
+
+def assert_reported_as_refused(report: dict[str, Any]) -> None:
+    assert report["result"] == "refused"
+    assert report["message"].endswith(REFUSED)
+    assert [phase["result"] for phase in report["phases"] if phase["name"] == "window"] == ["refused"]
+
+
+def test_a_site_is_upgraded_in_the_window_and_refused_outside(plone: PloneServer, role: Role, tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    hosts = {"plain": {}, "only": {"rehearsal": "only"}, "skip": {"rehearsal": "skip"}}
+    refused = role({host: {"window": CLOSED, "report_dir": str(reports), **own} for host, own in hosts.items()})
+    for host in hosts:
+        assert REFUSED in said_of(refused, host), refused.output
+        assert f"from {CLOSED['from']} to {CLOSED['to']} (UTC), is closed" in said_of(refused, host)
     assert posted(plone) == []
-    upgraded = role(window=OPEN, wait_timeout=3600)
-    assert upgraded.recap["site"]["changed"] == 1, upgraded.output
+    for report in reports_in(reports):
+        assert_reported_as_refused(report)
+        assert report["state_before"] == "pending"
+    assert len(reports_in(reports)) == 3
+
+    upgraded = role({"site": {"window": OPEN, "wait_timeout": 3600}})
+    assert outcomes(upgraded) == {"site": (0, 1)}, upgraded.output
     assert "What is started now may take" not in upgraded.words
-    needs_nothing = role(window=CLOSED, addons="none")
-    assert needs_nothing.recap["site"]["changed"] == 0, needs_nothing.output
-    behind = role(window=CLOSED, addons="all")
-    assert REFUSED in behind.words
-    assert role(window=CLOSED, addons="all", rehearsal="only").status == 0
+    hosts = {"core": {"addons": "none"}, "addons": {"addons": "all"}, "tried": {"addons": "all", "rehearsal": "only"}}
+    afterwards = role({host: {"window": CLOSED, **own} for host, own in hosts.items()})
+    assert outcomes(afterwards) == {"core": (0, 0), "addons": (1, 0), "tried": (0, 0)}, afterwards.output
+    assert REFUSED in said_of(afterwards, "addons")
     assert len(posted(plone)) == 2
 
 
-def test_a_wait_that_reaches_past_the_window_is_warned_of(role: Role) -> None:
-    run = role(window=SHORT, rehearsal="only")
+def test_check_mode_says_what_would_be_refused_and_what_may_reach_past_the_window(
+    plone: PloneServer, role: Role
+) -> None:
+    """Each of core and add-ons may take four of the six hours that are left: neither alone reaches past the end."""
+    hosts = {
+        "closed": {"window": CLOSED},
+        "short": {"window": SHORT},
+        "core": {"window": OPEN, "wait_timeout": 4 * 3600},
+        "addons": {"window": OPEN, "wait_timeout": 4 * 3600, "addons": "all"},
+    }
+    run = role(hosts, "--check")
     assert run.status == 0, run.output
-    assert "What is started now may take 2 h, and the maintenance window closes in" in run.words
-
-
-def test_an_upgrade_whose_add_ons_may_reach_past_the_window_is_warned_of(role: Role) -> None:
-    """Each may take four of the six hours that are left, so that neither alone reaches past the end."""
-    core_alone = role("--check", window=OPEN, wait_timeout=4 * 3600)
-    assert core_alone.status == 0, core_alone.output
-    assert "What is started now may take" not in core_alone.words
-    with_addons = role("--check", window=OPEN, wait_timeout=4 * 3600, addons="all")
-    assert with_addons.status == 0, with_addons.output
-    assert "What is started now may take 8 h, and the maintenance window closes in" in with_addons.words
+    assert "Check mode works at any time; a run outside of it would be refused." in run.words
+    for hours_needed in ("2 h", "8 h"):
+        assert f"What is started now may take {hours_needed}, and the maintenance window closes in" in run.words
+    assert "What is started now may take 4 h" not in run.words
+    assert posted(plone) == []
 
 
 def test_a_hook_that_outlasts_the_window_leaves_the_site_alone(plone: PloneServer, role: Role, tmp_path: Path) -> None:
@@ -97,10 +127,11 @@ def test_a_hook_that_outlasts_the_window_leaves_the_site_alone(plone: PloneServe
     before, after = tmp_path / "before.yml", tmp_path / "after.yml"
     close = {"ansible.builtin.set_fact": {"closing": CLOSED}, "name": "Take too long"}
     before.write_text(json.dumps([close]), encoding="utf-8")
-    tell = {"ansible.builtin.debug": {"msg": "after: {{ plone_upgrade_failed }}"}, "name": "Tell the hook after"}
-    after.write_text(json.dumps([tell]), encoding="utf-8")
+    show = {"ansible.builtin.debug": {"msg": "after: {{ plone_upgrade_failed }}"}, "name": "Show what the hook sees"}
+    after.write_text(json.dumps([show]), encoding="utf-8")
     window = "{{ closing | default(" + json.dumps(OPEN) + ") }}"
-    run = role(window=window, before=[str(before)], after=[str(after)], undo_on_failure=True, rehearsal="skip")
+    hooks = {"before": [str(before)], "after": [str(after)]}
+    run = role({"site": {"window": window, **hooks, "undo_on_failure": True, "rehearsal": "skip"}})
     assert run.status != 0
     assert (
         "Refuse to change the site outside of the maintenance window: The maintenance window, every day from"
@@ -110,97 +141,68 @@ def test_a_hook_that_outlasts_the_window_leaves_the_site_alone(plone: PloneServe
     assert posted(plone) == []
 
 
-@pytest.mark.parametrize(
-    ("window", "said"),
-    [
-        ({"from": "25:00", "to": "04:00"}, "window.from': 25:00 is not a time"),
-        ({"from": "22:00"}, "to found in window"),
-        (
-            {"from": "22:00", "to": "04:00", "timezone": "Europe/Zuerich"},
-            "window.timezone': Europe/Zuerich is no",
-        ),
-        ({"from": "22:00", "to": "04:00", "days": ["samstag"]}, "window.days': samstag is not a day"),
-        ({"from": "22:00", "until": "04:00"}, "until"),
-        ({"from": "22:00", "to": "22:00"}, "window.to': is the same as 'from'"),
-    ],
-)
-def test_bad_hours_are_named_before_the_first_request(
-    window: dict[str, Any], said: str, plone: PloneServer, role: Role
-) -> None:
-    run = role(window=window)
-    assert run.status != 0
-    assert said in run.words
+def test_bad_hours_are_named_before_the_first_request(plone: PloneServer, role: Role) -> None:
+    bad: dict[str, tuple[dict[str, Any], str]] = {
+        "hour": ({"from": "25:00", "to": "04:00"}, "window.from': 25:00 is not a time"),
+        "half": ({"from": "22:00"}, "to found in window"),
+        "zone": ({"from": "22:00", "to": "04:00", "timezone": "Europe/Zuerich"}, "timezone': Europe/Zuerich is no"),
+        "day": ({"from": "22:00", "to": "04:00", "days": ["samstag"]}, "window.days': samstag is not a day"),
+        "name": ({"from": "22:00", "until": "04:00"}, "until"),
+        "same": ({"from": "22:00", "to": "22:00"}, "window.to': is the same as 'from'"),
+    }
+    run = role({host: {"window": window} for host, (window, _words) in bad.items()})
+    found = {host: said_of(run, host) for host in bad}
+    assert {host for host, (_window, words) in bad.items() if words not in found[host]} == set(), run.output
     assert plone.requests() == []
 
 
-def test_a_database_is_only_submitted_in_the_window_and_collected_at_any_time(platform: Platform, job: Job) -> None:
+def test_a_database_is_submitted_when_the_window_opens_and_collected_at_any_time(
+    platform: Platform, job: Job, tmp_path: Path
+) -> None:
+    """The window opens with the next minute, so that is the longest that this takes."""
+    reports = tmp_path / "reports"
+    reports.mkdir()
     platform.settings.update({"stage_seconds": None})
-    refused = job.run(window=CLOSED)
+    refused = job.run(window=CLOSED, window_wait=3600, report_dir=str(reports))
     assert refused.status != 0
     assert REFUSED in refused.words
+    [report] = reports_in(reports)
+    assert_reported_as_refused(report)
+    foreseen = run_hosts(job, {"shop": {"window": CLOSED}, "long": {"window": SHORT, "wait_timeout": 86400}}, "--check")
+    assert outcomes(foreseen) == {"shop": (0, 4), "long": (0, 4)}, foreseen.output
+    assert "Check mode works at any time" in foreseen.words
+    assert "What is started now may take 1 d, and the maintenance window closes in" in foreseen.words
     assert calls(platform) == []
     assert job.files == set()
-    foreseen = job.run("--check", window=CLOSED)
-    assert job.counters(foreseen)["changed"] == 4
-    assert "Check mode works at any time" in foreseen.words
 
-    submitted = job.run(window=OPEN, wait=False)
+    soon = hours((61 - datetime.now(UTC).second) / 3600, 5)
+    submitted = job.run(window=soon, window_wait=120, wait=False)
     assert job.counters(submitted)["changed"] == 3
     assert "What is started now may take" not in submitted.words
-
-    count = len(calls(platform))
-    assert job.counters(job.run(window=CLOSED, wait=False))["changed"] == 0
-    assert calls_since(platform, count) == READS
     platform.force_state(job.request_id, "done")
     assert job.counters(job.run(window=CLOSED))["changed"] == 1
     job.assert_whole()
-    assert job.counters(job.run(window=CLOSED))["changed"] == 0
 
 
 def test_a_request_that_was_made_and_not_submitted_waits_for_the_window(platform: Platform, job: Job) -> None:
-    platform.fault("http_error", "upload", status=502, times=10)
-    assert job.run(window=OPEN).status != 0
+    job.create()
     count = len(calls(platform))
     assert REFUSED in job.run(window=CLOSED).words
     assert calls_since(platform, count) == READS
 
 
-def test_tests_are_skipped_in_the_window_or_by_the_run_that_began_there(platform: Platform, job: Job) -> None:
+def test_tests_are_skipped_in_the_window_and_once(platform: Platform, job: Job) -> None:
     platform.settings.update({"stage_seconds": None})
-    job.counters(job.run(wait=False))
+    job.submit()
     platform.force_state(job.request_id, "testing")
     refused = job.run(window=CLOSED, skip_test=True)
     assert refused.status != 0
     assert REFUSED in refused.words
     assert "skip_test" not in calls(platform)
-    assert job.counters(job.run(window=OPEN, skip_test=True))["changed"] == 2
+    assert job.counters(job.run(window=OPEN, wait=False, skip_test="true"))["changed"] == 2
     job.assert_whole()
-
-
-def test_a_wait_for_the_platform_past_the_window_is_warned_of(job: Job) -> None:
-    warned = job.run(window=SHORT, wait_timeout=86400)
-    assert job.counters(warned)["changed"] == 4
-    assert "What is started now may take 1 d, and the maintenance window closes in" in warned.words
-
-
-def test_a_run_waits_for_the_window_where_it_opens_soon_enough(job: Job) -> None:
-    """The window opens with the next minute, so that is the longest that this takes."""
-    now = datetime.now(UTC)
-    soon = hours((61 - now.second) / 3600, 5)
-    refused = job.run(window=CLOSED, window_wait=3600)
-    assert REFUSED in refused.words
-    waited = job.run(window=soon, window_wait=120)
-    assert job.counters(waited)["changed"] == 4
-
-
-def test_a_refusal_is_reported_as_one(plone: PloneServer, role: Role, job: Job, tmp_path: Path) -> None:
-    folder = tmp_path / "reports"
-    folder.mkdir()
-    role(window=CLOSED, report_dir=str(folder))
-    job.run(window=CLOSED, report_dir=str(folder))
-    reports = {report["product"]: report for report in (json.loads(path.read_text()) for path in folder.iterdir())}
-    for product in ("plone", "odoo"):
-        assert reports[product]["result"] == "refused"
-        assert reports[product]["message"].endswith(REFUSED)
-        assert [phase["result"] for phase in reports[product]["phases"] if phase["name"] == "window"] == ["refused"]
-    assert reports["plone"]["state_before"] == "pending"
+    assert calls(platform).count("skip_test") == 1
+    assert platform.request(job.request_id).state == "delivered"
+    before = len(calls(platform))
+    assert job.counters(job.run(skip_test=True))["changed"] == 0
+    assert calls_since(platform, before) == READS

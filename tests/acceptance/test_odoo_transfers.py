@@ -178,7 +178,7 @@ def test_a_result_with_a_filestore_has_another_name(shop: Shop) -> None:
     assert shop.platform.calls("sftp")[-1].opens == ["upgraded_shop.zip (read)"]
 
 
-def test_a_result_of_a_name_that_nobody_can_know(shop: Shop) -> None:
+def test_a_result_under_an_unknown_name(shop: Shop) -> None:
     shop.finish()
     shop.platform.fault("sftp_name", name="other.dump")
     failed(shop.download("sftp"), "other.dump", "none of them is the upgraded shop.sql")

@@ -91,15 +91,15 @@ def test_options_come_from_the_environment(plone: PloneServer) -> None:
     assert (run.failed, run.result["state"]) == (False, "pending")
 
 
-@pytest.mark.parametrize("fault", ({}, {"step_error": "ValueError"}, {"core_addon_error": "ValueError"}), ids=str)
-def test_no_secret_is_printed(plone: PloneServer, as_admin: dict[str, Any], fault: dict[str, Any]) -> None:
-    plone.fault(**fault)
+def test_no_secret_is_printed(plone: PloneServer, as_admin: dict[str, Any]) -> None:
+    """With a step that fails, because a failure prints most."""
+    plone.fault(step_error="ValueError")
     variables = ["-e", f"plone_upgrade_url={plone.url}", "-e", "plone_upgrade_username=admin"]
     env = {"PLONE_PASSWORD": ADMIN.password}
     by_environment = run_playbook("siteops.upgrades.plone_upgrade", "-i", "site,", "-vvvv", "-D", *variables, env=env)
     by_token = run_module("plone_upgrade", {"url": plone.url, "token": token_of(plone, MANAGER)}, "-vvvv")
     wrong = run_module("plone_upgrade_info", {**as_admin, "password": MEMBER.password}, "-vvvv")
-    assert bool(fault) == bool(by_environment.status)
+    assert by_environment.status != 0
     secrets = [ADMIN.password, MEMBER.password, token_of(plone, MANAGER).rpartition(".")[2]]
     secrets += [base64.b64encode(f"admin:{ADMIN.password}".encode()).decode()]
     for secret in secrets:

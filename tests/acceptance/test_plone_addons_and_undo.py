@@ -175,38 +175,6 @@ def test_an_unknown_point_to_go_back_to(plone: PloneServer, upgrade: Upgrade, mo
     assert core_version(plone) == "6205"
 
 
-def test_the_role_upgrades_core_and_add_ons_once(plone: PloneServer, role: Role) -> None:
-    foreseen = role("--check", plone_upgrade_addons="all")
-    assert foreseen.status == 0, foreseen.output
-    assert foreseen.recap["site"]["changed"] == 2
-    assert not written(plone)
-    first = role(plone_upgrade_addons="all")
-    assert (first.status, first.recap["site"]["changed"]) == (0, 2), first.output
-    assert (core_version(plone), addon_version(plone)) == ("6205", "1002")
-    plone.clear_requests()
-    second = role(plone_upgrade_addons="all")
-    assert (second.status, second.recap["site"]["changed"]) == (0, 0), second.output
-    assert not written(plone)
-
-
-def test_the_role_goes_back_when_an_add_on_fails(plone: PloneServer, role: Role) -> None:
-    plone.fault(addon_error="ValueError", message="the step is broken")
-    run = role(plone_upgrade_addons=[ADDON], plone_upgrade_undo_on_failure=True)
-    assert run.status != 0
-    assert f"{ADDON}: POST /Plone/@addons/{ADDON}/upgrade answered 500 ValueError: the step is broken." in run.output
-    assert "The database went from 6205 to 6018." in run.output
-    assert (core_version(plone), addon_version(plone)) == ("6018", "1000")
-    newest = plone.call("GET", f"{plone.url}/@transactions")[1][0]
-    assert newest["description"].startswith("/Plone/PATCH_application_json_@transactions")
-
-
-def test_the_role_does_not_go_back_unless_it_is_asked_to(plone: PloneServer, role: Role) -> None:
-    plone.fault(addon_error="ValueError")
-    run = role(plone_upgrade_addons=[ADDON])
-    assert run.status != 0
-    assert (core_version(plone), addon_version(plone)) == ("6205", "1000")
-
-
 def test_the_role_keeps_what_an_editor_wrote_meanwhile(plone: PloneServer, role: Role, tmp_path: Path) -> None:
     """The edit is made by a hook, between the core and the end, as an editor in a hurry would."""
     plone.fault(addon_error="ValueError")
@@ -232,25 +200,25 @@ def test_the_role_keeps_what_an_editor_wrote_meanwhile(plone: PloneServer, role:
     assert plone.call("GET", f"{plone.url}/written-meanwhile")[0] == 200
 
 
-def test_hooks_run_around_changes_only(plone: PloneServer, role: Role, tmp_path: Path) -> None:
-    hooks = {}
-    for moment in ("before", "after"):
+def test_the_role_does_not_go_back_unless_it_is_asked_to_and_runs_hooks_around_changes_only(
+    plone: PloneServer, role: Role, tmp_path: Path
+) -> None:
+    hooks, logs = {}, {moment: tmp_path / f"{moment}.log" for moment in ("before", "after")}
+    for moment, log in logs.items():
         file = tmp_path / f"{moment}.yml"
-        log = tmp_path / f"{moment}.log"
         content = "{{ plone_upgrade_site.versions.instance }} {{ plone_upgrade_failed }}"
         note = {"dest": str(log), "mode": "0600", "content": content}
         file.write_text(json.dumps([{"name": "Take a note", "ansible.builtin.copy": note}]))
         hooks[f"plone_upgrade_{moment}"] = [str(file)]
-    plone.fault(step_error="ValueError")
-    assert role(plone_upgrade_rehearsal="skip", **hooks).status != 0
-    assert [(tmp_path / f"{moment}.log").read_text() for moment in ("before", "after")] == ["6018 False", "6018 True"]
-    plone.clear_faults()
-    assert role(**hooks).status == 0
-    assert (tmp_path / "after.log").read_text() == "6018 False"
-    for log in tmp_path.glob("*.log"):
+    plone.fault(addon_error="ValueError")
+    run = role(plone_upgrade_addons=[ADDON], **hooks)
+    assert run.status != 0
+    assert (core_version(plone), addon_version(plone)) == ("6205", "1000")
+    assert [log.read_text() for log in logs.values()] == ["6018 False", "6018 True"]
+    for log in logs.values():
         log.unlink()
     assert role(**hooks).status == 0
-    assert not list(tmp_path.glob("*.log"))
+    assert not any(log.exists() for log in logs.values())
 
 
 def test_a_second_run_in_one_play_says_nothing_of_the_first(

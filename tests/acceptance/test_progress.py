@@ -11,7 +11,6 @@ from __future__ import annotations
 import getpass
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,6 +25,7 @@ import pytest
 from support import cutting_proxy
 from support.ansible_cli import QUIET, SECONDS, run_module
 from support.cutting_proxy import CuttingProxy
+from support.odoo_shop import make_key
 from support.platform import Platform
 from support.plone import PloneServer
 from support.ssh_host import NoServer, SshHost
@@ -93,8 +93,9 @@ def assert_grows(numbers: list[int]) -> None:
     assert numbers[0] < numbers[-1], numbers
 
 
-def test_a_wait_prints_its_state_how_long_it_has_lasted_and_what_remains(database: Database) -> None:
-    play = write_play(database.folder, {"shop": LOCAL}, [database.waiting()])
+def test_each_item_of_a_loop_prints_its_state_for_how_long_and_what_remains(database: Database) -> None:
+    task = {**database.waiting(wait_for="{{ item }}"), "loop": ["testing", "result"]}
+    play = write_play(database.folder, {"shop": LOCAL}, [task])
     with WatchedPlay(*play, "-vvvv") as watched:
         found = watched.wait_for(WAITED.format(host="shop", state="pending"), 4)
         assert_grows([int(match[1]) for match in found])
@@ -106,33 +107,18 @@ def test_a_wait_prints_its_state_how_long_it_has_lasted_and_what_remains(databas
     assert not any("\r" in line or "\x1b" in line for line in watched.lines)
 
 
-def test_two_hosts_print_at_the_same_time_each_in_lines_of_its_own(database: Database) -> None:
-    hosts = {"one": LOCAL, "two": LOCAL}
-    play = write_play(database.folder, hosts, [database.waiting()], strategy="free")
-    with WatchedPlay(*play) as watched:
-        for host in hosts:
+def test_two_hosts_at_the_same_time_have_lines_of_their_own_also_where_a_task_is_delegated(database: Database) -> None:
+    hosts = {"one": LOCAL, "two": LOCAL, "control": LOCAL}
+    task = {
+        **database.waiting(),
+        "delegate_to": "{{ 'control' if inventory_hostname == 'two' else inventory_hostname }}",
+        "become": "{{ inventory_hostname == 'two' }}",
+        "become_user": getpass.getuser(),
+    }
+    play = write_play(database.folder, hosts, [task], strategy="free")
+    with WatchedPlay(*play, "--limit", "one,two") as watched:
+        for host in ("one.*", "two -> control"):
             watched.wait_for(WAITED.format(host=host, state="pending"), 2)
-        database.enter("done")
-        assert watched.end() == 0, watched.output
-
-
-def test_a_delegated_task_with_become_names_both_hosts(database: Database) -> None:
-    hosts = {"shop": LOCAL, "control": LOCAL}
-    task = {**database.waiting(), "delegate_to": "control", "become": True, "become_user": getpass.getuser()}
-    play = write_play(database.folder, hosts, [task])
-    with WatchedPlay(*play, "--limit", "shop") as watched:
-        watched.wait_for(WAITED.format(host="shop -> control", state="pending"), 2)
-        database.enter("done")
-        assert watched.end() == 0, watched.output
-
-
-def test_each_item_of_a_loop_prints_lines(database: Database) -> None:
-    task = {**database.waiting(wait_for="{{ item }}"), "loop": ["testing", "result"]}
-    play = write_play(database.folder, {"shop": LOCAL}, [task])
-    with WatchedPlay(*play) as watched:
-        watched.wait_for(WAITED.format(host="shop", state="pending"))
-        database.enter("testing")
-        watched.wait_for(WAITED.format(host="shop", state="testing"))
         database.enter("done")
         assert watched.end() == 0, watched.output
 
@@ -148,7 +134,7 @@ def test_each_item_of_a_loop_prints_lines(database: Database) -> None:
     ],
     ids=["interval 0", "interval longer than the work", "check mode", "no_log", "async"],
 )
-def test_nothing_is_printed_where_nobody_wants_it(
+def test_no_line_is_printed_where_none_is_wanted(
     database: Database, flags: tuple[str, ...], options: dict[str, Any], keywords: dict[str, Any]
 ) -> None:
     task = {**database.waiting(**options), **keywords, "register": "read"}
@@ -223,46 +209,59 @@ def test_the_lines_are_among_the_events_of_ansible_runner(database: Database) ->
     assert (runner.status, enough.is_set()) == ("successful", True), lines
 
 
-@pytest.mark.parametrize("transport", ["https", "sftp"])
-@pytest.mark.parametrize("module", ["odoo_upgrade_upload", "odoo_upgrade_download"])
-def test_a_transfer_prints_how_many_bytes_of_how_many(database: Database, module: str, transport: str) -> None:
-    dump, dest = database.folder / "shop.sql", database.folder / "upgraded.sql"
+def test_a_transfer_prints_how_many_bytes_of_how_many(database: Database) -> None:
+    """Both directions over both ways at once, each by a host of its own."""
+    dump, key = database.folder / "shop.sql", make_key(database.folder / "key")
     dump.write_bytes(HEAD + random.Random(1).randbytes((SIZE - len(HEAD)) // 2).hex().encode())
-    sending = module == "odoo_upgrade_upload"
-    database.enter("draft")
-    if not sending:
-        database.request.original.write_bytes(dump.read_bytes())
-        database.enter("done")
-    key = database.folder / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
-    ways = {"sftp_private_key": str(key), "sftp_host_key": database.platform.host_key} if transport == "sftp" else {}
-    path = {"src": str(dump)} if sending else {"dest": str(dest)}
-    options = {**database.options, **path, **ways, "transport": transport, "progress_interval": 1}
-    play = write_play(database.folder, {"shop": LOCAL}, [{f"siteops.upgrades.{module}": options}])
+    sftp = {"transport": "sftp", "sftp_private_key": str(key), "sftp_host_key": database.platform.host_key}
+    transfers: dict[str, tuple[Database, Path]] = {}
+    hosts: dict[str, dict[str, Any]] = {}
+    for direction in ("upload", "download"):
+        for way in ("https", "sftp"):
+            own = Database(database.platform, database.folder)
+            own.enter("draft")
+            if direction == "download":
+                own.request.original.write_bytes(dump.read_bytes())
+                own.enter("done")
+            dest = database.folder / f"{way}.sql"
+            path = {"src": str(dump)} if direction == "upload" else {"dest": str(dest)}
+            options = {**own.options, **path, **(sftp if way == "sftp" else {"transport": way}), "progress_interval": 1}
+            hosts[f"{direction}-{way}"] = {**LOCAL, "options": options}
+            transfers[f"{direction}-{way}"] = own, own.request.original if direction == "upload" else dest
+    tasks = [
+        {
+            f"siteops.upgrades.odoo_upgrade_{direction}": "{{ options }}",
+            "when": f"inventory_hostname is match('{direction}')",
+        }
+        for direction in ("upload", "download")
+    ]
+    play = write_play(database.folder, hosts, tasks, strategy="free")
     database.platform.settings.update({"bytes_per_second": SLOW})
-    line = rf"\[shop\] {module}: ([\d.]+) MiB of 24\.0 MiB \((\d+) %\)(, [\d.]+ [KM]iB/s, [\dmins ]+ left)?"
-    with WatchedPlay(*play, "-vvvv") as watched:
-        found = watched.wait_for(line, 4)
-        assert_grows([int(10 * float(match[1])) for match in found])
-        assert_grows([int(match[2]) for match in found])
-        assert any(match[3] for match in found), watched.output
+    line = r"\[{}\] {}: ([\d.]+) MiB of 24\.0 MiB \((\d+) %\)(, [\d.]+ [KM]iB/s, [\dmins ]+ left)?"
+    with WatchedPlay(*play, "-vvvv", env={"ANSIBLE_FORKS": "4", "ANSIBLE_INJECT_FACT_VARS": "false"}) as watched:
+        for host in hosts:
+            found = watched.wait_for(line.format(host, f"odoo_upgrade_{host.partition('-')[0]}"), 4)
+            assert_grows([int(10 * float(match[1])) for match in found])
+            assert_grows([int(match[2]) for match in found])
+            assert any(match[3] for match in found), watched.output
         database.platform.settings.update({"bytes_per_second": None})
         assert watched.end() == 0, watched.output
-    assert (database.request.original if sending else dest).read_bytes().startswith(dump.read_bytes())
-    assert database.request.key not in watched.output
+    for own, moved in transfers.values():
+        assert moved.read_bytes().startswith(dump.read_bytes())
+        assert own.request.key not in watched.output
 
 
-@pytest.mark.parametrize("dry_run", [True, False], ids=["rehearsing", "upgrading"])
-def test_an_upgrade_of_plone_prints_how_long_it_has_lasted(
-    plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path, dry_run: bool
+def test_a_rehearsal_and_an_upgrade_of_plone_show_for_how_long(
+    plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path
 ) -> None:
-    plone.fault(step_sleep=6.0)
-    options = {**as_admin, "dry_run": dry_run, "wait_timeout": 120, "progress_interval": 1}
-    play = write_play(tmp_path, {"site": LOCAL}, [{"siteops.upgrades.plone_upgrade": options}])
-    doing = "rehearsing" if dry_run else "upgrading"
+    plone.fault(step_sleep=4.0)
+    options = {**as_admin, "wait_timeout": 120, "progress_interval": 1}
+    tasks = [{"siteops.upgrades.plone_upgrade": {**options, "dry_run": dry_run}} for dry_run in (True, False)]
+    play = write_play(tmp_path, {"site": LOCAL}, tasks)
     with WatchedPlay(*play) as watched:
-        found = watched.wait_for(rf"\[site\] plone_upgrade: {doing} for (\d+) s, at most [\d mins]+ more", 3)
-        assert_grows([int(match[1]) for match in found])
+        for doing in ("rehearsing", "upgrading"):
+            found = watched.wait_for(rf"\[site\] plone_upgrade: {doing} for (\d+) s, at most 1 min \d+ s more", 3)
+            assert_grows([int(match[1]) for match in found])
         assert watched.end() == 0, watched.output
     assert as_admin["password"] not in watched.output
 

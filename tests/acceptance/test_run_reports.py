@@ -18,7 +18,7 @@ import jsonschema
 import pytest
 
 from support.ansible_cli import PlaybookRun, environment, playbook_command, run_playbook
-from support.odoo_job import Job
+from support.odoo_job import ONCE, READS, Job, calls, calls_since, made_once
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
@@ -90,12 +90,30 @@ def job(platform: Platform, folder: Folder, tmp_path: Path) -> Job:
     return job
 
 
+def core_version(plone: PloneServer) -> str:
+    return str(plone.call("GET", f"{plone.url}/@upgrade")[1]["versions"]["instance"])
+
+
+def addon_version(plone: PloneServer) -> str:
+    return str(plone.call("GET", f"{plone.url}/@addons/{ADDON}")[1]["upgrade_info"]["installedVersion"])
+
+
+def written(plone: PloneServer) -> list[str]:
+    return [request.path for request in plone.requests() if request.method != "GET"]
+
+
 def phases(report: Report) -> list[tuple[str, str]]:
     return [(phase["name"], phase["result"]) for phase in report["phases"]]
 
 
-def test_a_site_is_upgraded_and_upgraded_again(role: Role, folder: Folder) -> None:
-    runs = [role("--check", addons="all"), role("-vvvv", addons="all"), role("-vvvv", addons="all")]
+def test_a_site_is_upgraded_and_upgraded_again(plone: PloneServer, role: Role, folder: Folder) -> None:
+    runs = [role("--check", addons="all")]
+    assert written(plone) == []
+    runs.append(role("-vvvv", addons="all"))
+    assert (core_version(plone), addon_version(plone)) == ("6205", "1002")
+    plone.clear_requests()
+    runs.append(role("-vvvv", addons="all"))
+    assert written(plone) == []
     assert [run.recap["intranet"]["changed"] for run in runs] == [2, 2, 0]
     foreseen, first, second = folder.reports
 
@@ -128,13 +146,6 @@ def test_a_site_is_upgraded_and_upgraded_again(role: Role, folder: Folder) -> No
     assert_private(folder, ADMIN.password, runs)
 
 
-def test_a_rehearsal_alone_is_no_change(role: Role, folder: Folder) -> None:
-    assert role(rehearsal="only").recap["intranet"]["changed"] == 0
-    assert (folder.latest["result"], phases(folder.latest)) == ("ok", [("check", "ok"), ("rehearsal", "ok")])
-    assert {step["status"] for step in folder.latest["steps"] if step["source"]} == {"rehearsed"}
-    assert folder.latest["message"].startswith("Rehearsed the upgrade from 6018 to 6205")
-
-
 def test_a_failing_step_is_the_failure_of_report_and_play(plone: PloneServer, role: Role, folder: Folder) -> None:
     plone.fault(step_error="ValueError", message="the step is broken")
     run = role()
@@ -150,7 +161,12 @@ def test_a_failing_step_is_the_failure_of_report_and_play(plone: PloneServer, ro
 
 def test_an_upgrade_that_was_taken_back_is_reported_so(plone: PloneServer, role: Role, folder: Folder) -> None:
     plone.fault(addon_error="ValueError", message="the step is broken")
-    assert role(addons=[ADDON], undo_on_failure=True).status != 0
+    run = role(addons=[ADDON], undo_on_failure=True)
+    assert run.status != 0
+    assert f"{ADDON}: POST /Plone/@addons/{ADDON}/upgrade answered 500 ValueError: the step is broken." in run.words
+    assert (core_version(plone), addon_version(plone)) == ("6018", "1000")
+    newest = plone.call("GET", f"{plone.url}/@transactions")[1][0]
+    assert newest["description"].startswith("/Plone/PATCH_application_json_@transactions")
     report = folder.latest
     assert (report["result"], report["state_before"], report["state_after"]) == ("failed", "pending", "pending")
     assert phases(report)[-2:] == [("addons", "failed"), ("undo", "changed")]
@@ -183,20 +199,54 @@ def test_a_hook_that_fails_is_the_failure(plone_variables: dict[str, Any], folde
     assert phases(report) == [("check", "ok"), ("rehearsal", "ok")]
 
 
-def test_a_site_that_cannot_be_reached(role: Role, folder: Folder) -> None:
-    run = role(url="http://127.0.0.1:9/Plone")
-    assert run.status != 0
-    report = folder.latest
-    assert (report["result"], report["state_before"], report["target"]) == ("failed", "", "http://127.0.0.1:9/Plone")
-    assert "Connection refused" in report["message"]
-    assert phases(report) == [("check", "failed")]
+def run_hosts(folder: Folder, hosts: dict[str, dict[str, Any]]) -> tuple[PlaybookRun, dict[str, Report]]:
+    """Run the role for several hosts, one after another, with variables of their own; their reports by host."""
+    inventory = folder.path.parent / "hosts.json"
+    own = {
+        host: {f"plone_upgrade_{name}": value for name, value in variables.items()} for host, variables in hosts.items()
+    }
+    inventory.write_text(json.dumps({"all": {"hosts": own}}), encoding="utf-8")
+    run = run_playbook("siteops.upgrades.plone_upgrade", "-i", str(inventory), "-f", "1", env=CREDENTIALS)
+    return run, {report["host"]: report for report in folder.reports}
 
 
-def test_credentials_in_a_url_are_refused_and_not_kept(role: Role, folder: Folder) -> None:
-    assert role(url="http://admin:very-secret-word@127.0.0.1:9/Plone?key=very-secret-word").status != 0
-    assert folder.latest["target"] == "http://127.0.0.1:9/Plone"
-    assert "contains credentials" in folder.latest["message"]
-    assert "very-secret-word" not in json.dumps(folder.latest)
+def test_what_goes_otherwise_is_reported_for_each_host(plone: PloneServer, folder: Folder) -> None:
+    own = {"report_dir": str(folder.path), "wait_interval": 1}
+    away = "http://127.0.0.1:9/Plone"
+    hosts = {
+        "rehearsed": {**own, "url": plone.url, "rehearsal": "only"},
+        "away": {**own, "url": away},
+        "secret": {**own, "url": "http://admin:very-secret-word@127.0.0.1:9/Plone?key=very-secret-word"},
+    }
+    run, reports = run_hosts(folder, hosts)
+    assert [run.recap[host]["failed"] for host in hosts] == [0, 1, 1], run.output
+
+    rehearsed = reports["rehearsed"]
+    assert run.recap["rehearsed"]["changed"] == 0
+    assert (rehearsed["result"], phases(rehearsed)) == ("ok", [("check", "ok"), ("rehearsal", "ok")])
+    assert {step["status"] for step in rehearsed["steps"] if step["source"]} == {"rehearsed"}
+    assert rehearsed["message"].startswith("Rehearsed the upgrade from 6018 to 6205")
+
+    unreachable = reports["away"]
+    assert (unreachable["result"], unreachable["state_before"], unreachable["target"]) == ("failed", "", away)
+    assert "Connection refused" in unreachable["message"]
+    assert phases(unreachable) == [("check", "failed")]
+
+    assert reports["secret"]["target"] == away
+    assert "contains credentials" in reports["secret"]["message"]
+    assert "very-secret-word" not in json.dumps(reports["secret"])
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_before_anything_else(
+    plone: PloneServer, folder: Folder, tmp_path: Path
+) -> None:
+    places = {"missing": tmp_path / "nowhere", "file": tmp_path / "file"}
+    places["file"].write_text("", encoding="utf-8")
+    run, _reports = run_hosts(folder, {h: {"url": plone.url, "report_dir": str(at)} for h, at in places.items()})
+    for host, place in places.items():
+        assert run.recap[host]["failed"] == 1
+        assert f"there is no folder {place} on the controller" in run.words
+    assert plone.requests() == []
 
 
 def test_two_sites_in_one_play_do_not_share_what_they_report(
@@ -242,19 +292,6 @@ def test_a_run_that_is_killed_leaves_a_report_that_has_not_ended(
     assert len(list(folder.path.iterdir())) == 1
 
 
-@pytest.mark.parametrize("case", ["missing", "file"])
-def test_a_folder_that_cannot_be_written_to_is_found_before_anything_else(
-    case: str, plone: PloneServer, role: Role, tmp_path: Path
-) -> None:
-    place = tmp_path / "nowhere"
-    if case == "file":
-        place.write_text("", encoding="utf-8")
-    run = role(report_dir=str(place))
-    assert run.status != 0
-    assert f"there is no folder {place} on the controller" in run.words
-    assert plone.requests() == []
-
-
 def test_a_report_that_cannot_be_written_at_the_end_is_a_warning(role: Role, folder: Folder, tmp_path: Path) -> None:
     """The upgrade is done and proven: that nobody can be told so does not make it a failure."""
     hook = tmp_path / "hook.yml"
@@ -271,9 +308,25 @@ def test_a_report_that_cannot_be_written_at_the_end_is_a_warning(role: Role, fol
 
 
 def test_a_database_makes_the_round_trip_and_is_left_alone(job: Job, folder: Folder) -> None:
-    runs = [job.run("--check"), job.run("-vvvv"), job.run("-vvvv")]
-    assert [job.counters(run)["changed"] for run in runs] == [4, 4, 0]
+    platform = job.platform
+    runs = [job.run("--check", "--diff")]
+    assert calls(platform) == []
+    assert job.files == set()
+    runs.append(job.run("-vvvv"))
+    job.assert_whole()
+    assert {call: calls(platform).count(call) for call in ONCE} == dict.fromkeys(ONCE, 1)
+    assert [path.stat().st_mode & 0o777 for path in (job.request_file, job.dest)] == [0o600, 0o600]
+    assert job.files == {job.request_file.name, job.dest.name}
+    before = len(calls(platform))
+    runs.append(job.run("-vvvv"))
+    # The report has the dump's size, so that the checks of the reports come before the dump goes.
     foreseen, first, second = folder.reports
+    size = job.dump.stat().st_size
+    job.dump.unlink()
+    runs.append(job.run("--check", "--diff"))
+    assert calls_since(platform, before) == READS
+    assert [job.counters(run)["changed"] for run in runs] == [4, 4, 0, 0]
+    job.assert_nothing_secret()
 
     assert (foreseen["check_mode"], foreseen["result"]) == (True, "changed")
     assert foreseen["request"] == {
@@ -303,43 +356,47 @@ def test_a_database_makes_the_round_trip_and_is_left_alone(job: Job, folder: Fol
     request = first["request"]
     assert (request["id"], request["aim"], request["target"]) == (str(job.request_id), "test", "18.0")
     assert [seen["state"] for seen in request["states"]][0] == "draft"
-    assert (request["sent"]["name"], request["sent"]["size"]) == (job.dump.name, job.dump.stat().st_size)
+    assert (request["sent"]["name"], request["sent"]["size"]) == (job.dump.name, size)
     assert (request["fetched"]["name"], request["fetched"]["size"]) == (job.dest.name, job.dest.stat().st_size)
     assert first["versions"] == {"before": {}, "after": {"target": "18.0"}}
 
     assert (second["result"], second["state_before"], second["state_after"]) == ("ok", "done", "done")
     assert second["request"]["sent"]["duration"] == second["request"]["fetched"]["duration"] == 0
-    [made] = job.platform.store.all()
-    assert_private(folder, made.key, runs)
+    key = job.platform.store.all()[0].key
+    assert_private(folder, key, runs)
     assert_private(folder, SAMPLE_CONTRACT, runs)
 
 
 def test_a_request_that_the_platform_gives_up_on(job: Job, folder: Folder) -> None:
-    job.platform.settings.update({"stage_seconds": None})
+    platform = job.platform
+    platform.settings.update({"stage_seconds": None})
     job.counters(job.run(wait=False))
     assert (folder.latest["result"], folder.latest["state_after"]) == ("changed", "pending")
-    job.platform.force_state(job.request_id, "invalid", "The filestore is missing")
-    assert job.run().status != 0
+    platform.force_state(job.request_id, "invalid", "Module sale_shop is\nnot known.")
+    ended = job.run(wait=False)
+    waited = job.module("odoo_upgrade_request_info", wait=True)
+    words = "ended in the state 'invalid'. The platform says: Module sale_shop is not known."
+    assert (ended.status != 0, words in ended.words, words in waited.msg) == (True, True, True), ended.output
     report = folder.latest
     assert (report["result"], report["state_after"]) == ("failed", "invalid")
-    assert "The filestore is missing" in report["message"]
+    assert "Module sale_shop is" in report["message"]
+    assert not job.dest.exists()
+    assert made_once(platform)
 
 
-def test_what_a_platform_repeats_of_a_secret_is_not_kept(job: Job, folder: Folder) -> None:
-    words_of_it = f"Can not find contract {SAMPLE_CONTRACT}"
-    job.platform.fault("failure", "create", reason="CONTRACT:NOT_FOUND", message=words_of_it)
-    run = job.run("-vvvv")
+def test_all_that_the_platform_refuses_is_reported_without_the_secret(job: Job, folder: Folder) -> None:
+    """The platform repeats the contract in its words."""
+    wrong = "M999999-zyxwvu"
+    run = job.run("-vvvv", target="5.0", contract=wrong)
     assert run.status != 0
+    assert 'TARGET:INVALID: Invalid value "5.0" (expected: 16.0, 17.0, 18.0, 19.0)' in run.words
+    assert "CONTRACT:NOT_FOUND: Can not find contract" in run.words
     assert "CONTRACT:NOT_FOUND" in folder.latest["message"]
     assert phases(folder.latest) == [("request", "failed")]
-    assert_private(folder, SAMPLE_CONTRACT, [run])
-
-
-def test_a_preflight_leaves_a_report_of_check_mode(job: Job, folder: Folder) -> None:
-    ended = run_playbook("siteops.upgrades.odoo_preflight", *job.arguments(window={"from": "00:00", "to": "24:00"}))
-    assert ended.status == 0, ended.output
-    assert (folder.latest["check_mode"], folder.latest["result"]) == (True, "changed")
-    assert job.platform.calls() == []
+    assert_private(folder, wrong, [run])
+    assert job.files == set()
+    job.create()
+    assert len(job.platform.store.all()) == 1
 
 
 def test_what_the_role_itself_refuses_is_reported(job: Job, folder: Folder) -> None:
@@ -348,6 +405,13 @@ def test_what_the_role_itself_refuses_is_reported(job: Job, folder: Folder) -> N
     assert "set odoo_upgrade_production_confirmed to true" in folder.latest["message"]
     assert folder.latest["request"]["aim"] == "production"
     assert folder.latest["phases"] == []
+
+
+def test_a_preflight_leaves_a_report_of_check_mode(job: Job, folder: Folder) -> None:
+    ended = run_playbook("siteops.upgrades.odoo_preflight", *job.arguments(window={"from": "00:00", "to": "24:00"}))
+    assert ended.status == 0, ended.output
+    assert (folder.latest["check_mode"], folder.latest["result"]) == (True, "changed")
+    assert job.platform.calls() == []
 
 
 def assert_private(folder: Folder, secret: str, runs: list[PlaybookRun]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,21 @@ def calls(platform: Platform) -> list[str]:
 def calls_since(platform: Platform, count: int) -> set[str]:
     """The calls after the first ``count``."""
     return set(calls(platform)[count:])
+
+
+def run_hosts(job: Job, hosts: Mapping[str, Mapping[str, Any]], *flags: str) -> PlaybookRun:
+    """Run the role for several hosts in one play, each with variables of its own, given without their prefix."""
+    inventory = {
+        host: {**job.variables, **{f"odoo_upgrade_{name}": value for name, value in variables.items()}}
+        for host, variables in hosts.items()
+    }
+    job.inventory.write_text(json.dumps({"all": {"hosts": inventory}}), encoding="utf-8")
+    return run_playbook(PLAYBOOK, "-i", str(job.inventory), *flags)
+
+
+def failures(ended: PlaybookRun) -> dict[str, str]:
+    """What each host failed with, on one line."""
+    return dict(re.findall(r"^fatal: \[(\w+)\]: FAILED! => (.*)", ended.output, re.MULTILINE))
 
 
 def made_once(platform: Platform) -> bool:
@@ -103,6 +119,28 @@ class Job:
     def module(self, name: str, **options: Any) -> ModuleRun:
         """Run one module with the connection and the request of this job."""
         return run_module(name, self.options(**options))
+
+    def create(self) -> ModuleRun:
+        """Make the request in-process, as the role does; the other way to :meth:`run`, where no play is needed."""
+        given = {name: self.variables[f"odoo_upgrade_{name}"] for name in ("contract", "email", "target")}
+        return self._succeeded("request", **given, filename=self.dump.name)
+
+    def submit(self) -> None:
+        """Make the request, send the dump and start the upgrade, in-process."""
+        self.create()
+        self._succeeded("upload", src=str(self.dump))
+        self._succeeded("process")
+
+    def complete(self) -> None:
+        """Submit, wait and fetch the result, in-process."""
+        self.submit()
+        self._succeeded("request_info", wait=True, wait_timeout=60, wait_interval=1)
+        self._succeeded("download", dest=str(self.dest))
+
+    def _succeeded(self, name: str, **options: Any) -> ModuleRun:
+        run = self.module(f"odoo_upgrade_{name}", **options)
+        assert not run.failed, run.output
+        return run
 
     @property
     def request_id(self) -> int:
