@@ -17,6 +17,7 @@ from support.odoo_shop import Shop
 from support.platform import Platform
 from support.platform.fixtures import job, platform
 from support.plone.fixtures import as_admin, own_state_folder, plone, plone_server, upgrade
+from support.postgres.fixtures import postgres, running_postgres
 
 # Imported for pytest, which looks for fixtures and hooks here.
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
     "platform",
     "plone",
     "plone_server",
+    "postgres",
     "pytest_terminal_summary",
+    "running_postgres",
     "upgrade",
 ]
 
