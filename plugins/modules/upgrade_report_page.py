@@ -182,7 +182,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.errors import OptionError, UpgradeError
 from ..module_utils._core.options import require_not_negative
 from ..module_utils._core.text import strip_control_chars
-from ..module_utils._report.fleet import Fleet, gather
+from ..module_utils._report.fleet import TROUBLE, Fleet, gather
 from ..module_utils._report.html import page
 from ..module_utils._report.markdown import document
 from ..module_utils._report.reader import read_folder
@@ -287,7 +287,8 @@ def difference(path: str, before: bytes | None, after: bytes) -> dict[str, t.Any
 def summary(fleet: Fleet, written: list[str], check_mode: bool) -> str:
     """What was read and written, in a sentence."""
     counts = fleet.counts
-    read = f"{counted(counts['hosts'], 'host', 'hosts')}, {counts['failed']} failed" if fleet.hosts else "No runs yet"
+    trouble = [f"{counts[name]} {name}" for name in TROUBLE if counts[name] or name == "failed"]
+    read = ", ".join([counted(counts["hosts"], "host", "hosts"), *trouble]) if fleet.hosts else "No runs yet"
     files = " and ".join(written)
     done = f"{'would write' if check_mode else 'wrote'} {files}" if files else "nothing new to write"
     return f"{read}; {done}."

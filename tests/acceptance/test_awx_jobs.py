@@ -16,12 +16,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from support.controller import Described, Injection, inject
+from support.controller import TOKEN, Controller, Described, Injection, inject
 from support.controller.job import Job, node_variables, run_job
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
-from support.run_reports import failed, upgraded, write
+from support.run_reports import failed, report, write
 
 CLONE = Path(__file__).parents[2]
 PROJECT = CLONE / "extensions/awx_project"
@@ -64,12 +64,15 @@ def launch(described: Described, tmp_path: Path) -> Launch:
         job_template = described.job_template(template)
         variables = node_variables(job_template["survey"], artifacts, answers)
         playbook = PROJECT / job_template["playbook"]
-        return run_job(tmp_path / f"job-{next(numbers)}", playbook, hosts, credential, variables, *flags)
+        inventory = {"all": {"hosts": hosts}}
+        return run_job(tmp_path / f"job-{next(numbers)}", playbook, inventory, credential, variables, *flags)
 
     return run
 
 
-def test_plone_from_plan_to_upgrade(plone: PloneServer, credentials: Callable[..., Injection], launch: Launch) -> None:
+def test_a_plan_for_plone_and_a_try_of_it(
+    plone: PloneServer, credentials: Callable[..., Injection], launch: Launch
+) -> None:
     user = credentials("Plone site", username=ADMIN.name, password=ADMIN.password)
     hosts = {
         "intranet": {"plone_upgrade_url": plone.url},
@@ -95,17 +98,7 @@ def test_plone_from_plan_to_upgrade(plone: PloneServer, credentials: Callable[..
     assert tried.status == "successful", tried.said
     assert {request.method for request in plone.requests()} == {"GET"}
 
-    upgraded = launch("Plone upgrade", hosts, user, planned.artifacts, plone_upgrade_rehearsal="skip")
-    assert upgraded.status == "successful", upgraded.said
-    assert upgraded.hosts == {"intranet"}
-    assert upgraded.changed == {"intranet": 1}
-
-    idle = launch("Plone preflight", {"intranet": hosts["intranet"]}, user, {})
-    assert idle.artifacts["plone_upgrade_hosts"] == NOTHING
-    nothing = launch("Plone upgrade", hosts, user, idle.artifacts)
-    assert nothing.status == "successful"
-    assert nothing.hosts == set()
-    for job in (stopped, planned, tried, upgraded, idle, nothing):
+    for job in (stopped, planned, tried):
         assert ADMIN.password not in job.said
 
 
@@ -194,32 +187,63 @@ def test_production_has_to_be_meant(
     assert "odoo_upgrade_production_confirmed" in stopped.artifacts["odoo_upgrade_plan"][0]["reason"]
 
 
-def test_the_report_is_published_for_whoever_comes_next(launch: Launch, tmp_path: Path) -> None:
-    """As the last node: after the upgrade, with its artifacts, in the inventory of the first product."""
-    folder = tmp_path / "reports"
-    folder.mkdir()
-    write(folder, [upgraded("intranet", 60), failed("press", "It did not go well.")])
-    artifacts = {"plone_upgrade_hosts": "intranet,press"}
-    nobody = Injection({}, {}, {})
-    hosts: dict[str, dict[str, Any]] = {"intranet": {}, "press": {}}
-    reported = launch("Upgrade report", hosts, nobody, artifacts, upgrade_report_dir=str(folder))
-    assert reported.status == "successful", reported.said
-    counts = reported.artifacts["upgrade_report_counts"]
-    assert (counts["hosts"], counts["failed"], counts["changed"]) == (2, 1, 1)
-    assert (folder / "index.html").exists()
-
-
 def test_the_report_after_a_failed_upgrade_is_made_and_fails(launch: Launch, tmp_path: Path) -> None:
     """As its node in the workflow asks it to, or AWX would call the workflow successful."""
     folder = tmp_path / "reports"
     folder.mkdir()
-    write(folder, [failed("press", "It did not go well.")])
+    closed = report("intranet", result="refused", message="The maintenance window is closed.")
+    write(folder, [failed("press", "It did not go well."), closed])
     answers = {"upgrade_report_dir": str(folder), "upgrade_report_after_failure": "true"}
     reported = launch("Upgrade report", {"press": {}}, Injection({}, {}, {}), {}, **answers)
     assert reported.status == "failed"
     assert reported.artifacts["upgrade_report_counts"]["failed"] == 1
     assert (folder / "index.html").exists()
-    assert "because the upgrade before it failed: 1 host, 1 failed" in reported.said
+    # C4: what a closed window refused is counted too.
+    assert "because the upgrade before it failed: 2 hosts, 1 failed, 1 refused" in reported.said
+
+
+PLAN = [
+    {"host": "intranet", "action": "upgrade", "from": OLD, "to": NEW, "steps": 38, "addons": [], "reason": ""},
+    {"host": "gone", "action": "blocked", "from": "", "to": "", "steps": 0, "addons": [], "reason": "It is not there."},
+    {"host": "press", "action": "none", "from": NEW, "to": NEW, "steps": 0, "addons": [], "reason": ""},
+]
+
+
+def test_the_plan_becomes_the_description_of_the_approval(launch: Launch) -> None:
+    """C2: with the credential of a controller, and only of the workflow that this job is of."""
+    with Controller(PROJECT) as controller:
+        api = controller.api
+        workflow = api.create("workflow_job_templates", {"name": "Plone upgrade with approval"})["id"]
+        node = {"identifier": "approval", "workflow_job_template": workflow}
+        approval = api.create("workflow_job_template_nodes", node)["id"]
+        api.create_approval(approval, {"name": "Approve", "description": "", "timeout": 0})
+        job = api.launch("workflow_job_templates", workflow, {})["id"]
+        injected = Injection({**controller.environment, "CONTROLLER_USERNAME": ""}, {}, {})
+        checked = launch("Approval check", {}, injected, {"plone_upgrade_plan": PLAN}, awx_workflow_job_id=job)
+        assert checked.status == "successful", checked.stdout
+        [template] = api.all("workflow_approval_templates")
+        lines = f"Workflow job {job}:\nintranet: upgrade, {OLD} to {NEW}, 38 steps\ngone: blocked, It is not there."
+        assert template["description"] == lines
+        assert TOKEN not in checked.said
+
+
+@pytest.mark.parametrize(("answer", "status"), [("false", "failed"), ("true", "successful")])
+def test_nobody_approves_nothing(answer: str, status: str, launch: Launch) -> None:
+    """C1: the check fails where the plan is empty, and the node on that way ends well, and with it the workflow."""
+    artifacts = {"plone_upgrade_plan": PLAN[2:]}
+    checked = launch("Approval check", {}, Injection({}, {}, {}), artifacts, upgrade_plan_is_empty=answer)
+    assert checked.status == status
+    assert "The plan asks for nothing" in checked.said
+
+
+def test_the_report_after_a_denied_approval(launch: Launch, tmp_path: Path) -> None:
+    """C7: it names what was planned and not upgraded."""
+    (tmp_path / "reports").mkdir()
+    answers = {"upgrade_report_dir": str(tmp_path / "reports"), "upgrade_report_after_failure": "denied"}
+    reported = launch("Upgrade report", {}, Injection({}, {}, {}), {"plone_upgrade_plan": PLAN}, **answers)
+    assert reported.status == "failed"
+    assert reported.artifacts["upgrade_report_not_approved"] == ["intranet"]
+    assert "it was denied, or nobody answered in time. Not upgraded: intranet." in reported.said
 
 
 @pytest.mark.parametrize(

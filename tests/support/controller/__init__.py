@@ -9,21 +9,27 @@ instead of ignored. Names, defaults and rules are those of AWX 24.6.
 
 from __future__ import annotations
 
-from support.controller.api import Refusal
 from support.controller.awx_modules import awx_collection
 from support.controller.credentials import Injection, inject
 from support.controller.described import Described
+from support.controller.inventory_update import InventoryUpdate, update_inventory
 from support.controller.rules import check_credential_type, check_rrule, check_survey
-from support.controller.server import TOKEN, Controller, Write
+from support.controller.server import ORGANIZATION_TOKEN, READING_TOKEN, TOKEN, Controller, Write
+from support.controller.store import Refusal
 from support.controller.workflow import Course, course
+from support.controller.workflow_run import WorkflowRun, run_workflow
 
 __all__ = [
+    "ORGANIZATION_TOKEN",
+    "READING_TOKEN",
     "TOKEN",
     "Controller",
     "Course",
     "Described",
     "Injection",
+    "InventoryUpdate",
     "Refusal",
+    "WorkflowRun",
     "Write",
     "awx_collection",
     "check_credential_type",
@@ -31,4 +37,6 @@ __all__ = [
     "check_survey",
     "course",
     "inject",
+    "run_workflow",
+    "update_inventory",
 ]

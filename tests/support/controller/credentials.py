@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from support.controller.api import Api
 from support.controller.rules import check_credential_type
+
+CONTROLLER = {"CONTROLLER_VERIFY_SSL": "False", "CONTROLLER_USERNAME": "", "CONTROLLER_PASSWORD": ""}
+"""What a credential for a controller sets in any case; its other fields are called like the variables here."""
 
 
 class Injection(NamedTuple):
@@ -26,16 +30,16 @@ def inject(credential_type: Mapping[str, Any], values: Mapping[str, Any], folder
     """Render the injectors of a type with what a credential holds.
 
     Empty texts count as not given, what is not given renders as nothing, and a boolean that was never set is false.
-    The files are written into ``folder`` with mode 0600, those too whose template renders as nothing.
+    A required field that is missing is accepted, as AWX does. The files are written into ``folder`` with mode 0600,
+    those too whose template renders as nothing.
 
-    Raises ValueError when AWX would refuse the type, or the credential: a field that is not there, or one missing.
+    Raises ValueError when AWX would refuse the type, or a field that the type does not have.
     """
     inputs, injectors = credential_type["inputs"], credential_type["injectors"]
     check_credential_type("cloud", inputs, injectors)
     fields = {field["id"]: field for field in inputs["fields"]}
-    missing = set(inputs.get("required", [])) - {name for name, value in values.items() if value != ""}
-    if missing or not set(values) <= set(fields):
-        raise ValueError(f"missing: {sorted(missing)}; unknown: {sorted(set(values) - set(fields))}")
+    if not set(values) <= set(fields):
+        raise ValueError(f"unknown: {sorted(set(values) - set(fields))}")
     known: dict[str, Any] = {name: value for name, value in values.items() if value != ""}
     for name, field in fields.items():
         if field.get("type") == "boolean":
@@ -58,3 +62,19 @@ def inject(credential_type: Mapping[str, Any], values: Mapping[str, Any], folder
         return {name: environment.from_string(template).render(known) for name, template in templates.items()}
 
     return Injection(rendered("env"), rendered("extra_vars"), files)
+
+
+def inject_all(api: Api, credentials: Iterable[int], folder: Path) -> Injection:
+    """What the credentials of a template or a source inject together."""
+    types = {each["id"]: each for each in api.all("credential_types")}
+    whole = Injection({}, {}, {})
+    for number in credentials:
+        described = types[api.one("credentials", number)["credential_type"]]
+        if described["managed"]:
+            injected = Injection({**CONTROLLER, **api.secrets(number)}, {}, {})
+        else:
+            injected = inject(described, api.secrets(number), folder)
+        whole.env.update(injected.env)
+        whole.extra_vars.update(injected.extra_vars)
+        whole.files.update(injected.files)
+    return whole

@@ -19,37 +19,46 @@ QUIET = {"ANSIBLE_NOCOLOR": "true", "ANSIBLE_RETRY_FILES_ENABLED": "false"}
 
 
 class Job(NamedTuple):
-    """``artifacts`` is what the playbook published, ``changed`` counts by host, ``said`` is output and events."""
+    """``artifacts`` is what the playbook published, ``changed`` counts by host.
+
+    ``said`` is output and events, ``stdout`` the output alone.
+    """
 
     status: str
     artifacts: dict[str, Any]
     changed: dict[str, int]
     hosts: set[str]
     said: str
+    stdout: str = ""
 
 
 def run_job(
     folder: Path,
     playbook: Path,
-    hosts: Mapping[str, Mapping[str, Any]],
+    inventory: Mapping[str, Any],
     credential: Injection,
     variables: Mapping[str, Any],
     *flags: str,
+    own: Mapping[str, Any] | None = None,
 ) -> Job:
-    """Run a playbook of a project for ``hosts``, with ``variables`` as AWX passes answers and artifacts on."""
+    """Run a playbook of a project with an inventory, and ``variables`` as AWX passes answers and artifacts on.
+
+    ``own`` are those of the template itself, which AWX lets Ansible template.
+    """
     (folder / "env").mkdir(parents=True)
-    inventory, envvars, settings = folder / "inventory.json", folder / "env/envvars", folder / "env/settings"
-    inventory.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+    hosts, envvars, settings = folder / "inventory.json", folder / "env/envvars", folder / "env/settings"
+    hosts.write_text(json.dumps(inventory), encoding="utf-8")
     envvars.write_text(json.dumps({**QUIET, **credential.env}), encoding="utf-8")
     settings.write_text(json.dumps({"suppress_env_files": True}), encoding="utf-8")
     files = {"variables": variables, "credential": credential.extra_vars}
     for name, content in files.items():
         (folder / f"{name}.yml").write_text(f"---\n{as_unsafe(content)}\n", encoding="utf-8")
-    command = [str(RUNNER), "run", str(folder), "--ident", "job", "--quiet", "--inventory", str(inventory)]
+    (folder / "own.yml").write_text(json.dumps(own or {}), encoding="utf-8")
+    command = [str(RUNNER), "run", str(folder), "--ident", "job", "--quiet", "--inventory", str(hosts)]
     command += ["--project-dir", str(playbook.parent), "--playbook", playbook.name]
     # In a process of its own: it forks, and the servers of the tests are threads of this one.
     subprocess.run(
-        [*command, "--cmdline", " ".join([*(f"-e @{folder / name}.yml" for name in files), *flags])],
+        [*command, "--cmdline", " ".join([*(f"-e @{folder / name}.yml" for name in ("own", *files)), *flags])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         check=False,
@@ -57,12 +66,14 @@ def run_job(
     ended = folder / "artifacts/job"
     events = [json.loads(path.read_text(encoding="utf-8")) for path in (ended / "job_events").glob("*.json")]
     [stats] = [event["event_data"] for event in events if event["event"] == "playbook_on_stats"] or [{}]
+    output = (ended / "stdout").read_text(encoding="utf-8")
     return Job(
         (ended / "status").read_text(encoding="utf-8"),
         stats.get("artifact_data", {}),
         stats.get("changed", {}),
         set(stats.get("processed", {})),
-        json.dumps(events) + (ended / "stdout").read_text(encoding="utf-8"),
+        json.dumps(events) + output,
+        output,
     )
 
 

@@ -46,6 +46,8 @@ NOTIFICATIONS = {
     f"notification_templates_{event}": "notification_templates" for event in ("started", "success", "error")
 }
 APPROVALS = {"notification_templates_approvals": "notification_templates"}
+LABELS = {"labels": "labels"}
+GROUPS = {"instance_groups": "instance_groups"}
 ASKS = ("inventory", "limit", "scm_branch", "variables", "labels", "tags", "skip_tags")
 JOB_ASKS = (*ASKS, "diff_mode", "job_type", "verbosity", "credential", "execution_environment", "forks", "timeout")
 
@@ -108,6 +110,8 @@ RESOURCES = {
             "scm_branch": TEXT,
             "credential": Field("credentials"),
             "scm_update_on_launch": FLAG,
+            "scm_update_cache_timeout": NUMBER,
+            "timeout": NUMBER,
         },
         associations=NOTIFICATIONS,
     ),
@@ -161,12 +165,14 @@ RESOURCES = {
             "extra_vars": TEXT,
             "limit": TEXT,
             "timeout": NUMBER,
+            "forks": NUMBER,
+            "job_slice_count": Field(int, 1),
             "diff_mode": FLAG,
             "survey_enabled": FLAG,
             "allow_simultaneous": FLAG,
             **{f"ask_{what}_on_launch": FLAG for what in JOB_ASKS},
         },
-        associations={"credentials": "credentials", **NOTIFICATIONS},
+        associations={"credentials": "credentials", **LABELS, **GROUPS, **NOTIFICATIONS},
     ),
     "workflow_job_templates": Resource(
         "workflow_job_template",
@@ -181,7 +187,7 @@ RESOURCES = {
             "allow_simultaneous": FLAG,
             **{f"ask_{what}_on_launch": FLAG for what in ASKS},
         },
-        associations={**NOTIFICATIONS, **APPROVALS},
+        associations={**LABELS, **NOTIFICATIONS, **APPROVALS},
     ),
     "workflow_job_template_nodes": Resource(
         "workflow_job_template_node",
@@ -198,6 +204,9 @@ RESOURCES = {
     "workflow_approval_templates": Resource(
         "workflow_approval_template", {"name": NAME, "description": TEXT, "timeout": NUMBER}, unique=()
     ),
+    "labels": Resource("label", {"name": NAME, "organization": Field("organizations", NEEDED)}),
+    "instance_groups": Resource("instance_group", {"name": NAME}, unique=("name",)),
+    "teams": Resource("team", {"name": NAME, "description": TEXT, "organization": Field("organizations", NEEDED)}),
     "schedules": Resource(
         "schedule",
         {
@@ -216,3 +225,9 @@ TEMPLATES = ("projects", "inventory_sources", "job_templates", "workflow_job_tem
 """What AWX lists together as unified_job_templates; they share one row of ids."""
 
 SURVEYED = ("job_templates", "workflow_job_templates")
+
+ROLES = {
+    "job_templates": ("admin_role", "execute_role", "read_role"),
+    "workflow_job_templates": ("admin_role", "execute_role", "approval_role", "read_role"),
+}
+"""The roles that an object of a kind gives, and that teams can have."""

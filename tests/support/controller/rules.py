@@ -143,6 +143,7 @@ def check_rrule(rrule: str) -> None:
         _demand(parts.get("INTERVAL", "").isdigit(), f"{rule} has no INTERVAL")
         _demand(set(parts.get("BYDAY", "MO").split(",")) <= DAYS, f"{rule}: BYDAY")
         _demand(not {"BYYEARDAY", "BYWEEKNO"} & set(parts), f"{rule} has a part that AWX does not support")
+        _demand(int(parts.get("COUNT", 1)) <= 999, f"{rule}: COUNT is greater than 999")
 
 
 def _demand(holds: bool, reason: str) -> None:

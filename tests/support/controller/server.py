@@ -14,11 +14,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from support.controller.api import ROOT, Api, Refusal, page
+from support.controller.api import Api
 from support.controller.resources import RESOURCES, SURVEYED
+from support.controller.store import ROOT, Refusal, page
+from support.controller.users import User
 
 TOKEN = "controller-token-of-the-tests"
+ORGANIZATION_TOKEN = "token-of-an-administrator-of-an-organization"
+READING_TOKEN = "token-that-may-only-read"
 PATH = re.compile(rf"{ROOT}(?P<endpoint>\w+)/((?P<id>\d+)/((?P<sub>\w+)/)?)?")
+
+
+SPECIAL = ("config", "ping", "me", "project_updates", "roles")
 
 
 class _Server(ThreadingHTTPServer):
@@ -40,15 +47,23 @@ class Write(NamedTuple):
 class Controller:
     """Use it as a context manager; ``api`` holds the objects.
 
-    ``project`` is the folder that every project of the controller holds. What AWX brings along is there: the credential
-    "Ansible Galaxy", and the organization "Default".
+    ``project`` is the folder that a sync of every project fetches; the first ``failing_syncs`` fail. What AWX brings
+    along is there: the credential "Ansible Galaxy", the organization "Default" and an instance group. Whoever has
+    ORGANIZATION_TOKEN administers ``organization``; READING_TOKEN is another one of that user, with the scope "read".
     """
 
-    def __init__(self, project: Path) -> None:
-        self.api = Api(project)
+    def __init__(self, project: Path, failing_syncs: int = 0, organization: str = "Site operations") -> None:
+        self.api = Api(project, failing_syncs)
+        self._users = {
+            TOKEN: User("admin", superuser=True),
+            ORGANIZATION_TOKEN: User("operator", organization=organization),
+            READING_TOKEN: User("operator", organization=organization, only_reads=True),
+        }
         self._writes: list[Write] = []
+        self._calls: list[str] = []
         self._lock = threading.Lock()
         self.api.seed("organizations", name="Default")
+        self.api.seed("instance_groups", name="default")
         galaxy = self.api.seed(
             "credential_types", name="Ansible Galaxy/Automation Hub API Token", managed=True, inputs={}
         )
@@ -85,23 +100,35 @@ class Controller:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that lead the modules of awx.awx here."""
-        return {"CONTROLLER_HOST": self.url, "CONTROLLER_OAUTH_TOKEN": TOKEN, "CONTROLLER_VERIFY_SSL": "false"}
+        return self.environment_with(TOKEN)
+
+    def environment_with(self, token: str) -> dict[str, str]:
+        """The same for the user of another token."""
+        return {"CONTROLLER_HOST": self.url, "CONTROLLER_OAUTH_TOKEN": token, "CONTROLLER_VERIFY_SSL": "false"}
 
     @property
     def writes(self) -> list[Write]:
         with self._lock:
             return list(self._writes)
 
+    @property
+    def calls(self) -> list[str]:
+        """Every request, as method and path, in order."""
+        with self._lock:
+            return list(self._calls)
+
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
         length = int(handler.headers.get("Content-Length") or 0)
         content = handler.rfile.read(length)
         with self._lock:
+            self._calls.append(f"{handler.command} {handler.path}")
             try:
-                if handler.headers.get("Authorization") != f"Bearer {TOKEN}":
+                user = self._users.get(handler.headers.get("Authorization", "").removeprefix("Bearer "))
+                if user is None:
                     raise Refusal(401, {"detail": "Authentication credentials were not provided."})
                 body = json.loads(content) if content else {}
-                status, answer = self._answer(handler.command, handler.path, body)
+                status, answer = self._answer(user, handler.command, handler.path, body)
             except Refusal as refused:
                 status, answer = refused.status, refused.body
             if handler.command != "GET":
@@ -115,26 +142,32 @@ class Controller:
         handler.end_headers()
         handler.wfile.write(payload)
 
-    def _answer(self, method: str, target: str, body: Any) -> tuple[int, Any]:
+    def _answer(self, user: User, method: str, target: str, body: Any) -> tuple[int, Any]:
         parts = urlsplit(target)
+        if parts.path == "/api/":
+            return 200, {"available_versions": {"v2": ROOT}}
         found = PATH.fullmatch(parts.path)
         if not found:
             raise Refusal(404, {"detail": "Not found."})
         endpoint, number, sub = found["endpoint"], int(found["id"] or 0), found["sub"] or ""
-        if endpoint in ("config", "ping"):
-            return 200, {"version": "24.6.1"}
+        if method != "GET" and not user.may_write(method, endpoint):
+            raise Refusal(403, {"detail": "You do not have permission to perform this action."})
+        if endpoint in SPECIAL:
+            return self._answer_special(user, method, endpoint, number, sub, body)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
         if endpoint in ("jobs", "workflow_jobs"):
-            wanted = dict(parse_qsl(parts.query)).get("id__in", "").split(",")
+            wanted = query.get("id__in", "").split(",")
             return 200, self.api.job(number) if number else page([self.api.job(int(each)) for each in wanted if each])
         if endpoint not in (*RESOURCES, "unified_job_templates"):
             raise Refusal(404, {"detail": "Not found."})
         if sub:
-            return self._answer_sub(method, endpoint, number, sub, body)
+            return self._answer_sub(method, endpoint, number, sub, body, query)
         match method:
             case "GET" if number:
                 return 200, self.api.one(endpoint, number)
             case "GET":
-                return 200, self.api.find(endpoint, dict(parse_qsl(parts.query, keep_blank_values=True)))
+                passing = self.api.find(endpoint, query)["results"]
+                return 200, page([item for item in passing if user.sees(endpoint, item)])
             case "POST" if not number:
                 return 201, self.api.create(endpoint, body)
             case "PATCH" if number:
@@ -144,7 +177,23 @@ class Controller:
                 return 204, None
         raise Refusal(405, {"detail": f'Method "{method}" not allowed.'})
 
-    def _answer_sub(self, method: str, endpoint: str, number: int, sub: str, body: Any) -> tuple[int, Any]:
+    def _answer_special(
+        self, user: User, method: str, endpoint: str, number: int, sub: str, body: Any
+    ) -> tuple[int, Any]:
+        if endpoint == "me":
+            return 200, page([{"username": user.name, "is_superuser": user.superuser}])
+        if endpoint == "project_updates":
+            return 200, self.api.syncs.shown(number)
+        if endpoint == "roles" and method == "GET":
+            return 200, page(self.api.holders(number, sub))
+        if endpoint == "roles":
+            self.api.grant(number, sub, body)
+            return 204, None
+        return 200, {"version": "24.6.1"}
+
+    def _answer_sub(
+        self, method: str, endpoint: str, number: int, sub: str, body: Any, query: dict[str, str]
+    ) -> tuple[int, Any]:
         if sub in RESOURCES[endpoint].associations:
             if method == "GET":
                 return 200, page(self.api.associated(endpoint, number, sub))
@@ -157,6 +206,13 @@ class Controller:
             return 200, None
         if sub == "launch" and endpoint in SURVEYED and method == "POST":
             return 201, self.api.launch(endpoint, number, body)
+        if endpoint == "projects" and (method, sub) == ("GET", "playbooks"):
+            return 200, sorted(self.api.syncs.playbooks(number))
+        if endpoint == "projects" and (method, sub) == ("POST", "update"):
+            return 202, self.api.sync(number)
+        if endpoint == "workflow_job_templates" and (method, sub) == ("GET", "workflow_nodes"):
+            nodes = self.api.find("workflow_job_template_nodes", {"workflow_job_template": str(number), **query})
+            return 200, nodes
         if sub == "create_approval_template" and endpoint == "workflow_job_template_nodes" and method == "POST":
             return 201, self.api.create_approval(number, body)
         raise Refusal(404, {"detail": "Not found."})
