@@ -33,7 +33,7 @@ LANGUAGES = {"ansible-output", "console", "html", "ini", "json", "shell", "text"
 # Programs that are not ours. A new one is put here once somebody has tried the line that names it.
 PROGRAMS = {
     *(".", "cd", "cp", "export", "read"),
-    *("ansible-builder", "ansible-rulebook", "ansible-vault"),
+    *("ansible", "ansible-builder", "ansible-rulebook", "ansible-vault"),
     *("curl", "git", "mkdir", "pg_dump", "pip", "podman", "python3", "ssh-keygen"),
 }
 ROLE_VARIABLE = re.compile(r"^(awx_setup|odoo_upgrade|plone_upgrade|upgrade_report)_")

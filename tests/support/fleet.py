@@ -85,8 +85,7 @@ class Fleet:
                 {f"{OLD}-{NEW}": [{"id": "1", "title": "Update the registry"}]} if versions["instance"] == OLD else {}
             )
             own = {"report": REPORT, "dry_run": body["dry_run"]} if method == "POST" else {"upgrade_steps": steps}
-            shown = {"instance": NEW, "fs": NEW} if method == "POST" else versions
-            return {"@id": f"{self.url}/{site}/@upgrade", "versions": shown, **own}
+            return {"@id": f"{self.url}/{site}/@upgrade", "versions": versions, **own}
         if service == "@system":
             return {
                 "@id": f"{self.url}/{site}/@system",

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How much time and memory a slice of a big fleet takes: 500 sites that answer at once, in slices as AWX cuts them.
 
-python benchmarks/awx_slices.py [--sites 500] [--slices 1 5 25] [--playbook plone_status.yml]
+From the folder tests: python -m support.controller.measure_slices [--sites 500] [--slices 1 5 25] [--playbook NAME]
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-CLONE = Path(__file__).parents[1]
-sys.path.insert(0, str(CLONE / "tests"))
+from support.controller import Injection
+from support.controller.job import run_job
+from support.controller.slices import slice_of
+from support.fleet import Fleet
 
-from support.controller import Injection  # noqa: E402
-from support.controller.job import run_job  # noqa: E402
-from support.controller.slices import slice_of  # noqa: E402
-from support.fleet import Fleet  # noqa: E402
+CLONE = Path(__file__).parents[3]
 
 
 def measure(playbook: str, sites: int, slices: int, folder: Path) -> str:
@@ -59,7 +58,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for slices in given.slices:
         more = ["--one", "--sites", str(given.sites), "--slices", str(slices), "--playbook", given.playbook]
-        subprocess.run([sys.executable, __file__, *more], check=True)
+        subprocess.run([sys.executable, "-m", "support.controller.measure_slices", *more], check=True)
 
 
 if __name__ == "__main__":
