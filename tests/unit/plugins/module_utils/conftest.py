@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._core import http
+from ansible_collections.siteops.upgrades.plugins.module_utils._core import http, masking
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo import request
 
 if t.TYPE_CHECKING:
@@ -35,3 +35,9 @@ def reads_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads are repeated as often as ever, without the pauses in between."""
     for module in (http, request):
         monkeypatch.setattr(module, "READ_AGAIN_AFTER", (0.0,) * len(http.READ_AGAIN_AFTER))
+
+
+@pytest.fixture(autouse=True)
+def own_secrets() -> None:
+    """A secret that one test registers is not masked in the texts of another."""
+    masking.REGISTERED.clear()
