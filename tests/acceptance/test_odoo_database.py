@@ -186,6 +186,7 @@ def damage(dump: Path, damaged: Path, kind: str) -> None:
         (b"-- PostgreSQL database cluster dump\nSELECT 1;\n", "whole server"),
         (gzip.compress(b"PGDMP" + b"x" * 1000), "compressed once more"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_dump_is_refused_by_what_it_is(databases: Databases, content: bytes, words: str) -> None:
     path = databases.folder / "dump"
