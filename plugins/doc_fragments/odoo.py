@@ -14,11 +14,12 @@ class ModuleDocFragment:
 options:
   api_url:
     description:
-      - The URL of the upgrade platform's database API v1, without the name of a method. It ends in C(/database/v1).
-      - A request stays with the platform that made it; its key is sent to no other.
+      - The URL of the upgrade platform. It also says which protocol is spoken. A URL whose path ends in V(/database/v1)
+        is one of the database API v1; any other is one of today's upgrade service.
+      - A request stays with the platform that made it; its key or token is sent to no other.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_API_URL) is used.
     type: str
-    default: https://upgrade.odoo.com/database/v1
+    default: https://upgrade.odoo.com
   request_file:
     description:
       - The file that records one upgrade request, above all its id and key. It is
@@ -31,14 +32,32 @@ options:
     type: path
   request_id:
     description:
-      - The id of a request, with O(request_key), instead of O(request_file). Then nothing is remembered between runs.
+      - The id of a request, with O(request_key) or O(request_token), instead of O(request_file). Then nothing is
+        remembered between runs.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_ID) is used.
     type: str
   request_key:
     description:
-      - The private key of the request O(request_id), as the platform returned it.
+      - The private key of the request O(request_id), as the database API v1 returned it.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_KEY) is used.
     type: str
+  request_token:
+    description:
+      - The secret token of a request of today's service, as the platform returned it. O(request_id) may be left out.
+      - State, log and removal need nothing more. A dump is sent and a result is fetched with the ssh key that was made
+        with the request, which lies beside its O(request_file).
+      - If not set, the value of the environment variable E(ODOO_UPGRADE_REQUEST_TOKEN) is used.
+    type: str
+    version_added: 2.0.0
+  allowed_hosts:
+    description:
+      - More hosts that today's service may put in charge of a request, beside the host of O(api_url) and the names
+        below the domain that it is in. A name that begins with a dot stands for all names below it.
+      - The token and the dump are sent to no other host, and only by HTTPS and ssh.
+    type: list
+    elements: str
+    default: []
+    version_added: 2.0.0
   validate_certs:
     description:
       - Whether to verify the TLS certificate of the server.
@@ -60,8 +79,9 @@ options:
 requirements:
   - requests >= 2.28
 notes:
-  - The database API v1 was documented for Odoo 8.0 to 14.0, and Odoo has since documented another way to upgrade.
-    Whether the platform still answers v1 was not tested. Find out with a database of little importance.
+  - Today's service is what Odoo's own upgrade script speaks. It needs the programs C(rsync), C(ssh) and C(ssh-keygen)
+    on the host that runs the module, and outgoing connections to TCP ports 443 and 32768 to 60999.
+  - The database API v1 was documented for Odoo 8.0 to 14.0. Whether the platform still answers it was not tested.
   - Proxies are taken from the environment (E(https_proxy), E(http_proxy), E(no_proxy)).
   - Environment variables are those of the host that runs the module. With C(connection=local) that is the controller,
     so that a credential of AWX reaches the module without any variable.

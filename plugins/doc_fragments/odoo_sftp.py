@@ -39,6 +39,7 @@ options:
       - V(https) moves the dump through the API itself.
       - V(sftp) asks the platform to open a temporary SFTP server, and logs in with O(sftp_private_key). Without a
         private key it uses the keys of the SSH agent, limited to O(sftp_public_keys) where that is set.
+      - Today's service has rsync over ssh alone, and takes V(auto) only.
       - V(auto) uses SFTP for dumps larger than O(sftp_threshold) if O(sftp_private_key) or O(sftp_public_keys) is set,
         and HTTPS otherwise. The size of a result is not known beforehand, so the size of the uploaded dump decides.
     type: str
@@ -75,9 +76,19 @@ options:
         connections are enough to upload, and one to download.
       - A download by HTTPS uses them if the answer takes longer than 20 ms and the server identifies the file by an
         C(ETag) or C(Last-Modified) header. An upload by HTTPS always uses one.
+      - Today's service uses them for a dump in the directory format of C(pg_dump), one for each 4 MiB at most.
       - If the server refuses some of them, the transfer goes on with fewer, and with one if only one may write.
     type: int
     default: 4
+  ssh_options:
+    description:
+      - More options for C(ssh) in transfers of today's service, such as V(ProxyJump=gate.example.org). The user's own
+        configuration and agent are not used.
+      - Those that say which server it is, and how it is recognised, cannot be given.
+    type: list
+    elements: str
+    default: []
+    version_added: 2.0.0
   checksum:
     description:
       - When to read and hash a file again that an earlier run sent or fetched, to see whether it is still the same.

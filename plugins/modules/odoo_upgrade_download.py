@@ -13,8 +13,10 @@ module: odoo_upgrade_download
 short_description: Fetch and verify an upgraded Odoo database, once
 version_added: 1.0.0
 description:
-  - Fetches the result of a request in the state V(done) or V(delivered), by HTTPS or SFTP, into a file beside O(dest)
-    whose name ends in C(.part). It is renamed to O(dest) when it has arrived whole and was verified.
+  - Fetches the result of a request in the state V(done) or V(delivered), by HTTPS, SFTP or rsync, beside O(dest) under
+    a name that ends in C(.part). It is renamed to O(dest) when it has arrived whole and was verified.
+  - With today's service, rsync compares the content on both ends, and each attachment is compared with the SHA-1 in
+    its name. Then the ssh key of the request is removed.
   - The length is verified, and depending on the format, the checksum of each member of a zip archive, the checksums of
     a gzip file, or that C(pg_restore), if installed, can list a custom archive. A web page, an empty file or a file of
     an unknown format is never accepted as a dump.
@@ -48,8 +50,11 @@ attributes:
 options:
   dest:
     description:
-      - The path of the file to write, on the host that runs the module. Its folder must exist and have room for the
-        whole file. A folder is refused.
+      - Where the result goes, on the host that runs the module. The folder that it is in must exist and have room.
+      - With the database API v1, the path of a file. A folder is refused.
+      - With today's service, the path of a folder, which must be empty or not be there. It gets the dump under the name
+        that the platform gave it, C(filestore/), C(upgrade-report.html) and C(upgrade.log). It is filled under a name
+        that ends in C(.part), verified, and renamed.
     type: path
     required: true
   content:
@@ -61,7 +66,7 @@ options:
     default: archive
   mode:
     description:
-      - The permissions of the file as octal digits in quotes, such as V("0640"). Without quotes they need the leading
+      - The permissions of each file as octal digits in quotes, such as V("0640"). Without quotes they need the leading
         zero, as for C(ansible.builtin.file). While the file is being fetched, only its owner has access.
     type: raw
     default: "0600"
@@ -111,7 +116,7 @@ fetched:
       type: str
       sample: archive
     format:
-      description: Its format, V(pgdmp), V(zip), V(gzip) or V(sql); empty where this run did not fetch it.
+      description: Its format, V(pgdmp), V(directory), V(zip), V(gzip) or V(sql); empty where this run did not fetch it.
       type: str
       sample: pgdmp
     size:
@@ -123,7 +128,7 @@ fetched:
       type: str
       sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     transport:
-      description: How it was fetched, V(https) or V(sftp).
+      description: How it was fetched, V(https), V(sftp) or V(rsync).
       type: str
       sample: https
     at:
@@ -150,6 +155,27 @@ fetched:
       description: The most connections that moved bytes at the same time in this run; 0 if nothing was moved.
       type: int
       sample: 4
+    files:
+      description: What lies in O(dest) with today's service, each with its size in bytes.
+      type: list
+      elements: dict
+      sample: [{"name": "upgraded.dump", "size": 1012345678}, {"name": "upgrade.log", "size": 4380}]
+    dump:
+      description: The path of the dump with today's service.
+      type: str
+      sample: /var/backups/shop-18/upgraded.dump
+    filestore:
+      description: The path of the filestore with today's service; empty where there is none.
+      type: str
+      sample: /var/backups/shop-18/filestore
+    report:
+      description: The path of the platform's report with today's service; empty where there is none.
+      type: str
+      sample: /var/backups/shop-18/upgrade-report.html
+    log:
+      description: The path of the platform's log with today's service; empty where there is none.
+      type: str
+      sample: /var/backups/shop-18/upgrade.log
 request_id:
   description: The id of the request; empty in check mode where there is none yet.
   type: str
@@ -183,6 +209,16 @@ states_seen:
   elements: dict
   returned: success
   sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+protocol:
+  description: The protocol of the platform, V(upgrade_service) or V(database_api).
+  type: str
+  returned: success
+  sample: upgrade_service
+is_pg_version_compatible:
+  description: Whether the PostgreSQL that made the dump can restore the result.
+  type: bool
+  returned: where today's service has said it
+  sample: true
 failure:
   description: The call that failed, as RV(siteops.upgrades.odoo_upgrade_request_info#module:failure).
   type: dict

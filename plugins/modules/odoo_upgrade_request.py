@@ -13,14 +13,17 @@ module: odoo_upgrade_request
 short_description: Make an upgrade request on Odoo's upgrade platform, once
 version_added: 1.0.0
 description:
-  - Calls C(create) of the platform's database API, once for each O(request_file), and keeps the id and the key of the
-    request there. The key is not returned.
+  - Calls C(create) of the platform, once for each O(request_file), and keeps the id and the key or token of the request
+    there. Neither key nor token is returned.
+  - For today's service, an ssh key pair is made for the request as well. It lies in a folder of mode C(0700) beside
+    O(request_file), whose name ends in C(.ssh), and is removed when the result has been fetched.
   - Every call makes another request on the platform, which can neither list nor withdraw requests. Therefore the file
     is written before the call as well. A run that was killed, or whose answer was lost, leaves that intention behind.
     The next run finds it, reports it, and makes no second request by itself.
   - If the file already describes a request, that one is used if O(contract), O(email), O(target), O(aim), O(filename)
     and O(timezone) are the same. Otherwise the task fails and shows what differs.
-  - With O(request_id) and O(request_key), a request that was made elsewhere is recorded in O(request_file).
+  - With O(request_id) and O(request_key) or O(request_token), a request that was made elsewhere is recorded in
+    O(request_file).
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -56,13 +59,12 @@ options:
     required: true
   email:
     description:
-      - The e-mail address that the platform writes to.
+      - The e-mail address that the platform writes to. The database API v1 requires it; today's service ignores it.
     type: str
-    required: true
   target:
     description:
-      - The version of Odoo to upgrade to, as the platform writes it, such as V(18.0). The platform decides which ones
-        it accepts; if it refuses one, the failure lists those that it expects.
+      - The version of Odoo to upgrade to, such as V(18.0); V(18) and V(v18) are the same. The platform decides which
+        ones it accepts; if it refuses one, the failure shows its words.
     type: str
     required: true
   aim:
@@ -75,12 +77,12 @@ options:
     default: test
   filename:
     description:
-      - A name for the dump, without a folder. It is also the name of the file on the SFTP server.
+      - A name for the dump, without a folder. It is also the name of the file on the SFTP server. The database API v1
+        requires it; today's service ignores it.
     type: str
-    required: true
   timezone:
     description:
-      - The time zone of the server; only needed for databases older than Odoo 6.1.
+      - The time zone of the server; only needed for databases older than Odoo 6.1. Today's service ignores it.
     type: str
   renew:
     description:
@@ -97,6 +99,13 @@ seealso:
 EXAMPLES = r"""
 - name: Make a request for a test upgrade
   siteops.upgrades.odoo_upgrade_request:
+    request_file: /var/lib/odoo-upgrades/shop.json
+    contract: "{{ vault_odoo_contract }}"
+    target: "18.0"
+
+- name: Make one with the database API v1
+  siteops.upgrades.odoo_upgrade_request:
+    api_url: https://upgrade.odoo.com/database/v1
     request_file: /var/lib/odoo-upgrades/shop.json
     contract: "{{ vault_odoo_contract }}"
     email: john.doe@example.com
@@ -153,6 +162,16 @@ states_seen:
   elements: dict
   returned: success
   sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+protocol:
+  description: The protocol of the platform, V(upgrade_service) or V(database_api).
+  type: str
+  returned: success
+  sample: upgrade_service
+is_pg_version_compatible:
+  description: Whether the PostgreSQL that made the dump can restore the result.
+  type: bool
+  returned: where today's service has said it
+  sample: true
 request_file:
   description: Where the id and the key are kept.
   type: str
@@ -220,10 +239,10 @@ def main() -> None:
         argument_spec={
             **shared,
             "contract": {"type": "str", "required": True, "no_log": True},
-            "email": {"type": "str", "required": True},
+            "email": {"type": "str"},
             "target": {"type": "str", "required": True},
             "aim": {"type": "str", "choices": ["test", "production"], "default": "test"},
-            "filename": {"type": "str", "required": True},
+            "filename": {"type": "str"},
             "timezone": {"type": "str"},
             "renew": {"type": "bool", "default": False},
         },

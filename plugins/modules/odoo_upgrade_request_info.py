@@ -138,6 +138,16 @@ states_seen:
       description: When it was seen for the first time, in UTC.
       type: str
       sample: "2026-11-21T03:00:00Z"
+protocol:
+  description: The protocol of the platform, V(upgrade_service) or V(database_api).
+  type: str
+  returned: success
+  sample: upgrade_service
+is_pg_version_compatible:
+  description: Whether the PostgreSQL that made the dump can restore the result.
+  type: bool
+  returned: where today's service has said it
+  sample: true
 waited:
   description: Seconds that this run waited.
   type: float

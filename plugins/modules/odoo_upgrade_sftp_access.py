@@ -125,6 +125,16 @@ states_seen:
   elements: dict
   returned: success
   sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+protocol:
+  description: The protocol of the platform, V(upgrade_service) or V(database_api).
+  type: str
+  returned: success
+  sample: upgrade_service
+is_pg_version_compatible:
+  description: Whether the PostgreSQL that made the dump can restore the result.
+  type: bool
+  returned: where today's service has said it
+  sample: true
 failure:
   description: The call that failed, as RV(siteops.upgrades.odoo_upgrade_request_info#module:failure).
   type: dict
@@ -153,6 +163,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import UpgradeError
 from ..module_utils._core.module import run
+from ..module_utils._odoo.connect import connect
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options, sftp_key_arguments, sftp_keys
 from ..module_utils._odoo.platform import Stage
 from ..module_utils._odoo.request import opened_request
@@ -165,7 +176,6 @@ def open_access(task: Task, options: OdooOptions, public_keys: str) -> dict[str,
     """The result of the module, in check mode as well."""
     keys = [fingerprint(line) for line in public_keys.splitlines()]
     with opened_request(task, options, writes=False) as request:
-        request.platform.require("odoo_upgrade_sftp_access")
         status = request.status() if request.exists else None
         if status and status.stage not in (Stage.OPEN, Stage.READY):
             raise UpgradeError(
@@ -185,9 +195,11 @@ def main() -> None:
     module = AnsibleModule(argument_spec={**odoo_arguments(), **sftp_key_arguments()}, supports_check_mode=True)
 
     def work() -> dict[str, t.Any]:
+        task, options = task_of(module), odoo_options(module.params)
+        connect(options, task).require("odoo_upgrade_sftp_access")
         keys = sftp_keys(module.params)
         listed = identity(keys.private_key, keys.passphrase, keys.public_keys, agent=False).public_keys
-        return open_access(task_of(module), odoo_options(module.params), listed)
+        return open_access(task, options, listed)
 
     run(module, work)
 

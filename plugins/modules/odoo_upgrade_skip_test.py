@@ -89,6 +89,16 @@ states_seen:
   elements: dict
   returned: success
   sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+protocol:
+  description: The protocol of the platform, V(upgrade_service) or V(database_api).
+  type: str
+  returned: success
+  sample: upgrade_service
+is_pg_version_compatible:
+  description: Whether the PostgreSQL that made the dump can restore the result.
+  type: bool
+  returned: where today's service has said it
+  sample: true
 failure:
   description: The call that failed, as RV(siteops.upgrades.odoo_upgrade_request_info#module:failure).
   type: dict

@@ -13,8 +13,9 @@ module: odoo_upgrade_upload
 short_description: Send a database dump to an Odoo upgrade request, once
 version_added: 1.0.0
 description:
-  - Sends a dump by HTTPS, in one piece, or by SFTP. A broken upload by SFTP is resumed, within the run and by the next
-    run.
+  - Sends a dump to the database API v1 by HTTPS, in one piece, or by SFTP; to today's service by rsync over ssh. A
+    broken upload by SFTP or rsync is resumed, within the run and by the next run.
+  - To today's service, a dump is verified before it is sent, and afterwards rsync compares the content on both ends.
   - O(request_file) records what was sent, by size, SHA-256, modification time and inode. A dump that still matches is
     not read. One that was only touched or copied is read once, and not sent again.
   - A changed dump is sent again while the request is in V(draft). After that the task fails, because the platform
@@ -47,7 +48,8 @@ attributes:
 options:
   src:
     description:
-      - The path of the dump on the host that runs the module. One file, in any format that the platform accepts.
+      - The path of the dump on the host that runs the module, a file in any format that the platform accepts.
+      - Today's service also takes the folder that C(pg_dump --format=directory) writes.
     type: path
     required: true
 notes:
@@ -160,6 +162,16 @@ states_seen:
   elements: dict
   returned: success
   sample: [{"at": "2026-11-21T03:00:00Z", "state": "draft"}]
+protocol:
+  description: The protocol of the platform, V(upgrade_service) or V(database_api).
+  type: str
+  returned: success
+  sample: upgrade_service
+is_pg_version_compatible:
+  description: Whether the PostgreSQL that made the dump can restore the result.
+  type: bool
+  returned: where today's service has said it
+  sample: true
 failure:
   description: The call that failed, as RV(siteops.upgrades.odoo_upgrade_request_info#module:failure).
   type: dict

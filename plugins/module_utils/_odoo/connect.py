@@ -16,6 +16,8 @@ from .._core.errors import OptionError
 from .._core.http import HttpClient
 from .._core.options import sends_in_clear
 from .database_api.platform import DatabaseApi
+from .upgrade_service.hosts import Hosts
+from .upgrade_service.platform import UpgradeService
 
 if t.TYPE_CHECKING:
     from .options import OdooOptions
@@ -28,15 +30,14 @@ DATABASE_API_PATH = "/database/v1"
 def connect(options: OdooOptions, task: Task) -> Platform:
     """The platform at the URL of the options. Nothing is sent.
 
-    :raises OptionError: no implementation speaks the protocol of that URL.
+    :raises OptionError: ``allowed_hosts`` is malformed, or belongs to the other protocol.
     """
     url = options.api_url
     if sends_in_clear(url):
         task.warn(f"The key of the request travels unencrypted to {url}; use https.")
+    http = HttpClient(url, verify=options.verify, timeout=options.timeout)
     if not urlsplit(url).path.endswith(DATABASE_API_PATH):
-        raise OptionError(
-            "api_url",
-            f"{url} is a URL of today's upgrade service, which this version does not speak yet. "
-            f"The URL of the database API v1 ends in {DATABASE_API_PATH}.",
-        )
-    return DatabaseApi(HttpClient(url, verify=options.verify, timeout=options.timeout))
+        return UpgradeService(http, Hosts(url, options.allowed_hosts), task)
+    if options.allowed_hosts:
+        raise OptionError("allowed_hosts", "belongs to today's upgrade service; the database API v1 names no hosts.")
+    return DatabaseApi(http)

@@ -124,13 +124,17 @@ class _Creation:
         register_secrets(handle.secret)
         self._file.record.handle = handle
         try:
-            return self._result(status, f"Made request {handle.id}.", changed=True, save=True)
+            result = self._result(status, f"Made request {handle.id}.", changed=True, save=True)
         except RequestFileError as error:
             raise UpgradeError(
                 f"The platform made request {handle.id}, but {error} Its secret was lost with this run, and the "
                 "request with it; fix the cause and run this once with 'renew: true'.",
                 request_id=handle.id,
             ) from error
+        if status.problem:
+            del result["msg"]
+            raise UpgradeError(f"{status.problem} Request {handle.id} was made and recorded; it is not lost.", **result)
+        return result
 
     def _put_back(self, former: Record | None) -> None:
         """The file as it was before a call of which it is certain that it made no request."""

@@ -54,6 +54,10 @@ class Destination(ABC):
         """The place to fetch into, locked against other runs. It has ``path``, ``mark``, ``sync``, ``promote`` and
         ``discard`` as :class:`PartFile` has them."""
 
+    def describe(self) -> dict[str, t.Any]:
+        """What lies there, for the result of the module, beside what every result has."""
+        return {}
+
     @abstractmethod
     def verify(self, part: t.Any, stats: TransferStats) -> Verdict:
         """Verify what was fetched to its last byte.

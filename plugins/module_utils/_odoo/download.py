@@ -54,6 +54,7 @@ class _Download:
         if status:
             self._require_result(status)
         if fetched:
+            self._release()
             return self._answer(
                 status, fetched, f"{self._dest} already holds the result of this request, since {fetched.at}."
             )
@@ -67,6 +68,7 @@ class _Download:
             return self._answer(status, self._note(TransferStats(), FileMark(0, 0, 0, 0)), msg, TransferStats())
         if noted and self._destination.is_left_unnamed(noted):
             self._destination.give_name()
+            self._release()
             return self._answer(status, noted, "Renamed the file that an earlier run fetched.", TransferStats())
         return self._fetch(status)
 
@@ -104,11 +106,16 @@ class _Download:
             self._record.fetching = None
             self._request.file.save()
             part.promote()
+        self._release()
         duration = time.monotonic() - started
         if verdict.warning:
             self._task.warn(verdict.warning)
         msg = f"Fetched {stats.size} bytes by {self._download.transport.upper()} to {self._dest}."
         return self._answer(status, fetched, msg, stats, duration, verdict.format)
+
+    def _release(self) -> None:
+        if not self._task.check_mode:
+            self._request.platform.release(self._request.notes)
 
     def _verify(self, part: t.Any, stats: TransferStats) -> Verdict:
         """:raises DamagedError: it is not a whole dump; it was removed."""
@@ -146,5 +153,6 @@ class _Download:
             "resumed_from": stats.resumed_from if stats else 0,
             "breaks": stats.breaks if stats else 0,
             "connections": stats.connections if stats else 0,
+            **self._destination.describe(),
         }
         return {"msg": msg, **self._request.result(status, changed=stats is not None, fetched=details)}

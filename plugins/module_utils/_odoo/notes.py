@@ -67,6 +67,12 @@ class Notes:
         self._file.record.fetching = fetching
         self._file.save()
 
+    def note_fact(self, name: str, value: str) -> None:
+        """Note what the platform says once only."""
+        if self._file.record.facts.get(name) != value:
+            self._file.record.facts = {**self._file.record.facts, name: value}
+            self._file.save()
+
     @property
     def host_key(self) -> str:
         """The host key that was seen first, as ``place type base64``; empty where none was."""

@@ -9,6 +9,7 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -25,11 +26,12 @@ from .._core.options import (
 )
 from .._core.progress import progress_arguments
 
-API_URL = "https://upgrade.odoo.com/database/v1"
+API_URL = "https://upgrade.odoo.com"
 AUTO, HTTPS, SFTP = "auto", "https", "sftp"
 WHERE_CHANGED, ALWAYS = "where_changed", "always"
 ARCHIVE, SQL = "archive", "sql"
 MOST_CONNECTIONS = 16
+SHORT_TARGET = re.compile(r"[vV]?(\d+)(?:\.(\d+))?")
 
 Params = t.Mapping[str, t.Any]
 
@@ -40,6 +42,7 @@ class RequestReference:
 
     id: str = ""
     key: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class OdooOptions:
     timeout: int
     request_file: str
     reference: RequestReference
+    allowed_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class TransferOptions:
     timeout: int = 60
     always_read: bool = False
     sftp: SftpOptions = SftpOptions()
+    ssh_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,8 @@ def odoo_arguments() -> dict[str, dict[str, t.Any]]:
         "request_file": from_environment("ODOO_UPGRADE_REQUEST_FILE", type="path"),
         "request_id": from_environment("ODOO_UPGRADE_REQUEST_ID", type="str"),
         "request_key": from_environment("ODOO_UPGRADE_REQUEST_KEY", type="str", no_log=True),
+        "request_token": from_environment("ODOO_UPGRADE_REQUEST_TOKEN", type="str", no_log=True),
+        "allowed_hosts": {"type": "list", "elements": "str", "default": []},
         **connection_arguments("ODOO_UPGRADE"),
     }
 
@@ -137,6 +144,7 @@ def transfer_arguments() -> dict[str, dict[str, t.Any]]:
         "transport": {"type": "str", "choices": [AUTO, HTTPS, SFTP], "default": AUTO},
         "retries": {"type": "int", "default": 5},
         "connections": {"type": "int", "default": 4},
+        "ssh_options": {"type": "list", "elements": "str", "default": []},
         "checksum": {"type": "str", "choices": [WHERE_CHANGED, ALWAYS], "default": WHERE_CHANGED},
         **progress_arguments(),
     }
@@ -154,14 +162,15 @@ def odoo_options(params: Params) -> OdooOptions:
         verification(params),
         params["timeout"],
         params["request_file"] or "",
-        RequestReference(_text(params["request_id"]), _text(params["request_key"])),
+        RequestReference(*(_text(params[name]) for name in ("request_id", "request_key", "request_token"))),
+        tuple(_text(name) for name in params["allowed_hosts"]),
     )
 
 
 def request_options(params: Params) -> RequestOptions:
     """What a request is to be made with, for the platform to judge."""
-    names = ("contract", "target", "aim", "email", "filename", "timezone")
-    return RequestOptions(**{name: params[name] for name in names})
+    names = ("contract", "aim", "email", "filename", "timezone")
+    return RequestOptions(target=_target(params["target"]), **{name: params[name] for name in names})
 
 
 def sftp_keys(params: Params) -> SftpKeys:
@@ -188,6 +197,7 @@ def transfer_options(params: Params) -> TransferOptions:
         params["timeout"],
         params["checksum"] == ALWAYS,
         SftpOptions(sftp_keys(params), params["sftp_known_hosts"], params["sftp_host_key"], threshold),
+        tuple(params["ssh_options"]),
     )
 
 
@@ -197,6 +207,12 @@ def download_options(params: Params) -> DownloadOptions:
     :raises OptionError: as :func:`transfer_options`.
     """
     return DownloadOptions(params["dest"], params["content"], params["mode"], params["force"], transfer_options(params))
+
+
+def _target(value: str | None) -> str | None:
+    """A version of Odoo as the platforms write it: ``18`` and ``v18`` are ``18.0``."""
+    found = SHORT_TARGET.fullmatch((value or "").strip())
+    return f"{found[1]}.{found[2] or 0}" if found else value
 
 
 def _text(value: str | None) -> str:

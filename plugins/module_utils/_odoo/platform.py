@@ -23,10 +23,13 @@ from .._transfer.resume import BrokenOffError
 if t.TYPE_CHECKING:
     from .._core.progress import Progress
     from .._transfer.dump import DumpFile, TransferStats
+    from .._transfer.folder_dump import FolderDump
     from .destination import Destination
     from .notes import Notes
     from .options import DownloadOptions, RequestOptions, RequestReference, TransferOptions
     from .task import Task
+
+    Dump = t.Union[DumpFile, FolderDump]
 
 
 class Stage(Enum):
@@ -71,6 +74,7 @@ class Status:
     :param public: the status document with every secret masked, for the result of a module.
     :param detail: read by the implementation that made it only. It may hold secrets.
     :param handle: what to use from now on, where the platform changed that.
+    :param problem: why a request that was made cannot be used for now; empty where it can.
     """
 
     stage: Stage
@@ -79,6 +83,7 @@ class Status:
     public: dict[str, t.Any] = field(default_factory=dict)
     detail: t.Any = field(default=None, repr=False)
     handle: Handle | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -201,7 +206,7 @@ class Platform(ABC):
         """
 
     @abstractmethod
-    def upload(self, options: TransferOptions, dump: DumpFile, notes: Notes, task: Task) -> Upload:
+    def upload(self, options: TransferOptions, dump: Dump, notes: Notes, task: Task) -> Upload:
         """A dump to be sent.
 
         :raises OptionError: names the option.
@@ -237,6 +242,10 @@ class Platform(ABC):
         """Have an SFTP server opened for the holders of these keys; the address of it, for the result."""
         self.require("odoo_upgrade_sftp_access")
         return {}
+
+    def release(self, notes: Notes) -> None:
+        """Remove what is kept on this host for the transfers of a request that needs no more of them."""
+        return
 
     def log(self, handle: Handle, offset: int) -> bytes:
         """What the platform has logged of the upgrade, from a byte on."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._core.clock import utc_now, utc_text
 from .._transfer.dump import FileMark
@@ -132,6 +132,8 @@ class Record:
     host_key: str = ""
     states_seen: tuple[StateSeen, ...] = ()
     earlier: tuple[EarlierRequest, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+    """What the platform said once only, by the name of the field in its answer."""
 
     @property
     def request_id(self) -> str:

@@ -14,13 +14,14 @@ import typing as t
 from dataclasses import dataclass
 
 from .._core.clock import FixedPauses
-from .._core.errors import OptionError, UpgradeError
+from .._core.errors import CallError, OptionError, UpgradeError
 from .._core.files import BusyError
 from .._core.http import LONGEST_WAIT_ASKED, READ_AGAIN_AFTER
 from .._core.masking import register_secrets
 from .._core.proof import read_until
 from .._core.text import one_line
 from .connect import connect
+from .masking import masked
 from .notes import Notes
 from .platform import Handle, Platform, Stage, Status, passes_by_itself
 from .records import Record
@@ -31,19 +32,27 @@ if t.TYPE_CHECKING:
     from .task import Task
 
 
+POSTGRESQL = "is_pg_version_compatible"
+"""Whether the PostgreSQL that made the dump can restore the result: today's service says it once."""
+
+LOG_LINES = 20
+
+
 class RequestFailed(UpgradeError):
     """The request ended without a result: the platform failed, or the request was cancelled."""
 
-    def __init__(self, status: Status, request_id: str) -> None:
+    def __init__(self, status: Status, request_id: str, log_lines: t.Sequence[str] = ()) -> None:
         words = one_line(status.message, 2000)
         reason = f"The platform says: {words.rstrip('.')}." if words else "The platform gives no reason."
+        log = f" The last lines of its log: {one_line(' | '.join(log_lines), 1000)}" if log_lines else ""
         super().__init__(
-            f"Request {request_id} ended in the state '{status.state}'. {reason} There is nothing to fetch. "
+            f"Request {request_id} ended in the state '{status.state}'. {reason}{log} There is nothing to fetch. "
             "Once the cause is fixed, make another request: with another 'request_file', or by running "
             "odoo_upgrade_request once with 'renew: true'.",
             request=status.public,
             request_id=request_id,
             state=status.state,
+            log_lines=list(log_lines),
         )
 
 
@@ -142,8 +151,15 @@ class OdooRequest:
 
     def require_not_failed(self, status: Status) -> None:
         """:raises RequestFailed: the request ended without a result."""
-        if status.stage is Stage.FAILED:
-            raise RequestFailed(status, self.record.request_id)
+        if status.stage is not Stage.FAILED:
+            return
+        lines: list[str] = []
+        if "odoo_upgrade_log" in self.platform.modules:
+            with contextlib.suppress(CallError):
+                lines = last_lines(self.platform.log(self.handle, 0), self.handle.secret)
+        if not self.task.check_mode:
+            self.platform.release(self.notes)
+        raise RequestFailed(status, self.record.request_id, lines)
 
     def stages_passed(self) -> set[Stage]:
         """The stages that the request was seen in so far."""
@@ -162,6 +178,8 @@ class OdooRequest:
             "finished": status is not None and status.stage is Stage.READY,
             "request": status.public if status else {},
             "states_seen": [{"state": seen.state, "at": seen.at} for seen in self.record.states_seen],
+            "protocol": self.platform.protocol,
+            **({POSTGRESQL: self.record.facts[POSTGRESQL] == "true"} if self.record.facts.get(POSTGRESQL) else {}),
             **more,
         }
 
@@ -246,3 +264,9 @@ def _check_record(task: Task, platform: Platform, file: RequestFile, given: Hand
 def same_request(recorded: Handle, given: Handle) -> bool:
     """Whether two handles are of the same request. The id may be unknown where the options give a secret alone."""
     return recorded.secret == given.secret and given.id in ("", recorded.id)
+
+
+def last_lines(log: bytes, *secrets: str) -> list[str]:
+    """The last lines of a platform's log, fit for a result."""
+    lines = log.decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+    return [str(masked(one_line(line, 500), *secrets)) for line in lines if line.strip()]

@@ -16,13 +16,15 @@ import typing as t
 from dataclasses import replace
 
 from .._core.errors import CallError, UpgradeError
-from .._transfer.dump import DumpFile, TransferStats, open_dump
+from .._transfer.dump import TransferStats, open_dump
+from .._transfer.folder_dump import open_folder
 from .platform import Stage, Status
 from .records import HostJob, Sent, timestamp
 from .request import OdooRequest, opened_request
 
 if t.TYPE_CHECKING:
     from .options import OdooOptions, TransferOptions
+    from .platform import Dump
     from .task import Task
 
 
@@ -32,12 +34,17 @@ def upload_once(task: Task, options: OdooOptions, transfer: TransferOptions, src
     :raises OptionError: one of the options is bad; nothing was sent.
     :raises UpgradeError: the request takes no dump any more, or the dump did not arrive whole.
     """
-    with open_dump(src, "src") as dump, opened_request(task, options, writes=True) as request:
+    with _opened(src) as dump, opened_request(task, options, writes=True) as request:
         return _Upload(request, transfer, dump).result()
 
 
+def _opened(src: str) -> t.ContextManager[Dump]:
+    """The dump, a file or a folder."""
+    return contextlib.nullcontext(open_folder(src, "src")) if os.path.isdir(src) else open_dump(src, "src")
+
+
 class _Upload:
-    def __init__(self, request: OdooRequest, transfer: TransferOptions, dump: DumpFile) -> None:
+    def __init__(self, request: OdooRequest, transfer: TransferOptions, dump: Dump) -> None:
         self._request = request
         self._task = request.task
         self._record = request.record

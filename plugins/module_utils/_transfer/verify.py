@@ -68,9 +68,9 @@ def check(
             found = format_of(file.read(HEAD))
             require_dump(found, kind)
             if found == ZIP:
-                _check_zip(file)
+                check_zip(file)
             elif found == GZIP:
-                _check_gzip(file)
+                check_gzip(file)
             elif not (length_known or (_ends_as_sql(file) if found == SQL else end_known or pg_restore)):
                 raise DamagedError(UNPROVEN)
     except (struct.error, zlib.error, EOFError, ValueError, OverflowError, OSError) as error:
@@ -122,7 +122,7 @@ def _ends_as_sql(file: t.IO[bytes]) -> bool:
     return SQL_END in file.read()
 
 
-def _check_gzip(file: t.IO[bytes]) -> None:
+def check_gzip(file: t.IO[bytes]) -> None:
     """Unpack every member of a gzip file and throw it away; zlib compares checksum and length of each."""
     file.seek(0)
     member, rest = zlib.decompressobj(wbits=31), file.read(MEBIBYTE)
@@ -155,8 +155,9 @@ ENCRYPTED = 1
 STORED, DEFLATED, BZIPPED = 0, 8, 12
 
 
-def _check_zip(file: t.IO[bytes]) -> None:
-    """Unpack every member that the directory names and compare length and CRC of each."""
+def check_zip(file: t.IO[bytes], wanted: str = "") -> bool:
+    """Unpack every member that the directory names and compare length and CRC of each; whether one has this name."""
+    is_there = False
     count, place = _zip_directory(file)
     if not count:
         raise ValueError("the zip archive holds nothing")
@@ -180,6 +181,8 @@ def _check_zip(file: t.IO[bytes]) -> None:
         if unclaimed < 0:
             raise ValueError("the members of the zip archive overlap")
         _check_member(file, name, method, (offset, packed, size, crc))
+        is_there = is_there or name == wanted
+    return is_there
 
 
 def _zip_directory(file: t.IO[bytes]) -> tuple[int, int]:

@@ -16,10 +16,14 @@ from support.platform.settings import SAMPLE_CONTRACT, Settings, SettingsError
 SAMPLE_DUMP = Path(__file__).parent / "samples" / "openchs.70.cdump"
 """A small genuine custom archive of pg_dump; samples/make_samples.sh made it."""
 
+SAMPLE_FOLDER = Path(__file__).parent / "samples" / "directory"
+"""The same as pg_dump writes it in many files."""
+
 __all__ = [
     "KINDS",
     "SAMPLE_CONTRACT",
     "SAMPLE_DUMP",
+    "SAMPLE_FOLDER",
     "CallRecord",
     "FaultError",
     "Platform",

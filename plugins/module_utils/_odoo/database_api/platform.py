@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.errors import OptionError
+from ..._transfer.folder_dump import FolderDump
 from ..destination import FileDestination
 from ..platform import Handle, Platform, Stage, Status, Wanted
 from . import wanted
@@ -20,10 +22,10 @@ from .transfer import DatabaseApiDownload, DatabaseApiUpload
 
 if t.TYPE_CHECKING:
     from ..._core.http import HttpClient
-    from ..._transfer.dump import DumpFile
     from ..destination import Destination
     from ..notes import Notes
     from ..options import DownloadOptions, RequestOptions, RequestReference, TransferOptions
+    from ..platform import Dump
     from ..task import Task
 
 
@@ -81,10 +83,14 @@ class DatabaseApi(Platform):
             "sample_command": access.sample_command,
         }
 
-    def upload(self, options: TransferOptions, dump: DumpFile, notes: Notes, task: Task) -> DatabaseApiUpload:
+    def upload(self, options: TransferOptions, dump: Dump, notes: Notes, task: Task) -> DatabaseApiUpload:
+        wanted.check_transfer(options)
+        if isinstance(dump, FolderDump):
+            raise OptionError("src", f"{dump.path} is a folder; the database API v1 takes a dump in one file.")
         return DatabaseApiUpload(self._client, options, dump, notes, task)
 
     def download(self, options: DownloadOptions, notes: Notes, task: Task) -> DatabaseApiDownload:
+        wanted.check_transfer(options.transfer)
         return DatabaseApiDownload(self._client, options, notes, task)
 
     def destination(self, options: DownloadOptions, task: Task) -> Destination:

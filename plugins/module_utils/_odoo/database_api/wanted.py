@@ -16,8 +16,9 @@ from ..._core.errors import OptionError
 from ..platform import Handle, Wanted
 
 if t.TYPE_CHECKING:
-    from ..options import RequestOptions, RequestReference
+    from ..options import RequestOptions, RequestReference, TransferOptions
 
+OTHER_PROTOCOL = "belongs to today's upgrade service, and 'api_url' is one of the database API v1; leave it out."
 LONGEST_NAME = 255
 """Bytes that file systems give a name."""
 
@@ -59,6 +60,8 @@ def given(reference: RequestReference) -> Handle | None:
 
     :raises OptionError: only one of them is there, or one is nothing that the platform could have handed out.
     """
+    if reference.token:
+        raise OptionError("request_token", f"{OTHER_PROTOCOL} A request of v1 has a 'request_key'.")
     if not reference.id and not reference.key:
         return None
     values = (("request_id", reference.id, "request_key"), ("request_key", reference.key, "request_id"))
@@ -68,3 +71,9 @@ def given(reference: RequestReference) -> Handle | None:
         if not value.isprintable() or " " in value:
             raise OptionError(option, "holds a space, a line end or another character that none has.")
     return Handle(reference.id, reference.key)
+
+
+def check_transfer(options: TransferOptions) -> None:
+    """:raises OptionError: an option of transfers that only the other protocol has is given."""
+    if options.ssh_options:
+        raise OptionError("ssh_options", OTHER_PROTOCOL)

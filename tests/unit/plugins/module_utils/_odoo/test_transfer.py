@@ -42,6 +42,7 @@ DEFAULTS: dict[str, t.Any] = {
     "timeout": 60,
     "retries": 5,
     "connections": 4,
+    "ssh_options": [],
 }
 GIBIBYTE = 2**30
 

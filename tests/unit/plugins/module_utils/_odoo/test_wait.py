@@ -57,6 +57,12 @@ class Script:
         self._looks = list(looks)
         self.count = 0
 
+    protocol = "database_api"
+    modules: t.ClassVar[frozenset[str]] = frozenset()
+
+    def release(self, _notes: object) -> None:
+        pass
+
     def status(self, _handle: Handle) -> Status:
         self.count += 1
         look = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]

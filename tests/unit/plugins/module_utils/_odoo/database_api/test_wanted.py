@@ -34,7 +34,7 @@ def test_white_space_around_a_value_is_dropped() -> None:
     given = {**GOOD, "contract": "M1\n", "target": " 17 ", "timezone": "Europe/Brussels\n"}
     made = wanted(request_options(given))
     assert made.contract == "M1"
-    assert made.fields["target"] == "17"
+    assert made.fields["target"] == "17.0"
     assert made.fields["timezone"] == "Europe/Brussels"
 
 

@@ -1,0 +1,134 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How the log of an upgrade is read by bytes, added to a file, and followed to the end of the upgrade.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+import typing as t
+
+from .._core.clock import Deadline
+from .._core.errors import CallError, OptionError, UpgradeError
+from .._core.options import require_positive
+from .platform import BEFORE_RESULT, Stage, Status, passes_by_itself
+from .request import OdooRequest, last_lines, opened_request
+
+if t.TYPE_CHECKING:
+    from .options import OdooOptions
+    from .task import Task
+
+TAIL = 64 * 1024
+
+
+def log_arguments() -> dict[str, dict[str, t.Any]]:
+    """The options of odoo_upgrade_log."""
+    return {
+        "dest": {"type": "path"},
+        "wait": {"type": "bool", "default": False},
+        "wait_timeout": {"type": "int", "default": 86400},
+        "wait_interval": {"type": "int", "default": 60},
+    }
+
+
+def read_log(task: Task, options: OdooOptions, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The result of odoo_upgrade_log.
+
+    :raises OptionError: one of the options is bad; nothing was sent.
+    :raises UpgradeError: the platform has no log, or the file cannot be written.
+    """
+    require_positive(params, "wait_timeout", "wait_interval")
+    dest = os.path.abspath(params["dest"]) if params["dest"] else ""
+    with opened_request(task, options, writes=False) as request, contextlib.ExitStack() as stack:
+        request.platform.require("odoo_upgrade_log")
+        if not request.exists:
+            return request.result(None, changed=False, msg="There is no request yet.", log={})
+        log = _Log(request, dest, writes=bool(dest) and not task.check_mode)
+        stack.callback(log.close)
+        deadline = Deadline(params["wait_timeout"])
+        status = request.status()
+        log.read_on()
+        while params["wait"] and not task.check_mode and _goes_on(status) and not deadline.passed:
+            time.sleep(min(params["wait_interval"], deadline.remaining))
+            with contextlib.suppress(CallError):
+                status = request.look()
+            log.read_on()
+        size, new = log.size, log.received
+        details = {"dest": dest, "size": size, "bytes_received": new, "lines": log.lines()}
+        msg = f"Fetched {new} bytes of the log of {request.name}."
+        return request.result(status, changed=bool(dest and new), msg=msg, log=details)
+
+
+def _goes_on(status: Status) -> bool:
+    return status.stage in BEFORE_RESULT or status.stage is Stage.UNKNOWN
+
+
+class _Log:
+    """The log so far: in the file where one is wanted, its end in memory."""
+
+    def __init__(self, request: OdooRequest, dest: str, *, writes: bool) -> None:
+        self._request = request
+        self._file = _opened(dest) if writes else None
+        self.size = self._file.seek(0, os.SEEK_END) if self._file else _size_of(dest)
+        self.received = 0
+        self._tail = b""
+        if dest and self.size:
+            with open(dest, "rb") as file:
+                file.seek(max(0, self.size - TAIL))
+                self._tail = file.read()
+
+    def read_on(self) -> None:
+        """Fetch what is new. A log that cannot be read now is read the next time: it is no verdict."""
+        try:
+            new = self._request.platform.log(self._request.handle, self.size)
+        except CallError as error:
+            if not passes_by_itself(error):
+                raise
+            self._request.task.warn(f"The log could not be read: {error}")
+            return
+        if not new:
+            return
+        if self._file:
+            try:
+                self._file.write(new)
+                self._file.flush()
+            except OSError as error:
+                raise UpgradeError(f"{self._file.name} cannot be written: {error.strerror}.") from error
+        self.size += len(new)
+        self.received += len(new)
+        self._tail = (self._tail + new)[-TAIL:]
+
+    def lines(self) -> list[str]:
+        """The last lines."""
+        return last_lines(self._tail, self._request.handle.secret)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file:
+            self._file.close()
+
+
+def _opened(dest: str) -> t.IO[bytes]:
+    """The file to add to. :raises OptionError: it cannot be written."""
+    try:
+        descriptor = os.open(dest, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        raise OptionError("dest", f"the file {dest} cannot be written: {error.strerror}.") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OptionError("dest", f"{dest} is not a regular file.")
+    return os.fdopen(descriptor, "r+b")
+
+
+def _size_of(dest: str) -> int:
+    try:
+        return os.path.getsize(dest) if dest else 0
+    except OSError:
+        return 0

@@ -1,0 +1,279 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Dumps and results of today's service: sent and fetched by rsync, in transfers that the platform opens.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+import typing as t
+from dataclasses import replace
+
+from ..._core.errors import CallError, UpgradeError
+from ..._transfer.dump import GZIP, HEAD, PGDMP, SQL, ZIP, TransferStats, format_of
+from ..._transfer.folder_dump import FolderDump, folder_sha256
+from ..._transfer.ranges import Held, Prefix
+from ..._transfer.resume import BrokenOffError, Retries
+from ..._transfer.rsync_transfer import Job, Manner, OpenTransfer, require_same
+from ..._transfer.ssh_command import program
+from ..._transfer.verify import DamagedError
+from ..._transfer.verify_upload import check_upload
+from ..platform import Download, Handle, Status, Upload, passes_by_itself
+from ..records import Fetching, Sending
+from .client import DOWNLOAD, UPLOAD
+
+if t.TYPE_CHECKING:
+    from ..._core.progress import Progress
+    from ..._transfer.ssh_command import SshFolder
+    from ..notes import Notes
+    from ..options import TransferOptions
+    from ..platform import Dump
+    from ..task import Task
+    from .client import Opened, ServiceClient
+    from .result_folder import ResultPart
+
+RSYNC = "rsync"
+ROOT = "/data"
+SUFFIXES = {PGDMP: ".dump", SQL: ".sql", GZIP: ".sql.gz", ZIP: ".zip"}
+"""What the platform wants a dump of each format to be called, after ``origin``."""
+
+FILESTORE, REPORT, LOG = "filestore", "upgrade-report.html", "upgrade.log"
+BESIDE_THE_DUMP = (FILESTORE, REPORT, LOG)
+NOTHING = Prefix(0, hashlib.sha256().hexdigest())
+
+
+class _Transfers:
+    """Opens transfers of one kind again and again, until everything is over or the tries are used up."""
+
+    def __init__(
+        self, client: ServiceClient, what: str, options: TransferOptions, task: Task, folder: SshFolder
+    ) -> None:
+        self._client = client
+        self._what = what
+        self._task = task
+        self._folder = folder
+        self._retries = Retries(options.retries)
+        self._manner = Manner(folder, options.timeout, options.connections, options.retries, tuple(options.ssh_options))
+        self._plain = False
+        self._single = False
+        self.stats = TransferStats()
+
+    def run(self, handle: Handle, work: t.Callable[[OpenTransfer, Opened], None]) -> None:
+        """Do the work in an open transfer; after a break in another one, which goes on where the first one ended.
+
+        :raises UpgradeError: the platform refuses, or too many tries brought nothing.
+        """
+        self._folder.require_key()
+        transfer: OpenTransfer | None = None
+        while True:
+            furthest = 0
+            try:
+                opened = self._client.start(handle.host, handle.secret, self._what)
+                with self._folder.known_hosts(opened.server.known_hosts):
+                    transfer = OpenTransfer(
+                        opened.server, self._manner, self.stats, plain=self._plain, single=self._single
+                    )
+                    work(transfer, opened)
+                break
+            except (BrokenOffError, CallError) as error:
+                self._stop(handle)
+                if not passes_by_itself(error):
+                    raise
+                furthest = transfer.furthest if transfer else 0
+                self.stats.breaks += 1
+                self._retries.pause_after(error, furthest)
+                # Where nothing was let through, it may be the options that are refused: try the platform's own.
+                self._plain = not self._plain if isinstance(error, BrokenOffError) and not furthest else self._plain
+                self._single = bool(transfer and transfer.single)
+                handle = self._moved(handle)
+            except BaseException:
+                self._stop(handle)
+                raise
+        self._close(handle)
+
+    def _close(self, handle: Handle) -> None:
+        """End the transfer, which may be asked for again.
+
+        :raises CallError: it stays open; the platform would not process then.
+        """
+        while True:
+            try:
+                return self._client.stop(handle.host, handle.secret)
+            except CallError as error:
+                if not passes_by_itself(error):
+                    raise
+                self._retries.pause_after(error, 0)
+
+    def _stop(self, handle: Handle) -> None:
+        with contextlib.suppress(UpgradeError):
+            self._client.stop(handle.host, handle.secret)
+
+    def _moved(self, handle: Handle) -> Handle:
+        """The handle with the host that is in charge now."""
+        for host in (handle.host, ""):
+            with contextlib.suppress(CallError):
+                document = self._client.status(host, handle.secret)
+                return Handle(handle.id, handle.secret, str(document["host_uri"]))
+        return handle
+
+
+class ServiceUpload(Upload):
+    """One dump to be sent."""
+
+    transport = RSYNC
+
+    def __init__(
+        self,
+        client: ServiceClient,
+        options: TransferOptions,
+        dump: Dump,
+        notes: Notes,
+        task: Task,
+        folder: SshFolder,
+    ) -> None:
+        self._transfers = _Transfers(client, UPLOAD, options, task, folder)
+        self._dump = dump
+        self._notes = notes
+        self._task = task
+
+    def prepare(self) -> None:
+        for name in ("rsync", "ssh"):
+            program(name)
+        self._suffix = _suffix_of(self._dump)
+        warning = check_upload(self._dump.path, self._task.run_program, self._task.find_program("pg_restore"))
+        if warning:
+            self._task.warn(warning)
+
+    def send(self, handle: Handle, status: Status, progress: Progress) -> TransferStats:
+        name = f"origin{self._suffix}"
+        sending = self._notes.sending
+        if sending and sending.name != name:
+            raise UpgradeError(
+                f"An earlier run began to send {sending.name}, which stays on the platform beside {name}. Make another "
+                "request for this dump: with another 'request_file', or with 'renew: true'."
+            )
+        self._notes.note_sending(Sending(self._dump.mark, name, Held(NOTHING)))
+        digest = _Digest(self._dump)
+        job = self._job(name)
+
+        def work(transfer: OpenTransfer, _opened: Opened) -> None:
+            transfer.carry(job, progress)
+            progress.state("verifying")
+            require_same(transfer, job, self._task.warn)
+
+        try:
+            self._transfers.run(handle, work)
+        except UpgradeError as error:
+            if not passes_by_itself(error):
+                raise
+            raise UpgradeError(f"{error} Run this again to go on where it broke off.", **error.result) from error
+        stats = self._transfers.stats
+        stats.size, stats.sha256, stats.entity = self._dump.size, digest.value(), name
+        self._dump.require_unchanged()
+        return stats
+
+    def _job(self, name: str) -> Job:
+        path = os.path.abspath(self._dump.path)
+        files = None
+        if isinstance(self._dump, FolderDump):
+            files = {member.name: member.size for member in self._dump.members}
+            path = f"{path}/"
+        return Job("The upload", True, (path,), f"{ROOT}/{name}", self._dump.size, files, ("--delete-after",))
+
+
+class ServiceDownload(Download):
+    """The result to be fetched."""
+
+    transport = RSYNC
+
+    def __init__(
+        self, client: ServiceClient, options: TransferOptions, notes: Notes, task: Task, folder: SshFolder
+    ) -> None:
+        self._transfers = _Transfers(client, DOWNLOAD, options, task, folder)
+        self._notes = notes
+        self._task = task
+
+    def prepare(self) -> None:
+        for name in ("rsync", "ssh"):
+            program(name)
+
+    def fetch(self, part: ResultPart, handle: Handle, status: Status, progress: Progress) -> TransferStats:
+        noted = self._notes.fetching
+        if not noted or (noted.part, noted.entity) != (part.path, handle.id):
+            part.empty()
+        target = f"{part.path}/"
+
+        def work(transfer: OpenTransfer, opened: Opened) -> None:
+            part.dump_name = opened.dump_name
+            source = f"{ROOT}/{opened.dump_name}"
+            files = transfer.list_files(source)
+            size = sum(files.values())
+            part.require_space(size)
+            self._note(part, handle, size)
+            dump = Job("The download", False, (source,), target, size, files, ("--safe-links",))
+            transfer.carry(dump, progress)
+            if not os.path.lexists(os.path.join(part.path, opened.dump_name)):
+                raise UpgradeError(
+                    f"The platform names {opened.dump_name} as 'dump_name', and there is no such file. Nothing was "
+                    "fetched; ask Odoo's support."
+                )
+            beside = tuple(f"{ROOT}/{name}" for name in BESIDE_THE_DUMP)
+            rest = Job("The download", False, beside, target, options=("--safe-links", "--ignore-missing-args"))
+            transfer.carry(rest, progress)
+            progress.state("verifying")
+            require_same(transfer, replace(rest, sources=(source, *beside), size=size), self._task.warn)
+
+        try:
+            self._transfers.run(handle, work)
+        finally:
+            self._note(part, handle, part.size)
+        stats = self._transfers.stats
+        stats.size, stats.sha256, stats.entity = part.size, folder_sha256(part.path), part.dump_name
+        return stats
+
+    def _note(self, part: ResultPart, handle: Handle, size: int) -> None:
+        held = Held(Prefix(part.size, NOTHING.sha256))
+        self._notes.note_fetching(Fetching(part.path, "archive", handle.id, size, RSYNC, held))
+
+
+class _Digest:
+    """The hash of a dump, taken while it travels."""
+
+    def __init__(self, dump: Dump) -> None:
+        self._dump = dump
+        self._result: str | UpgradeError = ""
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._result = self._dump.read_sha256()
+        except UpgradeError as error:
+            self._result = error
+
+    def value(self) -> str:
+        """:raises DumpChangedError: the dump is no longer what was opened."""
+        self._thread.join()
+        if isinstance(self._result, UpgradeError):
+            raise self._result
+        return self._result
+
+
+def _suffix_of(dump: Dump) -> str:
+    """What the dump's name on the platform ends in. :raises DamagedError: it is of no form that the platform takes."""
+    if isinstance(dump, FolderDump):
+        return SUFFIXES[PGDMP]
+    found = format_of(dump.block(0, HEAD))
+    if found not in SUFFIXES:
+        raise DamagedError(
+            f"{dump.path} is no dump that the platform takes: it must be a custom archive or a directory of pg_dump, "
+            "SQL, SQL in gzip, or a zip archive with dump.sql. Nothing was sent."
+        )
+    return SUFFIXES[found]
