@@ -40,11 +40,13 @@ class Steps:
             due = self._kill_at == number
             if due and number % 2:
                 os.kill(os.getpid(), signal.SIGKILL)
-            result = call(*arguments, **options)
-            if due:
-                time.sleep(PAUSE)
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
+            try:
+                return call(*arguments, **options)
+            finally:
+                # Also where the step fails, as the removal of a file that is not there.
+                if due:
+                    time.sleep(PAUSE)
+                    os.kill(os.getpid(), signal.SIGKILL)
 
         return step
 

@@ -22,7 +22,7 @@ from .._core.errors import OptionError, UpgradeError
 from .._core.process import Running, run
 from .._core.progress import Progress
 from .._transfer.dump_check import CheckedDump, check_dump
-from .._transfer.dump_forms import ARCHIVES, TAR, SqlWatch, recognise
+from .._transfer.dump_forms import ARCHIVES, TAR, TAR_GZ, SqlWatch, recognise
 from .connection import conninfo
 from .database import Database, DatabaseError, Server, identifier, literal
 from .dump_source import SqlSource, newest_pg_restore
@@ -159,6 +159,9 @@ class Restore:
 
         It is a template meanwhile: those are never in Odoo's list of databases, so no scheduled action is run in it.
         """
+        if self.form.name in (TAR, TAR_GZ):
+            # pg_restore may not end on a tar archive that was cut, and the checksum of a tar.gz is behind its members.
+            check_dump(self.plan.src, None, self.deadline.remaining, self.form)
         name = identifier(self.temporary)
         if self.server.find(self.temporary):
             self._drop()
@@ -203,9 +206,6 @@ class Restore:
         """By pg_restore, or by psql where pg_restore would write settings that the server does not know."""
         programs = self.server.programs
         version = programs.version("pg_restore")
-        if self.form.name == TAR:
-            # pg_restore may not end on a tar archive that was cut, so it is read here first.
-            check_dump(self.plan.src, None, self.deadline.remaining, self.form)
         if version[0] >= TRANSACTION_TIMEOUT > self.server.major:
             self._restore_sql()
             return

@@ -10,6 +10,7 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import os
+import re
 import tarfile
 import typing as t
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from .._core.process import run
 from .dump_forms import (
     ARCHIVES,
+    BLOCK,
     CUSTOM,
     SECTOR,
     SQL,
@@ -44,6 +46,8 @@ NO_CHECKSUM = {
     CUSTOM: "a changed byte in the table of contents of a custom archive can go unnoticed",
 }
 ALL_ZERO = b"\0" * 2 * SECTOR
+TAR_ROWS = re.compile(r"\d+\.dat", re.ASCII)
+"""The rows of a table in a tar archive, as text."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,10 @@ def _check_tar(path: str) -> None:
         with tarfile.open(path, "r|") as archive:
             for member in archive:
                 names.add(member.name)
+                rows = archive.extractfile(member) if TAR_ROWS.fullmatch(member.name) else None
+                while rows and (block := rows.read(BLOCK)):
+                    if b"\0" in block:
+                        raise DamagedDumpError(f"{path} is damaged: its {member.name} contains zero bytes.")
         if "restore.sql" not in names:
             raise DamagedDumpError(
                 f"{path} is not whole: the tar archive has no restore.sql, which pg_dump writes last."
