@@ -23,16 +23,9 @@ SHORT = 0.05
 READS = 3
 
 
-def _few_pauses(deadline: Any, longest: float) -> Iterator[float]:
-    """As many reads as a test needs, however much time the deadline leaves: no clock decides how a wait ends."""
-    for _read in range(0 if deadline.passed else READS):
-        time.sleep(SHORT)
-        yield SHORT
-
-
 def _short_pause(pauses: Any, _asked: float | None = None) -> bool:
-    """The same for the loop that reads until a state is there."""
-    pauses.latest, reads = SHORT, getattr(pauses, "reads", 0)
+    """As many reads as a test needs, however much time the deadline leaves: no clock decides how a wait ends."""
+    reads = getattr(pauses, "reads", 0)
     if pauses.deadline.passed or reads == READS:
         return False
     pauses.reads = reads + 1
@@ -45,7 +38,6 @@ def _begin_again(pauses: Any) -> None:
 
 
 SHORT_PAUSES: Mapping[str, object] = {
-    "_core.clock.Deadline.pauses": _few_pauses,
     "_core.clock.GrowingPauses.begin_again": _begin_again,
     "_core.clock.GrowingPauses.take": _short_pause,
     "_core.http.READ_AGAIN_AFTER": (SHORT, SHORT),

@@ -95,12 +95,6 @@ class Deadline:
         """Whether so little time is left that a long call would be given up before its answer could arrive."""
         return self.remaining < min(1.0, self.seconds / 2)
 
-    def pauses(self, longest: float) -> t.Iterator[float]:
-        """Sleep, then yield: for loops that do not use :func:`read_until` yet."""
-        pauses = GrowingPauses(self, longest)
-        while pauses.take():
-            yield pauses.latest
-
 
 class Pauses:
     """The pauses between the reads of one thing: after each read, :meth:`take` decides whether there is another one."""
@@ -128,15 +122,13 @@ class GrowingPauses(Pauses):
         self.deadline = deadline
         self._longest = longest
         self._began = time.monotonic()
-        self.latest = 0.0
 
     def take(self, asked: float | None = None) -> bool:
         """See :meth:`Pauses.take`. A server that asks for more than what is left gets what is left."""
         if self.deadline.passed:
             return False
         pause = min(max(SHORTEST_PAUSE, PART_OF_WAIT * (time.monotonic() - self._began)), self._longest)
-        self.latest = min(max(pause, asked or 0.0), self.deadline.remaining)
-        time.sleep(self.latest)
+        time.sleep(min(max(pause, asked or 0.0), self.deadline.remaining))
         return True
 
     def begin_again(self) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.clock import (
     Deadline,
+    GrowingPauses,
     TimeLimitPassed,
     parse_utc,
     time_limit,
@@ -115,33 +116,40 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return naps
 
 
+def take_all(pauses: GrowingPauses) -> None:
+    """Pause until the deadline has passed."""
+    while pauses.take():
+        pass
+
+
 def test_pauses_grow_to_the_longest_and_end_with_the_deadline(clock: list[float]) -> None:
     deadline = Deadline(20)
-    assert list(deadline.pauses(1.5)) == clock
+    take_all(GrowingPauses(deadline, 1.5))
     assert clock == pytest.approx([1.0] * 11 + [1.1, 1.21, 1.331, 1.4641, 1.5, 1.5, 0.8949])
     assert (deadline.passed, deadline.remaining, deadline.elapsed) == (True, 0.0, 20.0)
-    assert not list(deadline.pauses(3))
+    assert not GrowingPauses(deadline, 3).take()
 
 
-@pytest.mark.parametrize(("seconds", "looks"), [(10, 11), (60, 30), (600, 54), (28_800, 524)])
-def test_the_end_is_found_late_by_a_tenth_with_so_many_looks(clock: list[float], seconds: float, looks: int) -> None:
+@pytest.mark.parametrize(("seconds", "reads"), [(10, 11), (60, 30), (600, 54), (28_800, 524)])
+def test_the_end_is_found_late_by_a_tenth_with_so_many_reads(clock: list[float], seconds: float, reads: int) -> None:
     count = 1
-    for _pause in Deadline(10 * seconds).pauses(60):
+    pauses = GrowingPauses(Deadline(10 * seconds), 60)
+    while pauses.take():
         count += 1
         if sum(clock) >= seconds:
             break
-    assert count == looks
+    assert count == reads
     assert sum(clock) - seconds <= min(max(1, seconds / 10), 60)
 
 
 def test_pauses_are_never_longer_than_asked_for(clock: list[float]) -> None:
-    assert set(Deadline(2).pauses(0.25)) == {0.25}
-    assert len(clock) == 8
+    take_all(GrowingPauses(Deadline(2), 0.25))
+    assert clock == [0.25] * 8
 
 
 def test_a_deadline_that_was_over_before_it_began(clock: list[float]) -> None:
     assert Deadline(0).passed
-    assert not list(Deadline(0).pauses(1))
+    assert not GrowingPauses(Deadline(0), 1).take()
     assert not clock
 
 
