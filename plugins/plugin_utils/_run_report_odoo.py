@@ -47,7 +47,7 @@ def describe(run: Run, results: Results, asked: t.Mapping[str, t.Any]) -> Run:
         state_after=text(results.latest("state", *IN_ORDER)),
         versions_after={"target": target} if results.latest("finished", *IN_ORDER) is True else {},
         phases=results.phases(PHASES, WINDOWS),
-        server_report=server_report(text(public.get("customer_message"))),
+        server_report=server_report(text(public.get("customer_message") or public.get("reason"))),
         request=Request(
             id=text(results.latest("request_id", *IN_ORDER)),
             aim=text(public.get("aim") or asked.get("aim")),
@@ -55,6 +55,8 @@ def describe(run: Run, results: Results, asked: t.Mapping[str, t.Any]) -> Run:
             states=tuple(SeenState(text(seen["state"]), as_moment(text(seen["at"]))) for seen in states),
             sent=_transfer(results["upload"].get("sent") or {}, "src"),
             fetched=_transfer(results["download"].get("fetched") or {}, "dest"),
+            protocol=text(results.latest("protocol", *IN_ORDER)),
+            pg_compatible=_compatible(results),
         ),
     )
 
@@ -64,6 +66,12 @@ def _state_before(results: Results) -> str:
     if results["look"]:
         return text(results["look"].get("state"))
     return "" if results["request"].get("changed") else text(results["request"].get("state"))
+
+
+def _compatible(results: Results) -> bool | None:
+    """Whether the dump's PostgreSQL can restore the result, which each result repeats once the platform has said it."""
+    said = (results[name].get("is_pg_version_compatible") for name in reversed(IN_ORDER))
+    return next((value for value in said if isinstance(value, bool)), None)
 
 
 def _transfer(moved: Result, path: str) -> Transfer | None:

@@ -144,6 +144,8 @@ class Request:
     states: tuple[SeenState, ...]
     sent: Transfer | None
     fetched: Transfer | None
+    protocol: str = ""
+    pg_compatible: bool | None = None
 
     def to_json(self) -> Json:
         """As the schema describes it."""
@@ -154,6 +156,8 @@ class Request:
             "states": [seen.to_json() for seen in self.states],
             "sent": self.sent.to_json() if self.sent else None,
             "fetched": self.fetched.to_json() if self.fetched else None,
+            "protocol": self.protocol,
+            "is_pg_version_compatible": self.pg_compatible,
         }
 
     @classmethod
@@ -169,6 +173,8 @@ class Request:
             states=tuple(map(SeenState.from_json, as_objects(each.get("states")))),
             sent=Transfer.from_json(each.get("sent")),
             fetched=Transfer.from_json(each.get("fetched")),
+            protocol=as_name(each.get("protocol")),
+            pg_compatible=compatible if isinstance(compatible := each.get("is_pg_version_compatible"), bool) else None,
         )
 
 

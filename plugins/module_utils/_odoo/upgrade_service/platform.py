@@ -44,7 +44,7 @@ class UpgradeService(Platform):
     after_lost_creation = (
         "The platform may have made a request whose token is unknown here; it can neither be listed nor withdrawn, so "
         "create is not called again. Such a request does no work before a dump is sent to it. To make another one, run "
-        "odoo_upgrade_request once with 'renew: true' (odoo_upgrade_renew in the role)."
+        "odoo_upgrade_request once with 'renew: true'."
     )
 
     def __init__(self, http: HttpClient, hosts: Hosts, task: Task) -> None:

@@ -174,6 +174,8 @@ def test_nothing_but_a_beginning_is_described_too() -> None:
         "states": [],
         "sent": None,
         "fetched": None,
+        "protocol": "",
+        "is_pg_version_compatible": None,
     }
 
 
