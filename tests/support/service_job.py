@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from support.ansible_cli import ModuleRun, run_module
 from support.odoo_shop import sql_dump
@@ -134,3 +135,30 @@ class ServiceJob:
         secrets = [SAMPLE_CONTRACT, *(request.token for request in self.platform.service_store.all())]
         for output in self.outputs:
             assert [secret for secret in secrets if secret in output] == []
+
+
+def command(job: ServiceJob) -> list[str]:
+    """A process that takes every step of a job, for a caller that kills it with everything that it started."""
+    return [sys.executable, __file__, job.platform.service_url, str(job.platform.ca_path), str(job.folder)]
+
+
+@dataclass(frozen=True)
+class _Address:
+    """What a job needs to know of a platform that runs in another process."""
+
+    service_url: str
+    ca_path: str
+
+
+def main() -> int:
+    """Take every step of the job in a folder; the dump is the folder `dump` in it."""
+    url, ca_path, folder = sys.argv[1:]
+    job = ServiceJob(cast("Platform", _Address(url, ca_path)), Path(folder))
+    job.dump = job.folder / "dump"
+    last = job.all()[-1]
+    print(last.output)
+    return int(last.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
