@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 import shutil
@@ -133,11 +134,11 @@ def test_the_first_odoo_upgrade(tmp_path: Path) -> None:
     for name in ("shop.dump", "shop-final.dump"):
         shutil.copy(SAMPLE_DUMP, tmp_path / name)
     with Platform(stage_seconds=0.2) as platform:
-        variables = {"ODOO_UPGRADE_API_URL": platform.api_url, "ODOO_UPGRADE_CA_PATH": str(platform.ca_path)}
+        variables = {"ODOO_UPGRADE_API_URL": platform.service_url, "ODOO_UPGRADE_CA_PATH": str(platform.ca_path)}
         Reader(tmp_path, variables, {}).follow("first_odoo_upgrade.rst")
-        assert [call.acted for call in platform.calls("create")] == [True, True]
-    for name in ("shop-18.dump", "shop-final-18.dump"):
-        assert (tmp_path / name).read_bytes().startswith(SAMPLE_DUMP.read_bytes())
+        assert [call.acted for call in platform.calls("request/create")] == [True, True]
+    for name in ("shop-18", "shop-final-18"):
+        assert hashlib.sha256(SAMPLE_DUMP.read_bytes()).hexdigest() in (tmp_path / name / "upgrade.log").read_text()
 
 
 def test_reports_of_a_run_with_a_failure(two_sites: PloneServer, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.demo.terminal import Shown, Terminal
 from support.platform import SAMPLE_CONTRACT, SAMPLE_DUMP, Platform
 
-TITLE = "Upgrade an Odoo database"
+TITLE = "Upgrade an Odoo database with the database API v1"
 PLAYBOOK = "siteops.upgrades.odoo_upgrade"
 READS = {"status"}
 

@@ -80,9 +80,11 @@ def _summary(platform: Platform) -> str:
         [
             "The rehearsal platform is ready. It is no Odoo: nothing is upgraded and nothing leaves this machine.",
             "",
-            f"  export ODOO_UPGRADE_API_URL={platform.service_url}   # today's service",
-            f"  export ODOO_UPGRADE_API_URL={platform.api_url}   # or the database API v1",
+            f"  export ODOO_UPGRADE_API_URL={platform.service_url}",
             f"  export ODOO_UPGRADE_CA_PATH={platform.ca_path}",
+            "",
+            "For the older database API v1, this URL instead:",
+            f"  export ODOO_UPGRADE_API_URL={platform.api_url}",
             "",
             f"  contracts      {', '.join(settings.contracts)}",
             f"  targets        {', '.join(settings.targets)}",
