@@ -68,6 +68,10 @@ class AsyncsshServer:
         return self._commands.get(client_port, "")
 
     def stop(self) -> None:
+        self._loop.run(self._close())
+
+    async def _close(self) -> None:
+        """In the thread of the loop, for which asyncio's servers are made."""
         self._server.close()
 
     async def _listen(self, host_key: asyncssh.SSHKey) -> asyncssh.SSHAcceptor:
