@@ -69,7 +69,7 @@ class CuttingProxy:
         return f"http://127.0.0.1:{self._server.server_port}{self.upstream.path}"
 
     def __enter__(self) -> CuttingProxy:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -28,6 +28,7 @@ from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     routed,
     silence,
 )
+from ansible_collections.siteops.upgrades.tests.unit.skipping_time import SkippingTime
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,8 @@ def addons(**versions: str) -> Reply:
 
 @pytest.fixture(autouse=True)
 def short_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing is waited for long."""
+    """Nothing is waited for long, and nothing is slept."""
+    monkeypatch.setattr(clock, "time", SkippingTime())
     monkeypatch.setattr(addon_change, "VISIBLE_WITHIN_SECONDS", 0.1)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 

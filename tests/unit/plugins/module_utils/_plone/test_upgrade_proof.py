@@ -31,6 +31,7 @@ from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     routed,
     silence,
 )
+from ansible_collections.siteops.upgrades.tests.unit.skipping_time import SkippingTime
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,8 @@ PENDING, NEW_CODE, OLD_CODE, OTHER_SITE = (
 
 @pytest.fixture(autouse=True)
 def short_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing is waited for long."""
+    """Nothing is waited for long, and nothing is slept."""
+    monkeypatch.setattr(clock, "time", SkippingTime())
     monkeypatch.setattr(upgrade_module, "VISIBLE_WITHIN_SECONDS", 0.1)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
