@@ -106,10 +106,18 @@ def assert_seen(block: Block, output: str) -> None:
         position = found + len(wanted)
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[PloneServer]:
+    """One instance for this module; tests take it as ``two_sites``."""
+    with PloneServer(sites=2) as started:
+        yield started
+
+
 @pytest.fixture
-def two_sites() -> Iterator[PloneServer]:
-    with PloneServer(sites=2) as server:
-        yield server
+def two_sites(server: PloneServer) -> PloneServer:
+    """The instance as it was when it started."""
+    server.restore()
+    return server
 
 
 def test_the_first_plone_upgrade(two_sites: PloneServer, tmp_path: Path) -> None:

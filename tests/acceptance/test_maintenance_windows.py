@@ -156,18 +156,44 @@ def test_bad_hours_are_named_before_the_first_request(plone: PloneServer, role: 
     assert plone.requests() == []
 
 
-def test_a_database_is_submitted_when_the_window_opens_and_collected_at_any_time(
-    platform: Platform, job: Job, tmp_path: Path
-) -> None:
-    """The window opens with the next minute, so that is the longest that this takes."""
+def test_a_database_waits_for_the_window_at_each_step(platform: Platform, tmp_path: Path) -> None:
+    """One that has no request yet, one whose request was made, and one whose tests are to be skipped."""
     reports = tmp_path / "reports"
     reports.mkdir()
     platform.settings.update({"stage_seconds": None})
-    refused = job.run(window=CLOSED, window_wait=3600, report_dir=str(reports))
-    assert refused.status != 0
-    assert REFUSED in refused.words
+    new, created, testing = jobs = [Job(platform, tmp_path / name, name) for name in ("new", "created", "testing")]
+    created.create()
+    testing.submit()
+    platform.force_state(testing.request_id, "testing")
+    before = len(calls(platform))
+    own: dict[str, dict[str, Any]] = {
+        "new": {"window_wait": 3600, "report_dir": str(reports)},
+        "created": {},
+        "testing": {"skip_test": True},
+    }
+    refused = run_hosts(new, {job.host: {**job.settings, **own[job.host], "window": CLOSED} for job in jobs})
+    assert {host: failed for host, (failed, _changed) in outcomes(refused).items()} == dict.fromkeys(own, 1)
+    for host in own:
+        assert REFUSED in said_of(refused, host), refused.output
     [report] = reports_in(reports)
     assert_reported_as_refused(report)
+    assert calls_since(platform, before) == READS
+    assert new.files == set()
+
+    opened = testing.run(window=OPEN, wait=False, skip_test="true")
+    assert testing.counters(opened)["changed"] == 2
+    testing.assert_whole()
+    assert calls(platform).count("skip_test") == 1
+    assert platform.request(testing.request_id).state == "delivered"
+    before = len(calls(platform))
+    again = testing.module("odoo_upgrade_skip_test")
+    assert (again.failed, again.result["changed"]) == (False, False)
+    assert calls_since(platform, before) == READS
+
+
+def test_a_database_is_submitted_when_the_window_opens_and_collected_at_any_time(platform: Platform, job: Job) -> None:
+    """The window opens with the next minute, so that is the longest that this takes."""
+    platform.settings.update({"stage_seconds": None})
     foreseen = run_hosts(job, {"shop": {"window": CLOSED}, "long": {"window": SHORT, "wait_timeout": 86400}}, "--check")
     assert outcomes(foreseen) == {"shop": (0, 4), "long": (0, 4)}, foreseen.output
     assert "Check mode works at any time" in foreseen.words
@@ -182,27 +208,3 @@ def test_a_database_is_submitted_when_the_window_opens_and_collected_at_any_time
     platform.force_state(job.request_id, "done")
     assert job.counters(job.run(window=CLOSED))["changed"] == 1
     job.assert_whole()
-
-
-def test_a_request_that_was_made_and_not_submitted_waits_for_the_window(platform: Platform, job: Job) -> None:
-    job.create()
-    count = len(calls(platform))
-    assert REFUSED in job.run(window=CLOSED).words
-    assert calls_since(platform, count) == READS
-
-
-def test_tests_are_skipped_in_the_window_and_once(platform: Platform, job: Job) -> None:
-    platform.settings.update({"stage_seconds": None})
-    job.submit()
-    platform.force_state(job.request_id, "testing")
-    refused = job.run(window=CLOSED, skip_test=True)
-    assert refused.status != 0
-    assert REFUSED in refused.words
-    assert "skip_test" not in calls(platform)
-    assert job.counters(job.run(window=OPEN, wait=False, skip_test="true"))["changed"] == 2
-    job.assert_whole()
-    assert calls(platform).count("skip_test") == 1
-    assert platform.request(job.request_id).state == "delivered"
-    before = len(calls(platform))
-    assert job.counters(job.run(skip_test=True))["changed"] == 0
-    assert calls_since(platform, before) == READS

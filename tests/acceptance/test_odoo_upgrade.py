@@ -5,40 +5,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from support.ansible_cli import run_module
-from support.odoo_job import READS, Job, calls, calls_since, failures, made_once, run_hosts
+from support.odoo_job import Job, calls, calls_since, failures, run_hosts
 from support.platform import SAMPLE_CONTRACT, Platform
+from support.report_folder import Folder, phases
 
 CREATION = {"contract": SAMPLE_CONTRACT, "email": "john.doe@example.com", "target": "18.0", "filename": "shop.sql"}
-
-
-def test_nightly_runs_go_on_where_the_platform_is(platform: Platform, job: Job) -> None:
-    platform.settings.update({"stage_seconds": None})
-    assert job.counters(job.run(wait="false", skip_test=True))["changed"] == 3
-    assert "skip_test" not in calls(platform)
-    before, content = len(calls(platform)), job.request_file.read_bytes()
-    platform.advance(job.request_id)
-    assert job.counters(job.run("--check", wait_timeout=5))["changed"] == 1
-    assert job.request_file.read_bytes() == content
-    platform.advance(job.request_id)
-    assert job.counters(job.run(wait=False))["changed"] == 0
-    assert calls_since(platform, before) == READS
-    assert not job.dest.exists()
-    platform.advance(job.request_id)
-    collected = job.run(wait=False)
-    assert job.counters(collected)["changed"] == 1
-    job.assert_whole()
-    for state in ("draft", "testing", "done"):
-        assert f"{state} 20" in collected.output
-    assert str(job.dest) in collected.output.partition("Summarise")[2]
-    before = len(calls(platform))
-    assert job.counters(job.run(wait=False))["changed"] == 0
-    assert calls_since(platform, before) == READS
-    assert made_once(platform)
 
 
 def test_production_and_what_a_later_step_could_not_use_are_refused_before_anything_is_sent(
@@ -84,16 +63,34 @@ def test_bad_input_is_refused_before_anything_is_sent(platform: Platform, job: J
     assert job.files == set()
 
 
+def python_without_ssh_libraries(folder: Path) -> Path:
+    """A Python in which loading a library for SSH fails."""
+    broken = folder / "broken"
+    for library in ("paramiko", "cryptography"):
+        (broken / library).mkdir(parents=True)
+        (broken / library / "__init__.py").write_text('raise RuntimeError("this was loaded")\n', encoding="utf-8")
+    interpreter = folder / "python"
+    interpreter.write_text(f'#!/bin/sh\nPYTHONPATH={broken} exec {sys.executable} "$@"\n', encoding="utf-8")
+    interpreter.chmod(0o755)
+    probe = subprocess.run([interpreter, "-c", "import paramiko"], capture_output=True, text=True, check=False)
+    assert "this was loaded" in probe.stderr
+    return interpreter
+
+
 def test_several_databases_one_of_them_a_zip_archive_for_production(platform: Platform, tmp_path: Path) -> None:
+    """Over HTTPS, which loads no library for SSH."""
+    reports = Folder(tmp_path / "reports")
     jobs = [Job(platform, tmp_path / name, name) for name in ("shop", "intranet")]
     with zipfile.ZipFile(jobs[1].folder / "intranet.zip", "w") as archive:
         archive.write(jobs[1].dump, "dump.sql")
     own = {"dump": str(jobs[1].folder / "intranet.zip"), "dest": str(jobs[1].folder / "upgraded.zip")}
     own |= {"filename": "My intranet.zip", "aim": "production", "production_confirmed": "true"}
     jobs[1].variables.update({f"odoo_upgrade_{name}": value for name, value in own.items()})
-    ended = run_hosts(
-        jobs[0], {job.host: {k.removeprefix("odoo_upgrade_"): v for k, v in job.variables.items()} for job in jobs}
-    )
+    for job in jobs:
+        job.variables["odoo_upgrade_report_dir"] = str(reports.path)
+    interpreter = python_without_ssh_libraries(tmp_path)
+    without = ("-e", json.dumps({"ansible_python_interpreter": str(interpreter)}))
+    ended = run_hosts(jobs[0], {job.host: job.settings for job in jobs}, *without)
     assert ended.status == 0, ended.output
     assert [ended.recap[job.host]["changed"] for job in jobs] == [4, 4]
     jobs[0].assert_whole()
@@ -102,6 +99,19 @@ def test_several_databases_one_of_them_a_zip_archive_for_production(platform: Pl
     with zipfile.ZipFile(own["dest"]) as upgraded:
         assert upgraded.namelist() == ["dump.sql", "upgrade.json"]
     assert jobs[0].request_id != made.id
+    for report in reports.reports:
+        assert (report["result"], report["state_before"], report["state_after"]) == ("changed", "", "done")
+        assert phases(report) == [
+            ("request", "changed"),
+            ("upload", "changed"),
+            ("process", "changed"),
+            ("wait", "ok"),
+            ("download", "changed"),
+        ]
+    assert [report["request"]["aim"] for host in ("shop", "intranet") for report in reports.of(host)] == [
+        "test",
+        "production",
+    ]
 
 
 def test_a_request_file_is_for_one_job_on_one_platform(platform: Platform, job: Job) -> None:

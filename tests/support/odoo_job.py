@@ -82,6 +82,11 @@ class Job:
         }
         self.inventory = folder / "inventory.json"
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The variables without their prefix."""
+        return {name.removeprefix("odoo_upgrade_"): value for name, value in self.variables.items()}
+
     def arguments(self, *flags: str, **variables: Any) -> list[str]:
         """Arguments of ansible-playbook for one run; the variables are given without their prefix."""
         own = {**self.variables, **{f"odoo_upgrade_{name}": value for name, value in variables.items()}}
