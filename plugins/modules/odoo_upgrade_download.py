@@ -17,9 +17,10 @@ description:
     a name that ends in C(.part). It is renamed to O(dest) when it has arrived whole and was verified.
   - With today's service, rsync compares the content on both ends, and each attachment is compared with the SHA-1 in
     its name. Then the ssh key of the request is removed.
-  - The length is verified, and depending on the format, the checksum of each member of a zip archive, the checksums of
-    a gzip file, or that C(pg_restore), if installed, can list a custom archive. A web page, an empty file or a file of
-    an unknown format is never accepted as a dump.
+  - The length is verified, and the dump is read to its end. Depending on the format, the checksum of each member of a
+    zip archive and those of a gzip file must match, SQL must end with the closing line of C(pg_dump), a zip archive
+    must have C(dump.sql) in it, and C(pg_restore), if installed, must be able to read a custom archive or a folder. A
+    web page, an empty file or a file of an unknown format is never accepted as a dump.
   - A broken transfer is resumed, within the run and by the next run, if the server still has the same file and the
     C(.part) file is proven to be its beginning. Otherwise it starts from the first byte.
   - The free space on the file system is checked before the first byte is fetched.
@@ -119,6 +120,11 @@ fetched:
       description: Its format, V(pgdmp), V(directory), V(zip), V(gzip) or V(sql); empty where this run did not fetch it.
       type: str
       sample: pgdmp
+    not_checked:
+      description: What the verification could not prove, because the form has no checksums or a program is missing.
+      type: list
+      elements: str
+      sample: []
     size:
       description: Its size in bytes; 0 in check mode where it would be fetched.
       type: int

@@ -15,7 +15,9 @@ version_added: 1.0.0
 description:
   - Sends a dump to the database API v1 by HTTPS, in one piece, or by SFTP; to today's service by rsync over ssh. A
     broken upload by SFTP or rsync is resumed, within the run and by the next run.
-  - To today's service, a dump is verified before it is sent, and afterwards rsync compares the content on both ends.
+  - Before the first request, a dump that is to be sent is read to its end. One that is damaged, not whole, or of a form
+    that the platform is not known to take is refused, unless O(check_dump=false).
+  - To today's service, rsync compares the content on both ends after the transfer.
   - O(request_file) records what was sent, by size, SHA-256, modification time and inode. A dump that still matches is
     not read. One that was only touched or copied is read once, and not sent again.
   - A changed dump is sent again while the request is in V(draft). After that the task fails, because the platform
@@ -38,7 +40,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Reads the state and compares the dump with what was sent. Nothing is sent or written.
+      - Reads the dump, as far as O(check_dump) asks for it, and the state. Nothing is sent or written.
   diff_mode:
     support: none
   idempotent:
@@ -48,10 +50,20 @@ attributes:
 options:
   src:
     description:
-      - The path of the dump on the host that runs the module, a file in any format that the platform accepts.
+      - The path of the dump on the host that runs the module, a custom archive of C(pg_dump), SQL, SQL in gzip, or the
+        zip archive of Odoo's database manager.
       - Today's service also takes the folder that C(pg_dump --format=directory) writes.
     type: path
     required: true
+  check_dump:
+    description:
+      - Whether to read the dump to its end before it is sent. Checksums of gzip and zip are compared, SQL must end with
+        the closing line of C(pg_dump), a zip archive must have C(dump.sql) in it, and C(pg_restore) must be able to
+        read a custom archive or a folder. Where C(pg_restore) is missing or too old, a warning says so.
+      - With V(false) any file is sent.
+    type: bool
+    default: true
+    version_added: 2.0.0
 notes:
   - If an upload by HTTPS gets no answer, it is unknown whether the platform has the dump. The module then fails, and
     its next run sends the dump again.
@@ -101,6 +113,17 @@ sent:
       description: The SHA-256 of its content; empty in check mode where it would be sent.
       type: str
       sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    form:
+      description:
+        - Its form, V(custom), V(directory), V(sql), V(sql.gz) or V(zip). With O(check_dump=false) also V(tar),
+          V(tar.gz), V(sql.xz), V(sql.zst) or V(sql.bz2), and empty where it is of no known form.
+      type: str
+      sample: custom
+    not_checked:
+      description: What the check could not prove, because the form has no checksums or a program is missing.
+      type: list
+      elements: str
+      sample: ["a changed byte in the table of contents of a custom archive can go unnoticed"]
     transport:
       description: How it was sent, V(https) or V(sftp).
       type: str
@@ -197,7 +220,7 @@ finished_at:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
-from ..module_utils._odoo.options import odoo_arguments, odoo_options, transfer_arguments, transfer_options
+from ..module_utils._odoo.options import odoo_arguments, odoo_options, transfer_arguments, upload_options
 from ..module_utils._odoo.task import task_of
 from ..module_utils._odoo.upload import upload_once
 
@@ -205,11 +228,16 @@ from ..module_utils._odoo.upload import upload_once
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
-        argument_spec={**odoo_arguments(), **transfer_arguments(), "src": {"type": "path", "required": True}},
+        argument_spec={
+            **odoo_arguments(),
+            **transfer_arguments(),
+            "src": {"type": "path", "required": True},
+            "check_dump": {"type": "bool", "default": True},
+        },
         supports_check_mode=True,
     )
     params = module.params
-    run(module, lambda: upload_once(task_of(module), odoo_options(params), transfer_options(params), params["src"]))
+    run(module, lambda: upload_once(task_of(module), odoo_options(params), upload_options(params)))
 
 
 if __name__ == "__main__":

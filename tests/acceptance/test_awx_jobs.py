@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from support.controller import TOKEN, Controller, Described, Injection, inject
 from support.controller.job import Job, node_variables, run_job
-from support.platform import SAMPLE_CONTRACT, Platform
+from support.platform import SAMPLE_CONTRACT, SQL_END, Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
 from support.run_reports import failed, report, write
@@ -138,7 +138,7 @@ def test_odoo_from_plan_to_upgrade(
         sftp_private_key=key.decode().strip(),
         sftp_passphrase=PASSPHRASE,
     )
-    (tmp_path / "shop.sql").write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 5000)
+    (tmp_path / "shop.sql").write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 5000 + SQL_END)
     hosts = {
         name: {
             "odoo_upgrade_target": "18.0",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from support.odoo_shop import sql_dump
-from support.platform import SAMPLE_CONTRACT, SAMPLE_DUMP, Platform
+from support.platform import SAMPLE_CONTRACT, SAMPLE_DUMP, SQL_END, Platform
 from support.service_job import ServiceJob, folder_dump
 from support.upgrade_service.ssh_servers import find_sshd
 
@@ -38,7 +38,7 @@ def shop(_running: Platform, tmp_path: Path) -> Iterator[ServiceJob]:
 
 def _zip(path: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("dump.sql", "SELECT 1;\n" * 1000)
+        archive.writestr("dump.sql", b"SELECT 1;\n" * 1000 + SQL_END)
     return path
 
 

@@ -26,7 +26,7 @@ from support import cutting_proxy
 from support.ansible_cli import QUIET, SECONDS, run_module
 from support.cutting_proxy import CuttingProxy
 from support.odoo_shop import make_key
-from support.platform import Platform
+from support.platform import SQL_END, Platform
 from support.plone import PloneServer
 from support.ssh_host import NoServer, SshHost
 from support.watched_play import WatchedPlay, write_play
@@ -36,7 +36,7 @@ SIZE = 24 * MEBIBYTE
 SLOW = MEBIBYTE // 2
 """Bytes in a second. The play is let go long before all of them are through."""
 
-HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n"
+HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n-- "
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 WAITED = r"\[{host}\] odoo_upgrade_request_info: {state} for (\d+) s, at most [\d mins]+ more"
 ENOUGH_READS = 4
@@ -220,7 +220,7 @@ def test_the_lines_are_among_the_events_of_ansible_runner(database: Database) ->
 def test_a_transfer_prints_how_many_bytes_of_how_many(database: Database) -> None:
     """Both directions over both ways at once, each by a host of its own."""
     dump, key = database.folder / "shop.sql", make_key(database.folder / "key")
-    dump.write_bytes(HEAD + random.Random(1).randbytes((SIZE - len(HEAD)) // 2).hex().encode())
+    dump.write_bytes(HEAD + random.Random(1).randbytes((SIZE - len(HEAD)) // 2).hex().encode() + SQL_END)
     sftp = {"transport": "sftp", "sftp_private_key": str(key), "sftp_host_key": database.platform.host_key}
     transfers: dict[str, tuple[Database, Path]] = {}
     hosts: dict[str, dict[str, Any]] = {}

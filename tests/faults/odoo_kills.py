@@ -17,7 +17,7 @@ from faults.figures import Figure
 from faults.kills import ATTEMPTS, EARLIER, killed_after, seconds_of
 from support.ansible_cli import PlaybookRun
 from support.odoo_job import Job
-from support.platform import SAMPLE_CONTRACT, Platform
+from support.platform import SAMPLE_CONTRACT, SQL_END, Platform
 
 MEBIBYTE = 1024 * 1024
 LINE = b"INSERT INTO res_partner VALUES (1);\n"
@@ -38,7 +38,7 @@ def ready(platform: Platform, folder: Path, way: str) -> Job:
     platform.fault("sftp_cut", after=20 * MEBIBYTE)
     platform.fault("sftp_cut", after=20 * MEBIBYTE, skip=1)
     job = Job(platform, folder)
-    job.dump.write_bytes(b"-- PostgreSQL database dump\n" + LINE * (SIZES[way] // len(LINE)))
+    job.dump.write_bytes(b"-- PostgreSQL database dump\n" + LINE * (SIZES[way] // len(LINE)) + SQL_END)
     if way == "sftp":
         key = folder / "key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)

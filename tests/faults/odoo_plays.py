@@ -13,10 +13,10 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 from faults.matrix import CALLS, FAULTS, POLL, RESULT, SSH, UNSENT, Play
 from faults.surroundings import UNRESOLVABLE, Detour
-from support.platform import SAMPLE_CONTRACT, Platform
+from support.platform import SAMPLE_CONTRACT, SQL_END, Platform
 from support.platform.requests_store import UpgradeRequest
 
-DUMP = b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 2000
+DUMP = b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 2000 + SQL_END
 FILENAME = "shop.sql"
 HALF = len(DUMP) // 2
 TEN_MEGABYTES = 10 * 1024 * 1024

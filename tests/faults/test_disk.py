@@ -20,7 +20,7 @@ import pytest
 from support.ansible_cli import environment
 from support.module_runner import ModuleRunner
 from support.odoo_job import Job, calls
-from support.platform import SAMPLE_CONTRACT
+from support.platform import SAMPLE_CONTRACT, SQL_END
 
 CREATION = {
     "contract": SAMPLE_CONTRACT,
@@ -162,7 +162,7 @@ def test_a_full_disk_under_the_result(job: Job, disk: Disk, way: str) -> None:
 
 def test_a_disk_that_fills_up_during_the_download(job: Job, disk: Disk) -> None:
     """What came before stays, is named, and is not fetched again."""
-    job.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 300_000)
+    job.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 300_000 + SQL_END)
     job.counters(job.run())
     job.dest = disk.folder / "upgraded.sql"
     # In good order: a reset would take an unknown part of it along. Then there is time to fill the disk.
@@ -191,7 +191,7 @@ def test_a_disk_that_fills_up_during_the_download(job: Job, disk: Disk) -> None:
 
 def test_a_quota_that_ends_the_download(job: Job) -> None:
     """The limit of a process on the size of a file; it needs no root."""
-    job.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 300_000)
+    job.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 300_000 + SQL_END)
     job.counters(job.run())
     job.dest = job.folder / "limited.sql"
     _soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -24,7 +24,7 @@ from support import cutting_proxy
 from support.ansible_cli import QUIET, run_module_by_ansible, run_playbook
 from support.cutting_proxy import CuttingProxy, Spoil
 from support.odoo_job import Job
-from support.platform import Platform
+from support.platform import SAMPLE_DUMP, Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN, MANAGER
 
@@ -274,13 +274,13 @@ def test_a_program_that_is_started_gets_no_secret(
     stand_in.write_text(f'#!/bin/sh\n{{ env; echo "$@"; }} > {seen}\n', encoding="utf-8")
     stand_in.chmod(0o755)
     job = Job(platform, tmp_path / "work")
-    job.dump.write_bytes(b"PGDMP" + b"\0" * 1000)
+    job.dump.write_bytes(SAMPLE_DUMP.read_bytes())
     job.variables.update(odoo_upgrade_contract=CONTRACT)
     job.counters(job.run(wait=False))
     made = platform.store.all()[0]
-    made.upgraded.write_bytes(b"PGDMP" + b"\1" * 1000)
+    made.upgraded.write_bytes(SAMPLE_DUMP.read_bytes())
     platform.force_state(made.id, "done")
-    made.upgraded.write_bytes(b"PGDMP" + b"\1" * 1000)
+    made.upgraded.write_bytes(SAMPLE_DUMP.read_bytes())
     options = {"api_url": platform.api_url, "ca_path": str(platform.ca_path), "dest": str(tmp_path / "fetched")}
     env = {
         "ODOO_UPGRADE_REQUEST_KEY": made.key,

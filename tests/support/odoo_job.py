@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 
 from support.ansible_cli import PlaybookRun, environment, playbook_command, run_module, run_playbook
 from support.module_runner import ModuleRun
-from support.platform import SAMPLE_CONTRACT, Platform
+from support.platform import SAMPLE_CONTRACT, SQL_END, Platform
 from support.processes import kill_when
 
 PLAYBOOK = "siteops.upgrades.odoo_upgrade"
@@ -65,7 +65,7 @@ class Job:
         self.outputs: list[str] = []
         folder.mkdir(exist_ok=True)
         self.dump = folder / f"{host}.sql"
-        self.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 50_000)
+        self.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 50_000 + SQL_END)
         self.dest = folder / f"{host}-upgraded.sql"
         self.request_file = folder / f"{host}.json"
         self.variables: dict[str, Any] = {

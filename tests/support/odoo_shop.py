@@ -16,7 +16,7 @@ from typing import Any
 
 from support.ansible_cli import environment, module_command, run_module
 from support.module_runner import ModuleRun
-from support.platform import SAMPLE_CONTRACT, Platform
+from support.platform import SAMPLE_CONTRACT, SQL_END, Platform
 from support.processes import kill_when
 
 MEBIBYTE = 1024 * 1024
@@ -24,13 +24,14 @@ SIZE = 24 * MEBIBYTE
 """Bytes of a dump that is more than what is on its way when a connection breaks."""
 
 SMALL = 2 * MEBIBYTE
-HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n"
+HEAD = b"-- PostgreSQL database dump\nCREATE TABLE res_users ();\n-- "
 READS = {"status"}
 
 
 def sql_dump(path: Path, size: int = SIZE, seed: int = 1) -> Path:
     """A dump of so many bytes that no two seeds share."""
-    path.write_bytes(HEAD + random.Random(seed).randbytes((size - len(HEAD)) // 2).hex().encode())
+    filling = size - len(HEAD) - len(SQL_END)
+    path.write_bytes(HEAD + random.Random(seed).randbytes(filling // 2).hex().encode() + SQL_END)
     return path
 
 

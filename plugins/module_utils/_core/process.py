@@ -32,6 +32,10 @@ class ToolError(UpgradeError):
     """A program is missing, failed, or did not end in time."""
 
 
+class LateError(ToolError):
+    """A program did not end in time and was stopped."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a program ended, and what it wrote."""
@@ -113,7 +117,7 @@ class Running:
     def end(self, output: bytes = b"") -> Ended:
         """Wait until it ends.
 
-        :raises ToolError: it did not end in time.
+        :raises LateError: it did not end in time.
         """
         with contextlib.suppress(OSError, ValueError):
             if self.process.stdin:
@@ -126,7 +130,7 @@ class Running:
                 if stream:
                     stream.close()
         if self.late:
-            raise ToolError(
+            raise LateError(
                 f"{self.name} did not end within {self.seconds:g} seconds and was stopped. "
                 "Give it more time with the option 'timeout', or find out what it waits for."
             )

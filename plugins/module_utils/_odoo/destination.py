@@ -110,8 +110,8 @@ class FileDestination(Destination):
         return check(
             part.path,
             self._content,
-            self._task.run_program,
             self._task.find_program("pg_restore"),
+            self._task.environment,
             length_known=stats.length_known,
             end_known=stats.end_known,
         )

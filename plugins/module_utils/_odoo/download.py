@@ -14,7 +14,8 @@ import typing as t
 
 from .._core.errors import UpgradeError
 from .._transfer.dump import FileMark, TransferStats
-from .._transfer.verify import DamagedError, Verdict
+from .._transfer.dump_forms import DamagedError
+from .._transfer.verify import Verdict
 from .platform import BEFORE_RESULT, Stage, Status, passes_by_itself
 from .records import Fetched, timestamp
 from .request import OdooRequest, opened_request
@@ -111,7 +112,7 @@ class _Download:
         if verdict.warning:
             self._task.warn(verdict.warning)
         msg = f"Fetched {stats.size} bytes by {self._download.transport.upper()} to {self._dest}."
-        return self._answer(status, fetched, msg, stats, duration, verdict.format)
+        return self._answer(status, fetched, msg, stats, duration, verdict)
 
     def _release(self) -> None:
         if not self._task.check_mode:
@@ -138,12 +139,13 @@ class _Download:
         msg: str,
         stats: TransferStats | None = None,
         duration: float = 0.0,
-        dump_format: str = "",
+        verdict: Verdict | None = None,
     ) -> dict[str, t.Any]:
         details = {
             "dest": self._dest,
             "content": self._content,
-            "format": dump_format,
+            "format": verdict.format if verdict else "",
+            "not_checked": list(verdict.not_checked) if verdict else [],
             "size": fetched.mark.size,
             "sha256": fetched.sha256,
             "transport": fetched.transport,

@@ -102,6 +102,15 @@ class TransferOptions:
 
 
 @dataclass(frozen=True)
+class UploadOptions:
+    """What is sent, and whether it is looked at before; ``src`` as given."""
+
+    src: str
+    check_dump: bool
+    transfer: TransferOptions
+
+
+@dataclass(frozen=True)
 class DownloadOptions:
     """What is fetched and where it goes; ``dest`` as given."""
 
@@ -199,6 +208,14 @@ def transfer_options(params: Params) -> TransferOptions:
         SftpOptions(sftp_keys(params), params["sftp_known_hosts"], params["sftp_host_key"], threshold),
         tuple(params["ssh_options"]),
     )
+
+
+def upload_options(params: Params) -> UploadOptions:
+    """What is sent.
+
+    :raises OptionError: as :func:`transfer_options`.
+    """
+    return UploadOptions(params["src"], params["check_dump"], transfer_options(params))
 
 
 def download_options(params: Params) -> DownloadOptions:

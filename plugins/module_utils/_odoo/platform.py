@@ -157,6 +157,9 @@ class Platform(ABC):
     title: t.ClassVar[str]
     """The name for people."""
 
+    takes: t.ClassVar[frozenset[str]]
+    """The forms of a dump that the platform is known to take."""
+
     after_lost_creation: t.ClassVar[str]
     """What to do after a call that makes a request and whose answer was lost."""
 

@@ -9,6 +9,7 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import dataclass, field
 
@@ -19,35 +20,27 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
-def _no_program(_command: t.Sequence[str]) -> tuple[int, str, str]:
-    raise AssertionError("this task runs no program")
-
-
 @dataclass(frozen=True)
 class Task:
     """One run of a module. The functions are those of ``AnsibleModule``, which stays at the border.
 
-    :param run_program: runs a program and returns status, output and errors; no credential is in its environment.
+    :param environment: the environment of programs, without the credentials that options hide.
     :param find_program: the path of a program, or None.
     """
 
     check_mode: bool = False
     warn: t.Callable[[str], None] = lambda _text: None
     progress: Progress = field(default_factory=lambda: Progress(None))
-    run_program: t.Callable[[t.Sequence[str]], tuple[int, str, str]] = _no_program
+    environment: t.Mapping[str, str] = field(default_factory=dict, repr=False)
     find_program: t.Callable[[str], str | None] = lambda _name: None
 
 
 def task_of(module: AnsibleModule) -> Task:
     """The task that a module runs for."""
-
-    def run_program(command: t.Sequence[str]) -> tuple[int, str, str]:
-        return module.run_command(list(command), environ_update={"LC_ALL": "C", **without_secrets(module)})
-
     return Task(
         module.check_mode,
         module.warn,
         Progress(module),
-        run_program,
+        {**os.environ, "LC_ALL": "C", **without_secrets(module)},
         module.get_bin_path,
     )

@@ -17,25 +17,27 @@ from dataclasses import replace
 
 from .._core.errors import CallError, UpgradeError
 from .._transfer.dump import TransferStats, open_dump
+from .._transfer.dump_forms import recognise
 from .._transfer.folder_dump import open_folder
+from .._transfer.verify_upload import check_upload
 from .platform import Stage, Status
 from .records import HostJob, Sent, timestamp
 from .request import OdooRequest, opened_request
 
 if t.TYPE_CHECKING:
-    from .options import OdooOptions, TransferOptions
+    from .options import OdooOptions, UploadOptions
     from .platform import Dump
     from .task import Task
 
 
-def upload_once(task: Task, options: OdooOptions, transfer: TransferOptions, src: str) -> dict[str, t.Any]:
+def upload_once(task: Task, options: OdooOptions, upload: UploadOptions) -> dict[str, t.Any]:
     """The result of odoo_upgrade_upload.
 
-    :raises OptionError: one of the options is bad; nothing was sent.
+    :raises OptionError: one of the options is bad, or the dump is no whole one; nothing was sent.
     :raises UpgradeError: the request takes no dump any more, or the dump did not arrive whole.
     """
-    with _opened(src) as dump, opened_request(task, options, writes=True) as request:
-        return _Upload(request, transfer, dump).result()
+    with _opened(upload.src) as dump, opened_request(task, options, writes=True) as request:
+        return _Upload(request, upload, dump).result()
 
 
 def _opened(src: str) -> t.ContextManager[Dump]:
@@ -44,18 +46,22 @@ def _opened(src: str) -> t.ContextManager[Dump]:
 
 
 class _Upload:
-    def __init__(self, request: OdooRequest, transfer: TransferOptions, dump: Dump) -> None:
+    def __init__(self, request: OdooRequest, options: UploadOptions, dump: Dump) -> None:
         self._request = request
         self._task = request.task
         self._record = request.record
         self._dump = dump
-        self._always_read = transfer.always_read
-        self._upload = request.platform.upload(transfer, dump, request.notes, request.task)
+        self._check_dump = options.check_dump
+        self._always_read = options.transfer.always_read
+        self._upload = request.platform.upload(options.transfer, dump, request.notes, request.task)
+        self._form = ""
+        self._not_checked: tuple[str, ...] = ()
 
     def result(self) -> dict[str, t.Any]:
         sent = self._already_sent()
         if not sent:
             self._upload.prepare()
+        self._look_at_dump(before_sending=not sent)
         status = self._request.status() if self._request.exists else None
         if sent:
             return self._answer(status, sent, f"The platform already has this dump, since {sent.at}.")
@@ -75,6 +81,22 @@ class _Upload:
         with contextlib.suppress(CallError):
             status = self._request.status()
         return self._answer(status, sent, f"Sent {stats.size} bytes by {way}.", stats, duration)
+
+    def _look_at_dump(self, before_sending: bool) -> None:
+        """Recognise the dump; one that is to be sent is read to its end.
+
+        :raises OptionError: it is no whole dump of a form that the platform takes.
+        """
+        path, env = self._dump.path, self._task.environment
+        if not (before_sending and self._check_dump):
+            with contextlib.suppress(UpgradeError):
+                self._form = recognise(path, env=env).name
+            return
+        self._task.progress.state("verifying")
+        checked = check_upload(path, self._request.platform.takes, self._task.find_program("pg_restore"), env)
+        self._form, self._not_checked = checked.form.name, checked.not_checked
+        if checked.unread:
+            self._task.warn(f"{path} was not read to its end before it was sent: {checked.unread}.")
 
     def _already_sent(self) -> Sent | None:
         """What was noted of this very dump when it was sent; it is read where its mark alone does not identify it."""
@@ -119,6 +141,8 @@ class _Upload:
             "src": os.path.abspath(self._dump.path),
             "size": sent.mark.size,
             "sha256": sent.sha256,
+            "form": self._form,
+            "not_checked": list(self._not_checked),
             "transport": sent.transport,
             "at": sent.at,
             "duration": round(duration, 3),

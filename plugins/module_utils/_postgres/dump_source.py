@@ -17,7 +17,7 @@ from .._core.clock import Deadline
 from .._core.errors import OptionError, UpgradeError
 from .._core.process import Running, ToolError
 from .._transfer.dump_check import FILESTORE, is_of_filestore, tar_members
-from .._transfer.dump_forms import ARCHIVES, SQL_MEMBER, TAR_GZ, ZIP, DamagedDumpError, Form, reading, unpacked
+from .._transfer.dump_forms import ARCHIVES, SQL_MEMBER, TAR_GZ, ZIP, DamagedError, Form, reading, unpacked
 from .._transfer.zip_members import content, members
 from .filestore import STORED_NAME
 from .merge import NEW, make_like
@@ -49,7 +49,7 @@ class SqlSource:
     def blocks(self) -> t.Generator[bytes, None, None]:
         """The SQL.
 
-        :raises DamagedDumpError: the dump is damaged; so the last block may be followed by a failure.
+        :raises DamagedError: the dump is damaged; so the last block may be followed by a failure.
         """
         name = self.form.name
         makers: dict[str, t.Callable[[], t.Iterator[bytes]]] = {ZIP: self._of_zip, TAR_GZ: self._of_tar_gz}
@@ -73,7 +73,7 @@ class SqlSource:
                 yield block
             ended = running.end()
             if ended.status:
-                raise DamagedDumpError(f"{self.path} cannot be restored: pg_restore failed: {ended.words}.")
+                raise DamagedError(f"{self.path} cannot be restored: pg_restore failed: {ended.words}.")
 
     def _of_zip(self) -> t.Iterator[bytes]:
         with open(self.path, "rb") as file:
@@ -82,14 +82,14 @@ class SqlSource:
                     self.total = member.size
                     yield from content(file, member)
                     return
-        raise DamagedDumpError(f"{self.path} has no {SQL_MEMBER} in it, so there is no database in it.")
+        raise DamagedError(f"{self.path} has no {SQL_MEMBER} in it, so there is no database in it.")
 
     def _of_tar_gz(self) -> t.Iterator[bytes]:
         for name, blocks in tar_members(self.path):
             if name == SQL_MEMBER:
                 yield from blocks
                 return
-        raise DamagedDumpError(f"{self.path} has no {SQL_MEMBER} in it, so there is no database in it.")
+        raise DamagedError(f"{self.path} has no {SQL_MEMBER} in it, so there is no database in it.")
 
     def unpack_files(self, dest: str, check_mode: bool) -> dict[str, int]:
         """Add the files of the dump's filestore to a folder; what is there already is left alone.
@@ -132,13 +132,11 @@ class SqlSource:
 def _stored(name: str) -> str:
     """The name in a filestore, which is the only kind of name that is ever written to.
 
-    :raises DamagedDumpError: it is another one, such as one that leads out of the folder.
+    :raises DamagedError: it is another one, such as one that leads out of the folder.
     """
     found = name[len(FILESTORE) :]
     if not STORED_NAME.fullmatch(found):
-        raise DamagedDumpError(
-            f"The dump has a file in its filestore with a name that Odoo does not give: {name[:120]!r}."
-        )
+        raise DamagedError(f"The dump has a file in its filestore with a name that Odoo does not give: {name[:120]!r}.")
     return found
 
 

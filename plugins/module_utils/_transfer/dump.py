@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A database dump as a file: recognised again, read while it may change, hashed on the way, its format detected.
+"""A database dump as a file: recognised again, read while it may change, hashed on the way.
 
 Private to the collection: may change without notice.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import stat
 import time
 import typing as t
@@ -23,13 +22,6 @@ from .._core.progress import Progress
 from .ranges import Prefix
 
 MEBIBYTE = 1024 * 1024
-HEAD = 64 * 1024
-"""Bytes at the start of a file that show its format."""
-
-PGDMP, GZIP, ZIP, SQL, HTML, EMPTY, UNKNOWN = "pgdmp", "gzip", "zip", "sql", "html", "empty", "unknown"
-MAGIC = ((b"PGDMP", PGDMP), (b"\x1f\x8b", GZIP), (b"PK\x03\x04", ZIP))
-SQL_START = re.compile(rb"^\s*(--|/\*|\\|(SET|BEGIN|CREATE|SELECT|INSERT|COPY|ALTER|DROP|DO|START)\b)", re.I | re.M)
-
 FIRST_CHECKPOINT = 4 * MEBIBYTE
 CHECKPOINT_BYTES = 64 * MEBIBYTE
 CHECKPOINT_SECONDS = 1.0
@@ -229,16 +221,3 @@ def hash_of(file: t.IO[bytes], size: int | None = None) -> t.Any:
         digest.update(block)
         size = None if size is None else size - len(block)
     return digest
-
-
-def format_of(head: bytes) -> str:
-    """What a file is, by its first :data:`HEAD` bytes: pgdmp, gzip, zip, sql, html, empty or unknown."""
-    if not head.strip():
-        return EMPTY
-    for magic, kind in MAGIC:
-        if head.startswith(magic):
-            return kind
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text.startswith(b"<"):
-        return HTML
-    return SQL if b"\0" not in head and SQL_START.search(head) else UNKNOWN

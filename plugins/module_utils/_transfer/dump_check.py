@@ -15,7 +15,8 @@ import tarfile
 import typing as t
 from dataclasses import dataclass
 
-from .._core.process import run
+from .._core.errors import UpgradeError
+from .._core.process import LateError, run
 from .dump_forms import (
     ARCHIVES,
     BLOCK,
@@ -26,7 +27,7 @@ from .dump_forms import (
     TAR,
     TAR_GZ,
     ZIP,
-    DamagedDumpError,
+    DamagedError,
     Form,
     MissingUnpackerError,
     SqlWatch,
@@ -37,6 +38,9 @@ from .dump_forms import (
 from .zip_members import content, members
 
 FILESTORE = "filestore/"
+LEAST_SECONDS, LEAST_SPEED = 600, 1_000_000
+"""Seconds that a program has to read any dump, and bytes of a dump for each further second."""
+
 CHECKLIST = "filestore/checklist/"
 """The list of Odoo's garbage collector: half of the members of its zip, all of them empty, and none of them wanted."""
 
@@ -54,25 +58,35 @@ TAR_ROWS = re.compile(r"\d+\.dat", re.ASCII)
 class CheckedDump:
     """A dump that was read to its end.
 
-    ``not_checked`` says what that could not prove. ``files`` counts the members of the filestore in it.
+    ``not_checked`` says what that could not prove, and ``unread`` that a program was missing or too old to read it.
+    ``files`` counts the members of the filestore in it.
     """
 
     form: Form
     files: int = 0
     not_checked: tuple[str, ...] = ()
+    unread: str = ""
 
 
-def check_dump(path: str, pg_restore: str | None, seconds: float, form: Form | None = None) -> CheckedDump:
+def check_dump(
+    path: str,
+    pg_restore: str | None,
+    seconds: float,
+    form: Form | None = None,
+    env: t.Mapping[str, str] | None = None,
+) -> CheckedDump:
     """Read a whole dump, and refuse one that is damaged or not whole.
 
     :param pg_restore: the program, newest version that is there; without it an archive is known by its header alone.
     :param seconds: how long a program may take.
-    :raises DamagedDumpError: it is no dump, damaged, or not whole.
+    :param env: its environment; that of this process where none is given.
+    :raises DamagedError: it is no dump, damaged, or not whole.
     :raises UpgradeError: it cannot be read, or a program did not end in time.
     """
-    form = form or recognise(path)
+    env = os.environ if env is None else env
+    form = form or recognise(path, env=env)
     weakness: tuple[str, ...] = (NO_CHECKSUM[form.name],) if form.name in NO_CHECKSUM else ()
-    files = 0
+    files, unread = 0, ""
     if form.name == ZIP:
         files = _check_zip(path)
     elif form.name == TAR_GZ:
@@ -80,35 +94,52 @@ def check_dump(path: str, pg_restore: str | None, seconds: float, form: Form | N
     elif form.name == TAR:
         _check_tar(path)
     elif form.name in ARCHIVES:
-        weakness += _check_archive(path, form, pg_restore, seconds)
+        unread = _check_archive(path, form, pg_restore, seconds, env)
     else:
-        weakness += _check_sql(path, form, seconds)
-    return CheckedDump(form, files, weakness)
+        unread = _check_sql(path, form, seconds, env)
+    return CheckedDump(form, files, (*weakness, unread) if unread else weakness, unread)
 
 
-def _check_sql(path: str, form: Form, seconds: float) -> tuple[str, ...]:
+def check_in_time(path: str, pg_restore: str | None, form: Form | None, env: t.Mapping[str, str]) -> CheckedDump:
+    """:func:`check_dump` with as much time as the slowest disk needs.
+
+    :raises DamagedError: as there.
+    :raises UpgradeError: as there.
+    """
+    size = sum(os.path.getsize(os.path.join(at, name)) for at, _folders, names in os.walk(path) for name in names)
+    with reading(path):
+        seconds = LEAST_SECONDS + (size or os.path.getsize(path)) // LEAST_SPEED
+    try:
+        return check_dump(path, pg_restore, seconds, form, env)
+    except LateError as error:
+        raise UpgradeError(
+            f"{path} could not be read to its end within {seconds} seconds, so it was not checked."
+        ) from error
+
+
+def _check_sql(path: str, form: Form, seconds: float, env: t.Mapping[str, str]) -> str:
     watch = SqlWatch()
     try:
-        for block in unpacked(path, form.name, seconds):
+        for block in unpacked(path, form.name, seconds, env=env):
             watch.see(block)
     except MissingUnpackerError as error:
-        return (str(error).rstrip("."),)
+        return str(error).rstrip(".")
     watch.require_whole(path if form.name == SQL else f"The SQL in {path}")
-    return ()
+    return ""
 
 
-def _check_archive(path: str, form: Form, pg_restore: str | None, seconds: float) -> tuple[str, ...]:
+def _check_archive(path: str, form: Form, pg_restore: str | None, seconds: float, env: t.Mapping[str, str]) -> str:
     """Have pg_restore write the SQL of an archive to nowhere, for which it unpacks all of it."""
     if not pg_restore:
-        return ("pg_restore is not installed here, so only the header of the archive was read",)
+        return "pg_restore is not installed here, so only the header of the archive was read"
     # Never on a tar archive: pg_restore 15 does not end on one that was cut.
-    ended = run([pg_restore, "-f", os.devnull, path], os.environ, seconds)
+    ended = run([pg_restore, "-f", os.devnull, path], env, seconds)
     if not ended.status:
-        return ()
+        return ""
     if "unsupported version" in ended.errors or "not supported by this build" in ended.errors:
         dumped_by = f" by pg_dump {form.dumped_by}" if form.dumped_by else ""
-        return (f"pg_restore here is too old for an archive written{dumped_by}, so only its header was read",)
-    raise DamagedDumpError(f"{path} is damaged: pg_restore cannot read it: {ended.words}.")
+        return f"pg_restore here is too old for an archive written{dumped_by}, so only its header was read"
+    raise DamagedError(f"{path} is damaged: pg_restore cannot read it: {ended.words}.")
 
 
 def _check_tar(path: str) -> None:
@@ -119,18 +150,16 @@ def _check_tar(path: str) -> None:
         with open(path, "rb") as file:
             file.seek(max(0, size - len(ALL_ZERO)))
             if size % SECTOR or file.read() != ALL_ZERO:
-                raise DamagedDumpError(f"{path} is not whole: the tar archive ends without its end mark.")
+                raise DamagedError(f"{path} is not whole: the tar archive ends without its end mark.")
         with tarfile.open(path, "r|") as archive:
             for member in archive:
                 names.add(member.name)
                 rows = archive.extractfile(member) if TAR_ROWS.fullmatch(member.name) else None
                 while rows and (block := rows.read(BLOCK)):
                     if b"\0" in block:
-                        raise DamagedDumpError(f"{path} is damaged: its {member.name} contains zero bytes.")
+                        raise DamagedError(f"{path} is damaged: its {member.name} contains zero bytes.")
         if "restore.sql" not in names:
-            raise DamagedDumpError(
-                f"{path} is not whole: the tar archive has no restore.sql, which pg_dump writes last."
-            )
+            raise DamagedError(f"{path} is not whole: the tar archive has no restore.sql, which pg_dump writes last.")
 
 
 def tar_members(path: str) -> t.Iterator[tuple[str, t.Iterator[bytes]]]:
@@ -176,7 +205,7 @@ def _check_zip(path: str) -> int:
 
 def _with_sql(path: str, found: bool, files: int) -> int:
     if not found:
-        raise DamagedDumpError(f"{path} has no {SQL_MEMBER} in it, so there is no database in it.")
+        raise DamagedError(f"{path} has no {SQL_MEMBER} in it, so there is no database in it.")
     return files
 
 

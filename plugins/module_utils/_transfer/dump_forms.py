@@ -47,6 +47,9 @@ IN_CUSTOM, IN_TAR, IN_DIRECTORY = 1, 3, 5
 SQL_MEMBER = "dump.sql"
 """The member of Odoo's zip that holds the database."""
 
+HTML, EMPTY, UNKNOWN = "html", "empty", "unknown"
+"""What a file is that is no dump."""
+
 SQL_START = re.compile(rb"^\s*(--|/\*|\\|(SET|BEGIN|CREATE|SELECT|INSERT|COPY|ALTER|DROP|DO|START)\b)", re.I | re.M)
 DUMPED_FROM = re.compile(rb"^-- Dumped from database version (\d+(?:\.\d+)*)", re.M)
 DUMPED_BY = re.compile(rb"^-- Dumped by pg_dump version (\d+(?:\.\d+)*)", re.M)
@@ -57,7 +60,7 @@ DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, ValueError, 
 """What Python's own libraries raise for damaged data; bz2 and lzma raise OSError without a number, and LZMAError."""
 
 
-class DamagedDumpError(UpgradeError):
+class DamagedError(UpgradeError):
     """A file or folder is not a database dump, or not a whole one."""
 
 
@@ -71,11 +74,12 @@ class Form:
     dumped_by: str = ""
 
 
-def recognise(path: str, seconds: float = 60) -> Form:
+def recognise(path: str, seconds: float = 60, env: t.Mapping[str, str] | None = None) -> Form:
     """The form of a dump, by its content alone.
 
     :param seconds: how long a program that unpacks may take.
-    :raises DamagedDumpError: it is no dump, or one of a form that cannot be restored; with the advice that follows.
+    :param env: its environment; that of this process where none is given.
+    :raises DamagedError: it is no dump, or one of a form that cannot be restored; with the advice that follows.
     :raises UpgradeError: it cannot be read.
     """
     with reading(path):
@@ -83,47 +87,66 @@ def recognise(path: str, seconds: float = 60) -> Form:
             return _folder(path)
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise DamagedDumpError(f"{path} is neither a file nor a folder.")
+                raise DamagedError(f"{path} is neither a file nor a folder.")
             head = file.read(HEAD)
-        return _file(path, head, seconds)
+        return _file(path, head, seconds, env)
 
 
 def _folder(path: str) -> Form:
     toc = os.path.join(path, "toc.dat")
     if not os.path.isfile(toc):
-        raise DamagedDumpError(
+        raise DamagedError(
             f"The folder {path} is no dump: a dump by pg_dump -Fd has a file toc.dat in it. Give the path of the dump."
         )
     with open(toc, "rb") as file:
         return _archive(file.read(HEAD), path, DIRECTORY)
 
 
-def _file(path: str, head: bytes, seconds: float) -> Form:
-    if not head.strip(b"\0 \t\r\n"):
-        raise DamagedDumpError(f"{path} is {'empty' if not head else 'no dump: it begins with nothing but zeros'}.")
+def kind_of(head: bytes) -> str:
+    """What a file is by its first :data:`HEAD` bytes: the name of a form, or html, empty or unknown.
+
+    What is compressed is taken for SQL.
+    """
+    if not head.strip():
+        return EMPTY
     if head.startswith(PGDMP):
-        return _archive(head, path, CUSTOM)
+        return CUSTOM
     if head.startswith((LOCAL_MEMBER, EMPTY_ZIP)):
-        return Form(ZIP)
+        return ZIP
     if _is_tar(head):
-        return _tar(path, TAR)
+        return TAR
     for name, magic in PACKED.items():
         if head.startswith(magic):
-            return _packed(path, name, seconds)
+            return name
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        raise DamagedDumpError(f"{path} is no dump: it is an HTML page.")
-    if b"\0" in head or not SQL_START.search(head):
-        raise DamagedDumpError(f"{path} is no dump of a known form.")
-    return sql_form(SQL, head)
+        return HTML
+    return SQL if b"\0" not in head and SQL_START.search(head) else UNKNOWN
+
+
+def _file(path: str, head: bytes, seconds: float, env: t.Mapping[str, str] | None) -> Form:
+    kind = kind_of(head)
+    if kind in PACKED:
+        return _packed(path, kind, seconds, env)
+    if kind == CUSTOM:
+        return _archive(head, path, CUSTOM)
+    if kind == TAR:
+        return _tar(path, TAR)
+    if kind == SQL:
+        return sql_form(SQL, head)
+    if kind == ZIP:
+        return Form(ZIP)
+    if not head.strip(b"\0 \t\r\n"):
+        raise DamagedError(f"{path} is {'no dump: it begins with nothing but zeros' if head.strip() else 'empty'}.")
+    raise DamagedError(f"{path} is no dump{': it is an HTML page' if kind == HTML else ' of a known form'}.")
 
 
 def sql_form(name: str, head: bytes) -> Form:
     """The form of SQL with this beginning.
 
-    :raises DamagedDumpError: it is a dump of a whole server.
+    :raises DamagedError: it is a dump of a whole server.
     """
     if b"PostgreSQL database cluster dump" in head:
-        raise DamagedDumpError("It is a dump of a whole server by pg_dumpall. Dump the one database with pg_dump.")
+        raise DamagedError("It is a dump of a whole server by pg_dumpall. Dump the one database with pg_dump.")
     dumped_from, dumped_by = DUMPED_FROM.search(head), DUMPED_BY.search(head)
     return Form(
         name,
@@ -132,25 +155,23 @@ def sql_form(name: str, head: bytes) -> Form:
     )
 
 
-def _packed(path: str, name: str, seconds: float) -> Form:
+def _packed(path: str, name: str, seconds: float, env: t.Mapping[str, str] | None) -> Form:
     """What is in a compressed file. Where the program that unpacks it is missing, SQL is assumed."""
     try:
-        with contextlib.closing(unpacked(path, name, seconds, HEAD)) as blocks:
+        with contextlib.closing(unpacked(path, name, seconds, HEAD, env)) as blocks:
             head = next(blocks, b"")
     except MissingUnpackerError:
         return Form(name)
     if _is_tar(head):
         if name == SQL_GZ:
             return Form(TAR_GZ)
-        raise DamagedDumpError(
-            f"{path} is a compressed tar archive. Pack it as zip or tar.gz, or give the dump itself."
-        )
+        raise DamagedError(f"{path} is a compressed tar archive. Pack it as zip or tar.gz, or give the dump itself.")
     if head.startswith(PGDMP):
-        raise DamagedDumpError(
+        raise DamagedError(
             f"{path} is a custom archive that was compressed once more. Unpack it; pg_dump -Fc compresses by itself."
         )
     if not head.strip() or b"\0" in head or not SQL_START.search(head):
-        raise DamagedDumpError(f"{path} is no dump: what is compressed in it is not SQL.")
+        raise DamagedError(f"{path} is no dump: what is compressed in it is not SQL.")
     return sql_form(name, head)
 
 
@@ -163,7 +184,7 @@ def _tar(path: str, name: str) -> Form:
         first = archive.next()
         content = archive.extractfile(first) if first and first.name == "toc.dat" else None
         if not content:
-            raise DamagedDumpError(
+            raise DamagedError(
                 f"{path} is a tar archive, but not one of pg_dump -Ft. Give the dump itself, or pack it as zip."
             )
         return _archive(content.read(HEAD), path, name)
@@ -173,7 +194,7 @@ def _archive(head: bytes, path: str, name: str) -> Form:
     """The versions in the header of an archive, which only the source of pg_dump describes (pg_backup_archiver.c)."""
     reader = _Header(head)
     if not head.startswith(PGDMP):
-        raise DamagedDumpError(f"{path} is no dump: its table of contents does not begin as one of pg_dump.")
+        raise DamagedError(f"{path} is no dump: its table of contents does not begin as one of pg_dump.")
     try:
         version = (head[5], head[6])
         reader.place = 11
@@ -184,7 +205,7 @@ def _archive(head: bytes, path: str, name: str) -> Form:
         reader.text()
         dumped_from, dumped_by = reader.text(), reader.text()
     except (IndexError, ValueError) as error:
-        raise DamagedDumpError(f"{path} is damaged: the header of the archive cannot be read.") from error
+        raise DamagedError(f"{path} is damaged: the header of the archive cannot be read.") from error
     return Form(name, version, dumped_from.partition(" ")[0], dumped_by.partition(" ")[0])
 
 
@@ -221,14 +242,16 @@ class MissingUnpackerError(UpgradeError):
     """The program or library that unpacks a form is not on this host."""
 
 
-def unpacked(path: str, name: str, seconds: float, block: int = BLOCK) -> t.Generator[bytes, None, None]:
+def unpacked(
+    path: str, name: str, seconds: float, block: int = BLOCK, env: t.Mapping[str, str] | None = None
+) -> t.Generator[bytes, None, None]:
     """The content of plain or compressed SQL, in blocks.
 
-    :raises DamagedDumpError: the compression's own checksums say that it is damaged.
+    :raises DamagedError: the compression's own checksums say that it is damaged.
     :raises MissingUnpackerError: nothing here unpacks it.
     """
     if name == SQL_ZST:
-        yield from _through_zstd(path, seconds, block)
+        yield from _through_zstd(path, seconds, block, os.environ if env is None else env)
         return
     opened = {SQL: lambda: open(path, "rb"), SQL_GZ: lambda: gzip.open(path), SQL_BZ2: lambda: bz2.open(path)}  # noqa: SIM115
     if name == SQL_XZ:
@@ -240,25 +263,25 @@ def unpacked(path: str, name: str, seconds: float, block: int = BLOCK) -> t.Gene
             yield data
 
 
-def _through_zstd(path: str, seconds: float, block: int) -> t.Generator[bytes, None, None]:
+def _through_zstd(path: str, seconds: float, block: int, env: t.Mapping[str, str]) -> t.Generator[bytes, None, None]:
     program = shutil.which("zstd")
     if not program:
         raise MissingUnpackerError(f"The program zstd is not installed here, so {path} cannot be read.")
     command = [program, "--decompress", "--stdout", "--quiet", "--long=31", path]
-    with Running(command, os.environ, seconds, stdout=subprocess.PIPE) as running:
+    with Running(command, env, seconds, stdout=subprocess.PIPE) as running:
         assert running.process.stdout
         while data := running.process.stdout.read(block):
             yield data
         ended = running.end()
         if ended.status:
-            raise DamagedDumpError(f"{path} is damaged: {ended.words}.")
+            raise DamagedError(f"{path} is damaged: {ended.words}.")
 
 
 @contextlib.contextmanager
 def reading(path: str) -> t.Iterator[None]:
     """Words for whatever goes wrong while a dump is read.
 
-    :raises DamagedDumpError: its content is damaged.
+    :raises DamagedError: its content is damaged.
     :raises UpgradeError: it cannot be read.
     """
     try:
@@ -266,13 +289,13 @@ def reading(path: str) -> t.Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             raise UpgradeError(f"{path} cannot be read: {error.strerror}.") from error
-        raise DamagedDumpError(f"{path} is damaged: {one_line(error, 200)}.") from error
+        raise DamagedError(f"{path} is damaged: {one_line(error, 200)}.") from error
     except DAMAGE as error:
-        raise DamagedDumpError(f"{path} is damaged: {one_line(error, 200)}.") from error
+        raise DamagedError(f"{path} is damaged: {one_line(error, 200)}.") from error
     except Exception as error:
         if lzma is None or not isinstance(error, lzma.LZMAError):
             raise
-        raise DamagedDumpError(f"{path} is damaged: {one_line(error, 200)}.") from error
+        raise DamagedError(f"{path} is damaged: {one_line(error, 200)}.") from error
 
 
 class SqlWatch:
@@ -296,19 +319,19 @@ class SqlWatch:
         """Refuse SQL without its closing lines.
 
         :param what: the SQL in words, for the message.
-        :raises DamagedDumpError: it is empty, or ends too soon.
+        :raises DamagedError: it is empty, or ends too soon.
         """
         if not self.head.strip():
-            raise DamagedDumpError(f"{what} is empty.")
+            raise DamagedError(f"{what} is empty.")
         if self._has_zeros:
-            raise DamagedDumpError(f"{what} is damaged: it contains zero bytes, which no SQL does.")
+            raise DamagedError(f"{what} is damaged: it contains zero bytes, which no SQL does.")
         if not SQL_START.search(self.head):
-            raise DamagedDumpError(f"{what} is not SQL.")
+            raise DamagedError(f"{what} is not SQL.")
         place = self.tail.rfind(CLOSING_LINE)
         if place < 0:
-            raise DamagedDumpError(
-                f"{what} is not whole: it does not end with the line '{CLOSING_LINE.decode()}' of pg_dump. Dump again."
+            raise DamagedError(
+                f"{what} is not whole: it does not end with the line '{CLOSING_LINE.decode()}' of pg_dump."
             )
         opened = RESTRICT.search(self.head)
         if opened and b"\\unrestrict " + opened[1] not in self.tail[place:]:
-            raise DamagedDumpError(f"{what} is not whole: its last line '\\unrestrict' is missing. Dump again.")
+            raise DamagedError(f"{what} is not whole: its last line '\\unrestrict' is missing.")

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from .._core.errors import AnswerLostError, CallError, UnexpectedAnswerError, UpgradeError
 from .._core.progress import Progress
 from .._core.text import whole_number
-from .dump import GZIP, HEAD, HTML, MEBIBYTE, SQL, ZIP, CheckpointPace, TransferStats, format_of
+from .dump import MEBIBYTE, CheckpointPace, TransferStats
+from .dump_forms import HEAD, HTML, SQL, SQL_GZ, ZIP, kind_of
 from .https_ranges import (
     NOT_SATISFIABLE,
     PARTIAL,
@@ -144,7 +145,7 @@ class HttpsFetch:
     @property
     def _may_go_on(self) -> bool:
         """Whether a range can be trusted to be of the same entity: it has a name, or proves itself at its end."""
-        return self._size is not None and (bool(self._tag) or self._part.format in (GZIP, ZIP))
+        return self._size is not None and (bool(self._tag) or self._part.format in (SQL_GZ, ZIP))
 
     def _first_block(self, response: requests.Response, blocks: t.Iterator[bytes]) -> bytes:
         """The first bytes of the whole, before what is here is given up for them.
@@ -158,7 +159,7 @@ class HttpsFetch:
             raise UnexpectedAnswerError(self._source.call, what, status=response.status_code)
         block = next(blocks, b"")
         self._source.require(response, block)
-        found = format_of(block[:HEAD])
+        found = kind_of(block[:HEAD])
         # Text can be a page that only looks like SQL. An archive is never a page, also with the default type text/html.
         is_page = found == SQL and "html" in headers.get("Content-Type", "")
         require_dump(HTML if is_page else found, self._source.kind)

@@ -20,7 +20,8 @@ import typing as t
 
 from .._core.errors import UpgradeError
 from .._core.files import remove_if_exists, rename_durably
-from .dump import HEAD, MEBIBYTE, FileMark, format_of, hash_of
+from .dump import MEBIBYTE, FileMark, hash_of
+from .dump_forms import HEAD, kind_of
 from .ranges import Held, Prefix, Range, Ranges, Segment
 
 SUFFIX = ".part"
@@ -83,7 +84,7 @@ class PartFile:
     @property
     def format(self) -> str:
         """What it seems to be, by its first bytes."""
-        return format_of(os.pread(self._descriptor, HEAD, 0))
+        return kind_of(os.pread(self._descriptor, HEAD, 0))
 
     def resume(self, held: Held) -> bool:
         """Keep what an earlier run fetched, if the file still begins with it; what is not proven is cut off."""

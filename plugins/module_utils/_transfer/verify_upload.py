@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a dump that is to be sent is whole, as far as its format can tell; also for a dump in many files.
+"""Whether a dump may be sent: of a form that the platform takes, and whole as far as its form can prove.
 
 Private to the collection: may change without notice.
 """
@@ -10,49 +10,48 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import os
-import struct
-import zlib
+import re
+import shlex
+import typing as t
 
-from .._core.text import one_line
-from .dump import GZIP, HEAD, PGDMP, ZIP, format_of
-from .verify import DamagedError, RunCommand, check_gzip, check_zip
+from .._core.errors import OptionError
+from .dump_check import CheckedDump, check_in_time
+from .dump_forms import DIRECTORY, SQL_BZ2, SQL_XZ, SQL_ZST, TAR, TAR_GZ, DamagedError, recognise
 
-SQL_IN_ZIP = "dump.sql"
+COMMANDS = {
+    DIRECTORY: "pg_dump --format=custom --file={name}.dump DATABASE",
+    TAR: "pg_restore --file=- {path} | gzip > {name}.sql.gz",
+    TAR_GZ: "mkdir {name} && tar -xzf {path} -C {name} && (cd {name} && zip -r ../{name}.zip .)",
+    SQL_XZ: "xz --decompress --stdout {path} | gzip > {name}.sql.gz",
+    SQL_ZST: "zstd --decompress --stdout {path} | gzip > {name}.sql.gz",
+    SQL_BZ2: "bzip2 --decompress --stdout {path} | gzip > {name}.sql.gz",
+}
+"""What makes a dump that every platform takes of one that not every platform takes."""
+
+ENDING = re.compile(r"(\.(sql|tar|dump))?\.[^.]+$")
+ANYWAY = "Nothing was sent. To send it all the same, set 'check_dump' (odoo_upgrade_check_dump in the role) to false."
 
 
-def check_upload(path: str, run_command: RunCommand, pg_restore: str | None) -> str:
-    """Verify a file to its last byte, or a folder by its table of contents.
+def check_upload(path: str, takes: t.Collection[str], pg_restore: str | None, env: t.Mapping[str, str]) -> CheckedDump:
+    """Read a dump to its end before it is sent.
 
-    :return: what could not be checked, in words.
-    :raises DamagedError: it is not whole.
+    :param takes: the forms that the platform takes.
+    :param env: the environment of programs.
+    :raises OptionError: it is damaged, not whole, or of another form.
+    :raises UpgradeError: it cannot be read.
     """
-    if os.path.isdir(path):
-        return list_archive(path, run_command, pg_restore)
     try:
-        with open(path, "rb") as file:
-            found = format_of(file.read(HEAD))
-            if found == ZIP and not check_zip(file, SQL_IN_ZIP):
-                raise DamagedError(
-                    f"The zip archive {path} has no {SQL_IN_ZIP} at its root, which the platform needs. "
-                    "Nothing was sent."
-                )
-            if found == GZIP:
-                check_gzip(file)
-    except (struct.error, zlib.error, EOFError, ValueError, OverflowError, OSError) as error:
-        raise DamagedError(f"The dump {path} is damaged: {one_line(error, 120)}. Nothing was sent.") from error
-    return list_archive(path, run_command, pg_restore) if found == PGDMP else ""
+        form = recognise(path, env=env)
+        if form.name not in takes:
+            raise OptionError("src", f"{not_taken(path, form.name)} {ANYWAY}")
+        return check_in_time(path, pg_restore, form, env)
+    except DamagedError as error:
+        raise OptionError("src", f"{error} {ANYWAY}") from error
 
 
-def list_archive(path: str, run_command: RunCommand, pg_restore: str | None) -> str:
-    """Have pg_restore list a custom archive or a folder; what could not be checked, in words.
-
-    :raises DamagedError: it cannot be listed.
-    """
-    if not pg_restore:
-        return f"pg_restore is not installed here, so {path} was only checked by its first bytes."
-    status, _output, errors = run_command([pg_restore, "--list", path])
-    if not status:
-        return ""
-    if "unsupported version" in errors:
-        return f"pg_restore here is too old for {path}, which was only checked by its first bytes."
-    raise DamagedError(f"{path} is not a whole dump: pg_restore cannot read it: {one_line(errors)}.")
+def not_taken(path: str, form: str) -> str:
+    """That a form is not known to be taken, and the command that makes one that is."""
+    path = path.rstrip("/")
+    name = ENDING.sub("", os.path.basename(path)) or "dump"
+    command = COMMANDS[form].format(path=shlex.quote(path), name=shlex.quote(name))
+    return f"{path} is a dump of the form {form}, which the platform is not known to take. Make one it takes: {command}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from support.platform.call_log import CallRecord
+from support.platform.dumps import SQL_END
 from support.platform.faults import KINDS, FaultError
 from support.platform.server import Platform
 from support.platform.settings import SAMPLE_CONTRACT, Settings, SettingsError
@@ -22,6 +23,7 @@ SAMPLE_FOLDER = Path(__file__).parent / "samples" / "directory"
 __all__ = [
     "KINDS",
     "SAMPLE_CONTRACT",
+    "SQL_END",
     "SAMPLE_DUMP",
     "SAMPLE_FOLDER",
     "CallRecord",

@@ -42,6 +42,10 @@ _SQL_SERVER_VERSION = re.compile(rb"Dumped from database version (\d+(?:\.\d+)?)
 _ARCHIVE_SERVER_VERSION = re.compile(rb"[\x00-\x1f](\d+\.\d+)[ \x00]")
 
 
+SQL_END = b"--\n-- PostgreSQL database dump complete\n--\n"
+"""The last lines of what pg_dump writes as SQL."""
+
+
 class DumpError(Exception):
     """An upload that the platform cannot work with; the text is meant for the customer."""
 
@@ -210,6 +214,6 @@ def _restore_as_sql(dump: Path, destination: Path) -> None:
     destination.write_text(
         "-- rehearsal platform: this custom archive could not be turned into SQL\n"
         f"-- {reason}\n"
-        f"-- size of the archive: {dump.stat().st_size} bytes\n",
+        f"-- size of the archive: {dump.stat().st_size} bytes\n{SQL_END.decode()}",
         encoding="ascii",
     )

@@ -12,7 +12,9 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import OptionError
+from ..._transfer.dump_forms import CUSTOM, DIRECTORY, SQL, SQL_GZ, ZIP
 from ..._transfer.folder_dump import FolderDump
+from ..._transfer.verify_upload import not_taken
 from ..destination import FileDestination
 from ..platform import Handle, Platform, Stage, Status, Wanted
 from . import wanted
@@ -34,6 +36,7 @@ class DatabaseApi(Platform):
 
     protocol = "database_api"
     title = "the database API v1"
+    takes = frozenset({CUSTOM, SQL, SQL_GZ, ZIP})
     modules = frozenset(("odoo_upgrade_skip_test", "odoo_upgrade_sftp_access"))
     after_lost_creation = (
         "The platform may have made a request whose id and key are unknown here; it can neither be listed nor "
@@ -86,7 +89,7 @@ class DatabaseApi(Platform):
     def upload(self, options: TransferOptions, dump: Dump, notes: Notes, task: Task) -> DatabaseApiUpload:
         wanted.check_transfer(options)
         if isinstance(dump, FolderDump):
-            raise OptionError("src", f"{dump.path} is a folder; the database API v1 takes a dump in one file.")
+            raise OptionError("src", f"{dump.path} is a folder. {not_taken(dump.path, DIRECTORY)}")
         return DatabaseApiUpload(self._client, options, dump, notes, task)
 
     def download(self, options: DownloadOptions, notes: Notes, task: Task) -> DatabaseApiDownload:

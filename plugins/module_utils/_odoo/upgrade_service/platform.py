@@ -19,7 +19,7 @@ from . import wanted as checks
 from .client import ServiceClient
 from .result_folder import ResultFolder
 from .status import created, stage_of, status_of
-from .transfer import ServiceDownload, ServiceUpload
+from .transfer import SUFFIXES, ServiceDownload, ServiceUpload
 
 if t.TYPE_CHECKING:
     from ..._core.http import HttpClient
@@ -40,6 +40,7 @@ class UpgradeService(Platform):
 
     protocol = "upgrade_service"
     title = "today's upgrade service"
+    takes = frozenset(SUFFIXES)
     modules = frozenset(("odoo_upgrade_log", "odoo_upgrade_wipe"))
     after_lost_creation = (
         "The platform may have made a request whose token is unknown here; it can neither be listed nor withdrawn, so "

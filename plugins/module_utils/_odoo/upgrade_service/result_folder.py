@@ -19,10 +19,10 @@ import typing as t
 
 from ..._core.errors import OptionError, UpgradeError
 from ..._transfer.dump import MEBIBYTE, FileMark
+from ..._transfer.dump_forms import DamagedError
 from ..._transfer.folder_dump import CONTENTS, FolderDump, folder_sha256, members_of
 from ..._transfer.part_file import SUFFIX, give_name
-from ..._transfer.verify import DamagedError, Verdict, check
-from ..._transfer.verify_upload import list_archive
+from ..._transfer.verify import Verdict, check
 from ..destination import Destination, permissions
 
 if t.TYPE_CHECKING:
@@ -102,13 +102,9 @@ class ResultFolder(Destination):
         except (OSError, UpgradeError) as error:
             words = getattr(error, "strerror", None) or str(error)
             raise DamagedError(f"What was fetched holds something that is no file: {words}.") from error
-        run_program, pg_restore = self._task.run_program, self._task.find_program("pg_restore")
-        if os.path.isdir(dump):
-            if not os.path.isfile(os.path.join(dump, CONTENTS)):
-                raise DamagedError(f"The dump {part.dump_name} that was fetched has no {CONTENTS}.")
-            verdict = Verdict("directory", list_archive(dump, run_program, pg_restore))
-        else:
-            verdict = check(dump, "archive", run_program, pg_restore)
+        if os.path.isdir(dump) and not os.path.isfile(os.path.join(dump, CONTENTS)):
+            raise DamagedError(f"The dump {part.dump_name} that was fetched has no {CONTENTS}.")
+        verdict = check(dump, "archive", self._task.find_program("pg_restore"), self._task.environment)
         for member in members:
             found = CONTENT_NAME.fullmatch(member.name)
             if member.name.startswith(f"{FILESTORE}/") and found:

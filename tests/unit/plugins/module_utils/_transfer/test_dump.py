@@ -19,7 +19,6 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump im
     CheckpointPace,
     DumpChangedError,
     HashedBody,
-    format_of,
     open_dump,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Prefix
@@ -96,29 +95,6 @@ def test_what_is_no_dump_names_the_option(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing", tmp_path / "empty", tmp_path / "pipe", "/dev/null"):
         with pytest.raises(OptionError, match="'src'"), open_dump(str(path), "src"):
             pass
-
-
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    (
-        (b"PGDMP\x01\x0e", "pgdmp"),
-        (b"\x1f\x8b\x08", "gzip"),
-        (b"PK\x03\x04", "zip"),
-        (b"--\n-- PostgreSQL database dump\n--\n", "sql"),
-        (b"\\restrict abc\n", "sql"),
-        (b"\xef\xbb\xbf\nSET statement_timeout = 0;", "sql"),
-        (b"<!DOCTYPE html>", "html"),
-        (b"\n  <?xml version='1.0'?>", "html"),
-        (b"", "empty"),
-        (b" \n", "empty"),
-        (b'{"failures": []}', "unknown"),
-        (b"\0\0\0", "unknown"),
-        (b"SELECT 1;\0", "unknown"),
-        (b"An error occurred", "unknown"),
-    ),
-)
-def test_formats(head: bytes, kind: str) -> None:
-    assert format_of(head) == kind
 
 
 def test_checkpoints_come_often_at_first() -> None:

@@ -14,8 +14,9 @@ import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump_forms import (
-    DamagedDumpError,
+    DamagedError,
     SqlWatch,
+    kind_of,
     recognise,
     sql_form,
     unpacked,
@@ -83,7 +84,7 @@ def test_a_header_that_is_cut_or_senseless_is_damage(tmp_path: Path) -> None:
     whole = archive(14, "15.18", "15.18")
     for content in (whole[:30], whole[:11] + b"\xff" * 60):
         path.write_bytes(content)
-        with pytest.raises(DamagedDumpError, match="the header of the archive cannot be read"):
+        with pytest.raises(DamagedError, match="the header of the archive cannot be read"):
             recognise(str(path))
 
 
@@ -99,16 +100,16 @@ def test_compressed_sql_is_unpacked(tmp_path: Path, name: str, pack: t.Any) -> N
     assert recognise(str(path)).name == name
     assert b"".join(unpacked(str(path), name, 60)) == SQL
     path.write_bytes(pack(b"<html>"))
-    with pytest.raises(DamagedDumpError, match="what is compressed in it is not SQL"):
+    with pytest.raises(DamagedError, match="what is compressed in it is not SQL"):
         recognise(str(path))
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(UpgradeError, match="No such file"):
         recognise(str(tmp_path / "nosuch"))
-    with pytest.raises(DamagedDumpError, match=r"has a file toc\.dat"):
+    with pytest.raises(DamagedError, match=r"has a file toc\.dat"):
         recognise(str(tmp_path))
-    with pytest.raises(DamagedDumpError, match="neither a file nor a folder"):
+    with pytest.raises(DamagedError, match="neither a file nor a folder"):
         recognise("/dev/null")
 
 
@@ -136,5 +137,30 @@ def test_whole_sql_passes_in_blocks_of_any_size(block: int) -> None:
     ],
 )
 def test_sql_that_is_not_whole_is_refused(content: bytes, words: str) -> None:
-    with pytest.raises(DamagedDumpError, match=words):
+    with pytest.raises(DamagedError, match=words):
         watched(content, 64).require_whole("it")
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    (
+        (b"PGDMP\x01\x0e", "custom"),
+        (b"\x1f\x8b\x08", "sql.gz"),
+        (b"PK\x03\x04", "zip"),
+        (b"\x28\xb5\x2f\xfd", "sql.zst"),
+        (bytes(257) + b"ustar", "tar"),
+        (b"--\n-- PostgreSQL database dump\n--\n", "sql"),
+        (b"\\restrict abc\n", "sql"),
+        (b"\xef\xbb\xbf\nSET statement_timeout = 0;", "sql"),
+        (b"<!DOCTYPE html>", "html"),
+        (b"\n  <?xml version='1.0'?>", "html"),
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b'{"failures": []}', "unknown"),
+        (b"\0\0\0", "unknown"),
+        (b"SELECT 1;\0", "unknown"),
+        (b"An error occurred", "unknown"),
+    ),
+)
+def test_the_kind_of_a_file_by_its_first_bytes(head: bytes, kind: str) -> None:
+    assert kind_of(head) == kind

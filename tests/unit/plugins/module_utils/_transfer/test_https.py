@@ -21,11 +21,11 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer import https_ranges, resume
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import MEBIBYTE, TransferStats
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump_forms import DamagedError
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.https import HttpsFetch, Known
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.https_ranges import Source
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.part_file import open_part
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Held, Prefix
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.verify import DamagedError
 
 if t.TYPE_CHECKING:
     from pathlib import Path

@@ -1,35 +1,39 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files pass for a whole database dump."""
+"""Which files pass for a whole database dump that was fetched, and which may be sent."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
+import lzma
 import os
-import struct
+import tarfile
 import typing as t
 import zipfile
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer import verify
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.verify import DamagedError, Verdict, check
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump_forms import DamagedError
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.verify import Verdict, check
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.verify_upload import check_upload
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
 SQL = b"-- PostgreSQL database dump\nSELECT 1;\n"
 END = b"--\n-- PostgreSQL database dump complete\n--\n"
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+HEADER = b"PGDMP\1\x0e\0\4\x08\1" + bytes(5) * 12
+"""The beginning of a custom archive of the version 1.14, which names no versions of PostgreSQL."""
 
-
-def never_run(command: t.Sequence[str]) -> tuple[int, str, str]:
-    raise AssertionError(command)
+TAKES = {"custom", "sql", "sql.gz", "zip"}
 
 
 def verdict(path: Path, kind: str = "archive", **options: t.Any) -> Verdict:
-    return check(str(path), kind, never_run, None, **options)
+    return check(str(path), kind, None, {}, **options)
 
 
 def damaged(path: Path, words: str, kind: str = "archive", **options: t.Any) -> None:
@@ -42,91 +46,111 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "upgraded"
 
 
-def write_zip(file: Path, method: int = zipfile.ZIP_DEFLATED, force: bool = False) -> None:
-    with zipfile.ZipFile(file, "w", method) as archive:
-        with archive.open("dump.sql", "w", force_zip64=force) as member:
-            for _block in range(8):
-                member.write(SQL * 3000 + os.urandom(100_000))
-        for number in range(20):
-            archive.writestr(f"filestore/{number:02}/ä", os.urandom(number))
-        archive.comment = b"a comment"
+@pytest.fixture
+def pg_restore(tmp_path: Path) -> t.Callable[[int, str], str]:
+    """Makes a program that ends with this status and message, and writes its arguments to the file ``asked``."""
+
+    def write(status: int, message: str) -> str:
+        program = tmp_path / "pg_restore"
+        program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\necho "{message}" >&2\nexit {status}\n')
+        program.chmod(0o755)
+        return str(program)
+
+    return write
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("force", (False, True))
-def test_a_whole_zip(file: Path, method: int, force: bool) -> None:
-    write_zip(file, method, force)
-    assert verdict(file) == Verdict("zip")
+def packed(content: bytes | None, name: str = "dump.sql") -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("filestore/aa/attachment", os.urandom(2000))
+        if content is not None:
+            archive.writestr(name, content)
+    return file.getvalue()
 
 
-def test_a_zip_of_more_members_than_its_short_directory_can_count(file: Path) -> None:
-    with zipfile.ZipFile(file, "w") as archive:
-        for number in range(66_000):
-            archive.writestr(str(number), b"")
-    assert verdict(file).format == "zip"
+def tar(name: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_zip_with_one_wrong_byte(file: Path, method: int) -> None:
-    write_zip(file, method)
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
+WHOLE = SQL * 2000 + END
+GZIPPED, ZIPPED = gzip.compress(SQL + os.urandom(3000).hex().encode() + END), packed(WHOLE)
+DAMAGED = {
+    "sql half": (WHOLE[: len(WHOLE) // 2], "does not end with the line"),
+    "sql tail": (WHOLE[:-64], "does not end with the line"),
+    "sql zeros": (WHOLE[:12000] + bytes(500) + WHOLE[12500:], "zero bytes"),
+    "gzip half": (GZIPPED[: len(GZIPPED) // 2], "damaged"),
+    "gzip tail": (GZIPPED[:-64], "damaged"),
+    "gzip bit": (GZIPPED[:3000] + bytes([GZIPPED[3000] ^ 1]) + GZIPPED[3001:], "damaged"),
+    "gzip and garbage": (GZIPPED + b"garbage", "damaged"),
+    "gzip of cut sql": (gzip.compress(WHOLE[:-64]), "does not end with the line"),
+    "gzip of random bytes": (gzip.compress(os.urandom(5000)), "not SQL"),
+    "zip half": (ZIPPED[: len(ZIPPED) // 2], "damaged"),
+    "zip tail": (ZIPPED[:-64], "damaged"),
+    "zip bit": (ZIPPED[:1000] + bytes([ZIPPED[1000] ^ 1]) + ZIPPED[1001:], "damaged"),
+    "zip of cut sql": (packed(WHOLE[:-64]), "does not end with the line"),
+    "zip of a page": (packed(b"<html></html>"), "is not SQL"),
+    "zip with an empty dump.sql": (packed(b""), "is empty"),
+    "zip without a dump": (packed(None), "no dump.sql"),
+    "zip with the dump in a folder": (packed(WHOLE, "shop/dump.sql"), "no dump.sql"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_what_is_damaged_is_neither_sent_nor_given_its_name(file: Path, case: str) -> None:
+    content, words = DAMAGED[case]
     file.write_bytes(content)
-    damaged(file, "damaged")
+    damaged(file, words)
+    with pytest.raises(OptionError, match=f"'src'.*{words}.*Nothing was sent.*odoo_upgrade_check_dump"):
+        check_upload(str(file), TAKES, None, {})
 
 
-@pytest.mark.parametrize("part", (0.1, 0.5, 0.999))
-def test_a_zip_that_was_cut_short(file: Path, part: float) -> None:
-    write_zip(file)
-    os.truncate(file, int(file.stat().st_size * part))
-    damaged(file, "damaged")
+@pytest.mark.parametrize(
+    ("content", "form", "name"),
+    (
+        (WHOLE, "sql", "sql"),
+        (GZIPPED, "sql.gz", "gzip"),
+        (gzip.compress(SQL) + gzip.compress(END) + bytes(512), "sql.gz", "gzip"),
+        (ZIPPED, "zip", "zip"),
+    ),
+)
+def test_what_is_whole(file: Path, content: bytes, form: str, name: str) -> None:
+    file.write_bytes(content)
+    assert verdict(file, length_known=False, end_known=False).format == name
+    checked = check_upload(str(file), TAKES, None, {})
+    assert (checked.form.name, checked.unread) == (form, "")
 
 
-def test_a_zip_that_names_less_than_it_was_cut_to(file: Path) -> None:
-    write_zip(file)
-    content = file.read_bytes()
-    file.write_bytes(content[:1000] + content[2000:])
-    damaged(file, "shorter or longer")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    (
+        (lzma.compress(WHOLE), r"form sql\.xz, .* xz --decompress --stdout \S+/shop\.sql\.x \| gzip > shop\.sql\.gz"),
+        (bz2.compress(WHOLE), r"form sql\.bz2, .* bzip2 --decompress"),
+        (tar("toc.dat", HEADER), r"form tar, .* pg_restore --file=-"),
+        (gzip.compress(tar("dump.sql", WHOLE)), r"form tar\.gz, .* tar -xzf"),
+        (b"\x85\x02\x0c\x03" + os.urandom(500), "no dump of a known form"),
+        (b"<html></html>", "an HTML page"),
+        (b"", "is empty"),
+    ),
+)
+def test_what_is_not_taken_is_refused_with_what_helps(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "shop.sql.x"
+    path.write_bytes(content)
+    with pytest.raises(OptionError, match=words):
+        check_upload(str(path), TAKES, None, {})
 
 
-def test_zips_that_make_no_sense(file: Path) -> None:
-    with zipfile.ZipFile(file, "w"):
-        pass
-    file.write_bytes(b"PK\x03\x04" + file.read_bytes())
-    damaged(file, "damaged")
-    end_64 = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, 10, 2**64 - 1)
-    place = struct.pack("<4sLQL", b"PK\x06\x07", 0, 4, 1)
-    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
-    file.write_bytes(b"PK\x03\x04" + end_64 + place + end)
-    damaged(file, "damaged")
-
-
-def test_gzip(file: Path) -> None:
-    whole = gzip.compress(SQL * 100_000) + gzip.compress(END) + b"\0" * 512
-    file.write_bytes(whole)
-    assert verdict(file, length_known=False).format == "gzip"
-    assert verdict(file, "sql").format == "gzip"
-    for size in (len(whole) - 520, len(whole) // 2, 20):
-        file.write_bytes(whole[:size])
-        damaged(file, "damaged")
-    file.write_bytes(whole + b"garbage")
-    damaged(file, "damaged")
-
-
-def test_a_gzip_bomb_takes_no_memory(file: Path) -> None:
-    with gzip.open(file, "wb") as packed:
+def test_a_gzip_bomb_is_read_to_its_end_in_little_memory(file: Path) -> None:
+    with gzip.open(file, "wb") as bomb:
+        bomb.write(SQL)
         for _block in range(200):
-            packed.write(bytes(2**20))
-    assert verdict(file).format == "gzip"
-
-
-def test_sql(file: Path) -> None:
-    file.write_bytes(SQL)
-    assert verdict(file, "sql").format == "sql"
-    assert verdict(file, "archive").format == "sql"
-    damaged(file, "did not state the length", "sql", length_known=False)
-    file.write_bytes(SQL + END)
-    assert verdict(file, "sql", length_known=False).format == "sql"
+            bomb.write(b" " * 2**20)
+        bomb.write(END)
+    assert verdict(file, "sql").format == "gzip"
 
 
 @pytest.mark.parametrize(
@@ -135,9 +159,11 @@ def test_sql(file: Path) -> None:
         (b"", "empty"),
         (b"<html>Please log in</html>", "an HTML page"),
         (b'{"failures": []}', "of no known format"),
+        (lzma.compress(WHOLE), r"of the format sql\.xz"),
+        (tar("toc.dat", HEADER), "of the format tar"),
     ),
 )
-def test_what_is_no_dump(file: Path, content: bytes, words: str) -> None:
+def test_what_is_no_result(file: Path, content: bytes, words: str) -> None:
     file.write_bytes(content)
     damaged(file, words)
 
@@ -148,53 +174,54 @@ def test_an_archive_is_not_sql(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "errors", "expected"),
+    ("status", "message", "words"),
     (
-        (0, "", Verdict("pgdmp")),
+        (0, "", ""),
         (1, "pg_restore: error: unsupported version (1.99) in file header", "too old"),
-        (1, "pg_restore: error: did not find magic string in file header", DamagedError),
     ),
 )
-def test_custom_archives_are_listed(file: Path, status: int, errors: str, expected: t.Any) -> None:
-    file.write_bytes(b"PGDMP")
-    commands: list[t.Sequence[str]] = []
+def test_custom_archives_are_read_to_their_end(
+    file: Path, pg_restore: t.Callable[[int, str], str], status: int, message: str, words: str
+) -> None:
+    file.write_bytes(HEADER)
+    found = check(str(file), "archive", pg_restore(status, message), {})
+    assert found.format == "pgdmp"
+    assert words in found.warning
+    assert bool(found.warning) == bool(words)
+    assert (file.parent / "asked").read_text() == f"-f {os.devnull} {file}\n"
 
-    def run(command: t.Sequence[str]) -> tuple[int, str, str]:
-        commands.append(command)
-        return status, "", errors
 
-    if expected is DamagedError:
-        with pytest.raises(DamagedError, match="magic string"):
-            check(str(file), "archive", run, "/usr/bin/pg_restore")
-    else:
-        found = check(str(file), "archive", run, "/usr/bin/pg_restore")
-        assert found == expected or expected in found.warning
-    assert commands == [["/usr/bin/pg_restore", "--list", str(file)]]
+def test_a_custom_archive_that_pg_restore_cannot_read(file: Path, pg_restore: t.Callable[[int, str], str]) -> None:
+    file.write_bytes(HEADER)
+    program = pg_restore(1, "pg_restore: error: could not read from input file: end of file")
+    with pytest.raises(DamagedError, match="end of file"):
+        check(str(file), "archive", program, {})
+    with pytest.raises(OptionError, match="end of file"):
+        check_upload(str(file), TAKES, program, {})
 
 
 def test_without_pg_restore_a_message_says_so(file: Path) -> None:
-    file.write_bytes(b"PGDMP")
-    assert "pg_restore is not installed" in verdict(file).warning
+    file.write_bytes(HEADER)
+    assert "pg_restore is not installed" in verdict(file, length_known=False).warning
+    assert "pg_restore is not installed" in check_upload(str(file), TAKES, None, {}).unread
 
 
-def test_an_archive_of_unknown_length_is_read_to_its_end(file: Path) -> None:
-    file.write_bytes(b"PGDMP")
-    damaged(file, "did not state the length", length_known=False, end_known=False)
-    assert "only checked by the end that the server stated" in verdict(file, length_known=False).warning
-    commands: list[t.Sequence[str]] = []
-
-    def run(command: t.Sequence[str]) -> tuple[int, str, str]:
-        commands.append(command)
-        return len(commands) - 1, "", "pg_restore: error: unsupported version (1.99) in file header"
-
-    untold = {"length_known": False, "end_known": False}
-    assert check(str(file), "archive", run, "pg_restore", **untold) == Verdict("pgdmp")
-    assert commands == [["pg_restore", "--file", os.devnull, str(file)]]
+def test_an_archive_that_nothing_proves_whole(file: Path, pg_restore: t.Callable[[int, str], str]) -> None:
+    file.write_bytes(HEADER)
+    unknown: dict[str, t.Any] = {"length_known": False, "end_known": False}
+    damaged(file, "did not state the length", **unknown)
+    assert check(str(file), "archive", pg_restore(0, ""), {}, **unknown).warning == ""
     with pytest.raises(DamagedError, match="did not state the length"):
-        check(str(file), "archive", run, "pg_restore", **untold)
+        check(str(file), "archive", pg_restore(1, "unsupported version (1.99) in file header"), {}, **unknown)
 
 
-def test_an_unknown_way_of_packing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_zip(file)
-    monkeypatch.setattr(verify, "DEFLATED", 99)
-    damaged(file, "method")
+def test_no_program_sees_more_than_its_environment(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODOO_UPGRADE_SFTP_PASSPHRASE", "secret")
+    program = tmp_path / "pg_restore"
+    program.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\n")
+    program.chmod(0o755)
+    file.write_bytes(HEADER)
+    check_upload(str(file), TAKES, str(program), {"LC_ALL": "C"})
+    seen = (tmp_path / "seen").read_text()
+    assert "LC_ALL=C" in seen
+    assert "secret" not in seen
