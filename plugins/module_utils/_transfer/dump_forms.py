@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import tarfile
 import typing as t
@@ -56,7 +57,7 @@ DUMPED_BY = re.compile(rb"^-- Dumped by pg_dump version (\d+(?:\.\d+)*)", re.M)
 CLOSING_LINE = b"-- PostgreSQL database dump complete"
 RESTRICT = re.compile(rb"^\\restrict (\w+)\r?$", re.M)
 
-DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, ValueError, IndexError, OverflowError)
+DAMAGE = (EOFError, zlib.error, struct.error, tarfile.TarError, ValueError, IndexError, OverflowError)
 """What Python's own libraries raise for damaged data; bz2 and lzma raise OSError without a number, and LZMAError."""
 
 

@@ -77,6 +77,20 @@ def tar(name: str, content: bytes) -> bytes:
     return file.getvalue()
 
 
+def with_short_sizes(archive: bytes) -> bytes:
+    """A zip archive whose first entry has a field of long sizes that is shorter than it says."""
+    entry = archive.index(b"PK\x01\x02")
+    end = archive.index(b"PK\x05\x06")
+    name = entry + 46
+    length = int.from_bytes(archive[entry + 28 : entry + 30], "little")
+    extra = b"\x01\x00\x40\x00" + bytes(8)
+    head = archive[entry : entry + 30] + len(extra).to_bytes(2, "little") + archive[entry + 32 : name]
+    size = int.from_bytes(archive[end + 12 : end + 16], "little") + len(extra)
+    rest = archive[name + length : end]
+    closing = archive[end : end + 12] + size.to_bytes(4, "little") + archive[end + 16 :]
+    return archive[:entry] + head + archive[name : name + length] + extra + rest + closing
+
+
 WHOLE = SQL * 2000 + END
 GZIPPED, ZIPPED = gzip.compress(SQL + os.urandom(3000).hex().encode() + END), packed(WHOLE)
 DAMAGED = {
@@ -92,6 +106,7 @@ DAMAGED = {
     "zip half": (ZIPPED[: len(ZIPPED) // 2], "damaged"),
     "zip tail": (ZIPPED[:-64], "damaged"),
     "zip bit": (ZIPPED[:1000] + bytes([ZIPPED[1000] ^ 1]) + ZIPPED[1001:], "damaged"),
+    "zip with short sizes": (with_short_sizes(ZIPPED), "damaged"),
     "zip of cut sql": (packed(WHOLE[:-64]), "does not end with the line"),
     "zip of a page": (packed(b"<html></html>"), "is not SQL"),
     "zip with an empty dump.sql": (packed(b""), "is empty"),
