@@ -128,7 +128,7 @@ def job(platform: Platform, host: Host) -> Job:
     settings = {"# ANSIBLE_VAULT": f"{connection}\n# ANSIBLE_VAULT"}
     inventory = {
         "/var/backups/shop.dump": str(job.dump),
-        "/var/backups/shop-18.dump": str(job.dest),
+        "/var/backups/shop-18": str(job.dest),
         "{{ vault_odoo_contract }}": SAMPLE_CONTRACT,
     }
     host.install("odoo_upgrade", settings, inventory)
