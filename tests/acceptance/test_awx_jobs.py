@@ -169,7 +169,7 @@ def test_odoo_from_plan_to_upgrade(
     assert idle.artifacts["odoo_upgrade_hosts"] == NOTHING
     request = json.loads((tmp_path / "shop.json").read_text(encoding="utf-8"))
     for job in (planned, upgraded, idle):
-        for secret in (SAMPLE_CONTRACT, PASSPHRASE, request["key"], key.decode().splitlines()[1]):
+        for secret in (SAMPLE_CONTRACT, PASSPHRASE, request["handle"]["secret"], key.decode().splitlines()[1]):
             assert secret not in job.said
 
 
