@@ -87,16 +87,20 @@ def playbook_command(playbook: str, *arguments: str) -> list[str]:
     return ["ansible-playbook", playbook, *arguments]
 
 
-def run_playbook(playbook: str, *arguments: str, env: Mapping[str, str] | None = None) -> PlaybookRun:
-    """Run a playbook to its end."""
+def run_playbook(
+    playbook: str, *arguments: str, env: Mapping[str, str] | None = None, seconds: float = SECONDS
+) -> PlaybookRun:
+    """Run a playbook to its end, which has to come within ``seconds``."""
     command = playbook_command(playbook, *arguments)
-    ended = _run(command, env)
+    ended = _run(command, env, seconds)
     return PlaybookRun(ended.returncode, _recap(ended.stdout), ended.stdout + ended.stderr)
 
 
-def _run(command: list[str], env: Mapping[str, str] | None) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: list[str], env: Mapping[str, str] | None, seconds: float = SECONDS
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=environment(env), capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False
+        command, env=environment(env), capture_output=True, text=True, errors="replace", timeout=seconds, check=False
     )
 
 
