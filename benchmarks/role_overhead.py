@@ -26,6 +26,8 @@ SCRIPT = Path(__file__).with_name("upgrade_by_curl.sh")
 NEEDED = ("bash", "curl", "jq")
 HOST = "shop"
 
+END = b"-- PostgreSQL database dump complete\n"
+
 
 class Upgrades:
     """The same upgrade by both, of one dump, with the calls that the platform saw."""
@@ -34,7 +36,7 @@ class Upgrades:
         self._stage = stage
         self._dump = stage.folder / "shop.sql"
         line = b"SELECT 1;\n"
-        self._dump.write_bytes(b"-- PostgreSQL database dump\n" + line * (kibibytes * 1024 // len(line)))
+        self._dump.write_bytes(b"-- PostgreSQL database dump\n" + line * (kibibytes * 1024 // len(line)) + END)
         self._dest = stage.folder / "upgraded.sql"
         self._request = stage.folder / "shop.json"
         self._inventory = stage.folder / "inventory.json"

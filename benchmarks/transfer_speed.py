@@ -28,6 +28,7 @@ from stage.table import Comparison, Measured, Results
 
 MEBIBYTE = 1024 * 1024
 HEAD = b"-- PostgreSQL database dump\n" + b"-- \n" * 20_000
+END = b"\n-- PostgreSQL database dump complete\n"
 ROUND_TRIP, RATE = 0.1, 1e9
 MEMORY = Path("/dev/shm")
 RESULT = "upgraded_shared.sql"
@@ -79,7 +80,8 @@ class Transfers:
                 file.write(HEAD)
                 # Little at a time: the peak memory of a process that is started counts that of its parent.
                 while file.tell() < mebibytes * MEBIBYTE:
-                    file.write(os.urandom(min(MEBIBYTE, mebibytes * MEBIBYTE - file.tell())))
+                    file.write(os.urandom(MEBIBYTE // 2).hex().encode())
+                file.write(END)
 
     @property
     def _dump(self) -> Path:
