@@ -166,7 +166,8 @@ class Checks:
     def _count(self, cases: str, reports: str, *, ended_well: bool) -> tally.Tally:
         if cases:
             lines = durations.slowest(self.copy.glob(cases))
-            print(f"{self.name}: the slowest {len(lines)} tests", *lines, sep="\n")
+            if lines:
+                print(f"{self.name}: the slowest {len(lines)} tests", *lines, sep="\n")
             return tally.of_cases(self.copy.glob(cases))
         return tally.of_targets(self.copy.glob(reports), ended_well=ended_well) if reports else tally.Tally()
 

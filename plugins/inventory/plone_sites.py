@@ -205,7 +205,7 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
 from ..module_utils._core.errors import OptionError, UpgradeError
-from ..module_utils._core.http import REQUESTS_IMPORT_ERROR
+from ..module_utils._core.http_client import REQUESTS_IMPORT_ERROR
 from ..module_utils._core.masking import mask_secrets
 from ..module_utils._core.text import strip_control_chars
 from ..module_utils._plone.connection import CREDENTIALS as SECRETS

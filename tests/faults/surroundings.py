@@ -40,8 +40,8 @@ def _begin_again(pauses: Any) -> None:
 SHORT_PAUSES: Mapping[str, object] = {
     "_core.clock.GrowingPauses.begin_again": _begin_again,
     "_core.clock.GrowingPauses.take": _short_pause,
-    "_core.http.READ_AGAIN_AFTER": (SHORT, SHORT),
-    "_core.http.SILENCE_AFTER_A_BODY": 3,
+    "_core.http_client.READ_AGAIN_AFTER": (SHORT, SHORT),
+    "_core.http_client.SILENCE_AFTER_A_BODY": 3,
     "_odoo.request.READ_AGAIN_AFTER": (SHORT, SHORT),
     "_transfer.resume.FIRST_PAUSE": SHORT,
 }

@@ -274,7 +274,9 @@ def test_two_restores_of_one_name_at_once(databases: Databases) -> None:
     databases.done("odoo_database_dump", database="shop", dest=str(dump))
     options = {**databases.server.options, "src": str(dump), "database": "restored", "connections": True}
     runs: list[ModuleRun] = []
-    threads = [threading.Thread(target=lambda: runs.append(run_module("odoo_database_restore", options))) for _ in "12"]
+    threads = [
+        threading.Thread(target=lambda: runs.append(run_module("odoo_database_restore", options))) for _run in "12"
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

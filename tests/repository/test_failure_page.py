@@ -38,13 +38,13 @@ DOES = {WaitedOut: "tries again", Failed: "fails", ByReading: "reads the state",
 
 def does(fault_id: str, *kinds: str) -> str:
     """What a task does about a fault, by the kind of its call; where the products differ, for each."""
-    by_product = {}
+    by_product: dict[str, str] = {}
     for product in (PLONE, ODOO):
         calls = [name for name, call in CALLS.items() if call.product == product and call.kind in kinds]
         found = {DOES[type(verdict(call, fault_id))] for call in calls if (call, fault_id) not in EXCEPTIONS}
         # The page says for the whole table which calls fail where the others read the state.
         by_product[product] = "reads the state" if "reads the state" in found else " ".join(sorted(found))
-    plone, odoo = by_product.values()
+    plone, odoo = by_product[PLONE], by_product[ODOO]
     return plone if plone == odoo else f"Plone: {plone}; Odoo: {odoo}"
 
 

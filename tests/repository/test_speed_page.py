@@ -38,9 +38,9 @@ def found(rows: list[dict[str, Any]], name: str) -> list[float]:
 def test_every_comparison_is_shown_as_it_was_found(page: str, rows: list[dict[str, Any]]) -> None:
     expected = []
     for row in (row for row in rows if "ratio" in row):
-        bar = f"{row['to_reach']:.1f}: {'met' if row['met'] else '**not met**'}" if "met" in row else "none"
+        goal = f"{row['to_reach']:.1f}: {'met' if row['met'] else '**not met**'}" if "met" in row else "none"
         seconds = (f"{row[side]['median']:.2f} s" for side in ("ours", "theirs"))
-        expected.append((row["name"], row["beside"], *seconds, f"{row['ratio']:.2f}", bar))
+        expected.append((row["name"], row["beside"], *seconds, f"{row['ratio']:.2f}", goal))
     assert sorted(row for table in tables(page) for row in table) == sorted(expected)
 
 

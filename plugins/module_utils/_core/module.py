@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from .clock import utc_now, utc_text
 from .errors import UpgradeError
-from .http import REQUESTS_IMPORT_ERROR
+from .http_client import REQUESTS_IMPORT_ERROR
 from .masking import REGISTERED, register_options
 from .text import strip_control_chars
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import io
 import os
 import re
 import signal
@@ -73,7 +74,8 @@ class Running:
         self.late = False
         self._errors = bytearray()
         try:
-            self.process = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
+            # run_command of AnsibleModule has no deadline and keeps all output in memory.
+            self.process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 command,
                 stdin=stdin,
                 stdout=stdout,
@@ -91,9 +93,9 @@ class Running:
         self._timer.start()
 
     def _read_errors(self) -> None:
-        assert self.process.stderr
+        errors = t.cast(io.BufferedReader, self.process.stderr)
         with contextlib.suppress(OSError, ValueError):
-            while block := self.process.stderr.read1(MOST_TEXT):  # type: ignore[attr-defined]
+            while block := errors.read1(MOST_TEXT):
                 self._errors += block[: max(0, MOST_TEXT - len(self._errors))]
 
     def _expire(self) -> None:
@@ -105,11 +107,15 @@ class Running:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
+    @property
+    def output(self) -> t.IO[bytes]:
+        """Its standard output, where that is a pipe."""
+        return t.cast(t.IO[bytes], self.process.stdout)
+
     def write(self, data: bytes) -> bool:
         """Feed it; whether it still reads."""
-        assert self.process.stdin
         try:
-            self.process.stdin.write(data)
+            t.cast(t.IO[bytes], self.process.stdin).write(data)
         except (BrokenPipeError, ValueError):
             return False
         return True
@@ -153,13 +159,12 @@ def run(command: t.Sequence[str], env: t.Mapping[str, str], seconds: float, *, t
     """
     stdin = subprocess.DEVNULL if text is None else subprocess.PIPE
     with Running(command, env, seconds, stdin=stdin) as running:
-        assert running.process.stdout
         feeder = None
         if text is not None:
             # In a thread, so that a program that writes before it has read everything stops nobody.
             feeder = threading.Thread(target=_feed, args=(running, text.encode("utf-8", "surrogatepass")), daemon=True)
             feeder.start()
-        output = running.process.stdout.read()
+        output = running.output.read()
         if feeder:
             feeder.join(5)
         return running.end(output)

@@ -13,7 +13,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from .._core.errors import OptionError
-from .._core.http import HttpClient
+from .._core.http_client import HttpClient
 from .._core.options import sends_in_clear
 from .database_api.platform import DatabaseApi
 from .upgrade_service.hosts import Hosts

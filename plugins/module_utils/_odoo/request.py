@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from .._core.clock import FixedPauses
 from .._core.errors import CallError, OptionError, UpgradeError
 from .._core.files import BusyError
-from .._core.http import LONGEST_WAIT_ASKED, READ_AGAIN_AFTER
+from .._core.http_client import LONGEST_WAIT_ASKED, READ_AGAIN_AFTER
 from .._core.masking import register_secrets
 from .._core.proof import read_until
 from .._core.text import one_line

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from .._core.clock import GrowingPauses
 from .._core.errors import CallError, UnexpectedAnswerError, UpgradeError
-from .._core.http import call_name
+from .._core.http_client import call_name
 from .._core.progress import Progress
 from .._core.proof import Decision, read_until, send_and_prove
 from .addons import ADDONS_SERVICE, INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Addons

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from .._core.errors import AnswerLostError, CallError, UnexpectedAnswerError
-from .._core.http import HttpClient
 from .._core.http_answer import Answer
+from .._core.http_client import HttpClient
 from .._core.text import one_line
 from .answers import answers_for_plone, describe_stranger, error_type, json_object, read_document, server_error
 from .connection import UPGRADE_SERVICE, Connection, Credentials, warn_if_unencrypted

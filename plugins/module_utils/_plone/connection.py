@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from .._core.clock import Deadline
 from .._core.errors import OptionError
-from .._core.http import HttpClient
+from .._core.http_client import HttpClient
 from .._core.masking import register_secrets
 from .._core.options import (
     base_url,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.errors import OptionError
-from .._core.http import HttpClient
+from .._core.http_client import HttpClient
 from .._core.options import base_url, require_positive, sends_in_clear, verification
 from .._core.progress import Progress
 from .connection import database_name

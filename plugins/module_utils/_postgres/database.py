@@ -237,8 +237,6 @@ class Session:
         """
         self._count += 1
         mark = f"siteops-answer-{self._count}"
-        output = self._running.process.stdout
-        assert output
         # The blank line ends nothing: it separates what follows from a text without a line end.
         data = f"{sql}\n\\echo {mark}\n".encode("utf-8", "surrogatepass")
         if len(data) < PIPE:
@@ -247,7 +245,7 @@ class Session:
             # psql may answer before it has read everything.
             threading.Thread(target=self._send, args=(data,), daemon=True).start()
         lines: list[str] = []
-        while line := output.readline():
+        while line := self._running.output.readline():
             text = line.decode("utf-8", "replace").rstrip("\n")
             if text == mark:
                 return "\n".join(lines)

@@ -220,8 +220,7 @@ class Dump:
                 archive.open(SQL_MEMBER, "w", force_zip64=True) as member,
                 Running(self._command(name), self.server.env, self.deadline.remaining) as pg_dump,
             ):
-                assert pg_dump.process.stdout
-                while block := pg_dump.process.stdout.read(BLOCK):
+                while block := pg_dump.output.read(BLOCK):
                     member.write(block)
                 self._require_success(pg_dump.end())
             archive.writestr("manifest.json", json.dumps(self._manifest(name, modules), indent=4))

@@ -68,8 +68,7 @@ class SqlSource:
     def _of_archive(self) -> t.Iterator[bytes]:
         command = [self._programs.path("pg_restore"), "--no-owner", "-f", "-", self.path]
         with Running(command, os.environ, self._deadline.remaining) as running:
-            assert running.process.stdout
-            while block := running.process.stdout.read(BLOCK):
+            while block := running.output.read(BLOCK):
                 yield block
             ended = running.end()
             if ended.status:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.errors import CallError
-from .._core.http import HttpClient
+from .._core.http_client import HttpClient
 from .._core.text import one_line
 
 PAGE, AUTHENTICATE = "/web/login", "/web/session/authenticate"

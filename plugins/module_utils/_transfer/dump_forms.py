@@ -270,8 +270,7 @@ def _through_zstd(path: str, seconds: float, block: int, env: t.Mapping[str, str
         raise MissingUnpackerError(f"The program zstd is not installed here, so {path} cannot be read.")
     command = [program, "--decompress", "--stdout", "--quiet", "--long=31", path]
     with Running(command, env, seconds, stdout=subprocess.PIPE) as running:
-        assert running.process.stdout
-        while data := running.process.stdout.read(block):
+        while data := running.output.read(block):
             yield data
         ended = running.end()
         if ended.status:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 
 from .._core.errors import UpgradeError
-from .._core.http import pause_asked
+from .._core.http_client import pause_asked
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0

@@ -122,7 +122,7 @@ class Rsync:
         """Run it to its end."""
         run = Run()
         try:
-            process = self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 self._command,
                 cwd=self._folder,
                 env=quiet_environment(),
@@ -154,12 +154,12 @@ class Rsync:
 
     def _listen(self, process: subprocess.Popen[bytes], run: Run) -> None:
         """Read both outputs until they end, or until there was silence for too long."""
-        assert process.stdout and process.stderr
         rest = b""
         last = time.monotonic()
         with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            selector.register(process.stderr, selectors.EVENT_READ)
+            for output in (process.stdout, process.stderr):
+                if output:
+                    selector.register(output, selectors.EVENT_READ)
             while selector.get_map():
                 ready = selector.select(1.0)
                 if not ready and time.monotonic() - last > self._silence:

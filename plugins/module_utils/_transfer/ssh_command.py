@@ -95,7 +95,7 @@ class SshFolder:
             os.mkdir(self.path, 0o700)
             # RSA is the only type that the platform is known to take. The key lives for one request.
             command = [keygen, "-q", "-t", "rsa", "-b", "2048", "-N", "", "-C", "", "-f", KEY]
-            ended = subprocess.run(
+            ended = subprocess.run(  # pylint: disable=ansible-bad-function
                 command,
                 cwd=self.path,
                 env=quiet_environment(),

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from ..._core.errors import AnswerLostError, UnexpectedAnswerError
-from ..._core.http import HttpClient, call_name
 from ..._core.http_answer import Answer
+from ..._core.http_client import HttpClient, call_name
 from ..._core.text import encodings_of, one_line, whole_number
 from ..platform import Refusal
 

@@ -23,7 +23,7 @@ from .status import stage_of, status_of
 from .transfer import DatabaseApiDownload, DatabaseApiUpload
 
 if t.TYPE_CHECKING:
-    from ..._core.http import HttpClient
+    from ..._core.http_client import HttpClient
     from ..destination import Destination
     from ..notes import Notes
     from ..options import DownloadOptions, RequestOptions, RequestReference, TransferOptions

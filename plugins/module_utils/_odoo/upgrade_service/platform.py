@@ -22,7 +22,7 @@ from .status import created, stage_of, status_of
 from .transfer import SUFFIXES, ServiceDownload, ServiceUpload
 
 if t.TYPE_CHECKING:
-    from ..._core.http import HttpClient
+    from ..._core.http_client import HttpClient
     from ..destination import Destination
     from ..notes import Notes
     from ..options import DownloadOptions, RequestOptions, RequestReference, TransferOptions

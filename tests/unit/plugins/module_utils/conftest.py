@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._core import http, masking
+from ansible_collections.siteops.upgrades.plugins.module_utils._core import http_client, masking
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo import request
 
 if t.TYPE_CHECKING:
@@ -33,8 +33,8 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
 @pytest.fixture(autouse=True)
 def reads_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads are repeated as often as ever, without the pauses in between."""
-    for module in (http, request):
-        monkeypatch.setattr(module, "READ_AGAIN_AFTER", (0.0,) * len(http.READ_AGAIN_AFTER))
+    for module in (http_client, request):
+        monkeypatch.setattr(module, "READ_AGAIN_AFTER", (0.0,) * len(http_client.READ_AGAIN_AFTER))
 
 
 @pytest.fixture(autouse=True)

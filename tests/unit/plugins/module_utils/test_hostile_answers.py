@@ -13,7 +13,7 @@ import zlib
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import (
     encodings_of,
     strip_control_chars,

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import NotSentError, NotTrustedError
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.tests.unit.certificates import Authority
 from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, document, redirect
 

@@ -15,7 +15,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
     CallError,
     UnexpectedAnswerError,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.state import SiteState, Versions

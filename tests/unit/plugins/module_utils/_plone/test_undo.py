@@ -13,7 +13,7 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import undo as undo_module
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials

@@ -16,10 +16,10 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.zip_mem
 CONTENTS = {"dump.sql": b"SELECT 1;\n" * 300_000, "filestore/aa/x": b"", "filestore/bb/y": b"\0" * 10, "folder/": b""}
 
 
-def packed(method: int, contents: t.Mapping[str, bytes] = CONTENTS) -> io.BytesIO:
+def packed(method: int, contents: t.Mapping[str, bytes] | None = None) -> io.BytesIO:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
-        for name, data in contents.items():
+        for name, data in (CONTENTS if contents is None else contents).items():
             archive.writestr(name, data)
     return file
 

@@ -18,8 +18,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
     NotTrustedError,
     UnexpectedAnswerError,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer import Answer
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import (
     OdooClient,
     PlatformFailure,

@@ -14,15 +14,15 @@ import typing as t
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._core import http as http_module
+from ansible_collections.siteops.upgrades.plugins.module_utils._core import http_client
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import (
     AnswerLostError,
     CallError,
     NotSentError,
     UnexpectedAnswerError,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.http import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer import Answer
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
@@ -199,7 +199,7 @@ def test_a_server_that_asks_to_wait_is_not_asked_before(monkeypatch: pytest.Monk
     monkeypatch.setattr(time, "sleep", naps.append)
     with LocalServer(*(answer(status=429, Retry_After=after) for after in ("7", "9999")), document({})) as server:
         assert client(server.url).get("/").status == 200
-    assert naps == [7, http_module.LONGEST_WAIT_ASKED]
+    assert naps == [7, http_client.LONGEST_WAIT_ASKED]
 
 
 def test_a_document_at_the_end_of_a_transfer_has_its_time_limit() -> None:
@@ -213,7 +213,7 @@ def test_a_document_at_the_end_of_a_transfer_has_its_time_limit() -> None:
 
 @pytest.mark.parametrize("reply", (dripping_body, dripping_headers, silence))
 def test_a_server_that_never_ends_is_ended_by_the_time_limit(reply: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_module, "READ_AGAIN_AFTER", ())
+    monkeypatch.setattr(http_client, "READ_AGAIN_AFTER", ())
     with LocalServer(reply) as server:
         for ask in (
             lambda: client(server.url, timeout=0.3).get("/a"),
@@ -225,9 +225,9 @@ def test_a_server_that_never_ends_is_ended_by_the_time_limit(reply: Reply, monke
 
 
 def test_an_answer_that_is_too_long_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_module, "LONGEST_DOCUMENT", 2 * http_module.MEBIBYTE)
-    bomb = gzip.compress(b" " * 8 * http_module.MEBIBYTE)
-    for reply in (answer(b" " * 3 * http_module.MEBIBYTE), answer(bomb, Content_Encoding="gzip")):
+    monkeypatch.setattr(http_client, "LONGEST_DOCUMENT", 2 * http_client.MEBIBYTE)
+    bomb = gzip.compress(b" " * 8 * http_client.MEBIBYTE)
+    for reply in (answer(b" " * 3 * http_client.MEBIBYTE), answer(bomb, Content_Encoding="gzip")):
         with LocalServer(reply) as server, pytest.raises(AnswerLostError, match="GET / sent more than 2 MiB"):
             client(server.url).get("/")
 
@@ -329,7 +329,7 @@ def test_redirects_to_what_is_no_address(to: str) -> None:
     ),
 )
 def test_what_is_the_same_place(here: str, there: str, same: bool) -> None:
-    assert http_module._same_place(here, there) is same
+    assert http_client._same_place(here, there) is same
 
 
 # Proxies
