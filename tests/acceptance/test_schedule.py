@@ -154,7 +154,7 @@ def test_a_failure_is_mailed_and_logged(host: Host, job: Job) -> None:
     ended = host.from_cron("odoo_upgrade")
     assert ended.returncode == 2
     assert ended.stdout == f"odoo_upgrade ended with status 2; see {host.folder}/log/odoo_upgrade.log\n"
-    assert "must be a file" in host.log("odoo_upgrade")
+    assert f"odoo_upgrade_dump ({job.dump}) must exist" in host.log("odoo_upgrade")
     assert host.results == ["failed"]
 
 
