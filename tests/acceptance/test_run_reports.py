@@ -284,6 +284,8 @@ def assert_reports_of_nightly_runs(
         "states": [],
         "sent": None,
         "fetched": None,
+        "protocol": "database_api",
+        "is_pg_version_compatible": None,
     }
 
     assert (submitted["result"], submitted["product"], submitted["host"]) == ("changed", "odoo", "shop")
