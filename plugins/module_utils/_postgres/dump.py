@@ -27,7 +27,7 @@ from .._transfer.dump_check import FILESTORE, check_dump
 from .._transfer.dump_forms import CUSTOM, DIRECTORY, SQL_GZ, SQL_MEMBER, ZIP
 from .connection import conninfo
 from .database import Database, Server
-from .dump_records import Record, folder_name, kept_dumps, newest_verified, remove_beyond
+from .dump_records import Record, kept_dumps, new_path, newest_verified, remove_beyond
 from .dump_source import newest_pg_restore
 from .filestore import MOST_NAMED, needed_by, path_of, stored_files
 from .odoo_facts import modules_of, series_of, tables_of
@@ -83,9 +83,7 @@ class Dump:
         if young and self.plan.if_older_than is not None and young.age < self.plan.if_older_than:
             return self._result(young, False, self._rotate(check_mode, 0))
         record = Record.planned(
-            os.path.join(self.plan.dest, folder_name(database.name, self.plan.form))
-            if self.plan.into_folder
-            else self.plan.dest,
+            new_path(self.plan.dest, database.name, self.plan.form) if self.plan.into_folder else self.plan.dest,
             database.name,
             self.plan.form,
         )

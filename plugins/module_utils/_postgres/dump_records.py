@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import itertools
 import json
 import os
 import shutil
@@ -125,6 +126,8 @@ def remove_beyond(records: t.Sequence[Record], check_mode: bool) -> list[str]:
     return [record.path for record in records]
 
 
-def folder_name(database: str, form: str) -> str:
-    """The name of a new dump in a folder."""
-    return f"{database}-{utc_now():%Y%m%dT%H%M%SZ}{ENDINGS[form]}"
+def new_path(folder: str, database: str, form: str) -> str:
+    """The path of a new dump in a folder. A second dump of the same second gets a number, so that it replaces none."""
+    stem = os.path.join(folder, f"{database}-{utc_now():%Y%m%dT%H%M%SZ}")
+    numbered = (f"{stem}-{number}{ENDINGS[form]}" for number in itertools.count(2))
+    return next(path for path in itertools.chain([stem + ENDINGS[form]], numbered) if not os.path.lexists(path))

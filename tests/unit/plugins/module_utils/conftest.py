@@ -37,6 +37,11 @@ def reads_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "READ_AGAIN_AFTER", (0.0,) * len(http_client.READ_AGAIN_AFTER))
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes may be random or carry a time, and every process that runs tests has to name a case alike."""
+    return "bytes" if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def own_secrets() -> None:
     """A secret that one test registers is not masked in the texts of another."""
