@@ -106,7 +106,7 @@ def test_a_server_that_never_lets_us_in(shop: Shop) -> None:
 
 def test_a_lost_answer_to_an_upload(shop: Shop) -> None:
     shop.platform.fault("reset_after", "upload")
-    failed(shop.upload("https"), "the next run sends it again")
+    failed(shop.upload("https"), "next run sends it again")
     assert shop.record["sent"] is None
     succeeded(shop.upload("https"), changed=True)
     assert shop.writes() == ["upload", "upload"]
@@ -114,7 +114,7 @@ def test_a_lost_answer_to_an_upload(shop: Shop) -> None:
 
 def test_an_upload_by_https_that_is_cut(shop: Shop) -> None:
     shop.platform.fault("cut_upload", "upload", after=5 * MEBIBYTE)
-    failed(shop.upload("https"), "POST", "the next run sends it again")
+    failed(shop.upload("https"), "POST", "next run sends it again")
     assert shop.writes() == ["upload"]
     assert not shop.received.exists()
 
