@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.odoo_shop import HEAD, MEBIBYTE, SIZE, Shop, failed, sha256, sql_dump, succeeded
+from support.platform.dumps import SQL_END
 
 IN_FLIGHT = 17 * MEBIBYTE
 """Bytes that a reset may take with it: sent, and not yet confirmed or read, and the block that it cuts."""
@@ -216,7 +217,7 @@ def test_what_is_no_dump(shop: Shop, fault: dict[str, Any]) -> None:
 
 def test_half_an_archive_that_claims_to_be_whole(shop: Shop) -> None:
     with zipfile.ZipFile(shop.dump, "w") as archive:
-        archive.writestr("dump.sql", HEAD * 1000)
+        archive.writestr("dump.sql", HEAD * 1000 + SQL_END)
     shop.finish()
     shop.platform.fault("truncated_body", "upgraded/archive")
     failed(shop.download("https"), "damaged", "It was removed")
