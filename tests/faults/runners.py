@@ -27,7 +27,8 @@ class Runner(Protocol):
         *,
         variables: Mapping[str, str] | None = None,
         detour: Detour | None = None,
-    ) -> ModuleRun: ...
+    ) -> ModuleRun:
+        """The result, also of a failure."""
 
 
 class InProcess:

@@ -126,7 +126,7 @@ class _Creation:
         try:
             result = self._result(status, f"Made request {handle.id}.", changed=True, save=True)
         except RequestFileError as error:
-            raise UpgradeError(
+            raise UpgradeError(  # pylint: disable=bad-exception-cause
                 f"The platform made request {handle.id}, but {error} Its secret was lost with this run, and the "
                 "request with it; fix the cause and run this once with 'renew: true'.",
                 request_id=handle.id,
@@ -151,7 +151,7 @@ class _Creation:
             if error.is_server_error:
                 raise
             where = f"That was asked about request {self._file.record.request_id} of {self._file.path}."
-            raise UpgradeError(f"{error} {where} {ANOTHER}", **error.result) from error
+            raise UpgradeError(f"{error} {where} {ANOTHER}", **error.result) from error  # pylint: disable=bad-exception-cause
 
     def _refuse_another(self, recorded: t.Mapping[str, str], same_contract: bool, what: str) -> None:
         """Fail where the options ask for another request than the recorded one."""

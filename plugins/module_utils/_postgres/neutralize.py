@@ -233,7 +233,7 @@ class Neutralize:
                 )
             inside.execute("COMMIT;\n", name)
         except DatabaseError as error:
-            raise DatabaseError(
+            raise DatabaseError(  # pylint: disable=bad-exception-cause
                 f"{str(error).rstrip('.')}. The database {name} is not neutralised; nothing in it was changed. "
                 "If a script of a module failed, its code is of another version than the database.",
                 **error.result,

@@ -74,7 +74,7 @@ def check(
     try:
         checked = check_in_time(path, pg_restore, None, env)
     except DamagedError as error:
-        raise DamagedError(f"What was fetched is not a whole dump: {error}") from error
+        raise DamagedError(f"What was fetched is not a whole dump: {error}") from error  # pylint: disable=bad-exception-cause
     if checked.unread and not (length_known or end_known):
         raise DamagedError(UNPROVEN)
     name = checked.form.name

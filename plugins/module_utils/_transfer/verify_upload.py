@@ -46,7 +46,7 @@ def check_upload(path: str, takes: t.Collection[str], pg_restore: str | None, en
             raise OptionError("src", f"{not_taken(path, form.name)} {ANYWAY}")
         return check_in_time(path, pg_restore, form, env)
     except DamagedError as error:
-        raise OptionError("src", f"{error} {ANYWAY}") from error
+        raise OptionError("src", f"{error} {ANYWAY}") from error  # pylint: disable=bad-exception-cause
 
 
 def not_taken(path: str, form: str) -> str:

@@ -40,7 +40,8 @@ class SshServer(Protocol):
     def command(self, client_port: int) -> str:
         """The command that came from this port of a client; empty where none did."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """End the server and its sessions."""
 
 
 def find_sshd() -> str | None:
