@@ -242,8 +242,10 @@ def _facts(host: Host) -> Markup:
         ("Checked since", (_time(host.checked.started_at), ": ", words.result(host.checked)) if host.checked else ""),
         ("Runs with", _environment(run)),
         ("Request", " for ".join(filter(None, [request.id, request.aim])) if request else ""),
+        ("Platform", words.platform(request)),
         ("Dump sent", _transfer(request.sent) if request else ""),
         ("Result fetched", _transfer(request.fetched) if request else ""),
+        ("PostgreSQL", words.postgresql(request)),
         ("Report", run.file),
     ]
     return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts")

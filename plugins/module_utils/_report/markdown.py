@@ -69,7 +69,7 @@ def _row(host: Host) -> list[str]:
         plain(words.versions(run)),
         words.moment(run.finished_at) if run.finished_at else "",
         words.length(run.duration),
-        plain(run.message),
+        plain(f"{run.message} {words.postgresql(run.request)}"),
     ]
 
 

@@ -16,9 +16,11 @@ from .._core.clock import utc_text
 from .._core.human import duration
 
 if t.TYPE_CHECKING:
+    from .parts import Request
     from .run import Run
 
 PRODUCT = {"plone": "Plone", "odoo": "Odoo"}
+PLATFORM = {"upgrade_service": "today's upgrade service", "database_api": "database API v1"}
 
 
 def result(run: Run) -> str:
@@ -53,6 +55,18 @@ def versions(run: Run) -> str:
     if before and after and before != after:
         return f"{before} → {after}"
     return after or before
+
+
+def platform(request: Request | None) -> str:
+    """Which platform of Odoo a request was made at, as far as the run knows it."""
+    return PLATFORM.get(request.protocol, request.protocol) if request else ""
+
+
+def postgresql(request: Request | None) -> str:
+    """That the PostgreSQL of the dump cannot restore the result; empty where it can, or where nobody said so."""
+    if request is None or request.pg_compatible is not False:
+        return ""
+    return "The PostgreSQL that made the dump is too old to restore the result (is_pg_version_compatible is false)."
 
 
 def counted(count: int, one: str, many: str) -> str:

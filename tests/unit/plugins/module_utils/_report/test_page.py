@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.fleet import gather
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.html import identity, page
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.markdown import document
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.markup import Markup, tag
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Unreadable
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.svg import phases_of, timeline
@@ -49,7 +50,7 @@ def everywhere(folder: Path, text: str) -> Run:
         "message": text,
     }
     transfer = {"name": text, "size": 1, "transport": text, "duration": 1, "sha256": text}
-    request = {"id": text, "aim": text, "target": text, "states": [{"state": text, "at": text}]}
+    request = {"id": text, "aim": text, "target": text, "states": [{"state": text, "at": text}], "protocol": text}
     versions = dict.fromkeys(("instance", "target", "plone", text), text)
     return run_of(
         folder,
@@ -79,6 +80,23 @@ def test_texts_of_anybody_stay_texts(text: str, tmp_path: Path) -> None:
     names = {name for _tag, attributes in made.elements for name in attributes}
     assert names == {name for _tag, attributes in plain.elements for name in attributes}
     assert " ".join(text.split()) in made.text
+
+
+@pytest.mark.parametrize("compatible", (True, False, None))
+@pytest.mark.parametrize(
+    ("protocol", "shown"),
+    (("upgrade_service", "today's upgrade service"), ("database_api", "database API v1"), ("", "")),
+)
+def test_a_request_is_shown_with_its_platform(
+    protocol: str, shown: str, compatible: bool | None, tmp_path: Path
+) -> None:
+    request = {"id": "7", "aim": "test", "protocol": protocol, "is_pg_version_compatible": compatible}
+    fleet = gather([run_of(tmp_path, product="odoo", message="Fetched it.", request=request)], 20)
+    text = Page(page(fleet, "Report")).text
+    assert ("Platform" in text) is bool(shown)
+    assert shown in text
+    for made in (text, document(fleet, "Report")):
+        assert ("too old to restore the result" in made) is (compatible is False)
 
 
 def test_nothing_is_asked_for(tmp_path: Path) -> None:
