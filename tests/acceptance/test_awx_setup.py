@@ -30,6 +30,7 @@ from support.controller import (
     course,
     run_workflow,
     update_inventory,
+    warm_modules,
 )
 from support.controller.reader import Typed
 from support.platform.certificates import ensure_certificates
@@ -56,11 +57,12 @@ class Typist(NamedTuple):
     front: TlsFront
     authority: Path
     outputs: dict[str, str]
+    warm: dict[str, str]
 
     def environment(self, token: str = TOKEN) -> dict[str, str]:
         path = os.pathsep.join([os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), str(awx_collection())])
         own = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_COLLECTIONS_PATH": path}
-        return {**own, **self.controller.environment_with(token)}
+        return {**own, **self.warm, **self.controller.environment_with(token)}
 
     def set_up(self, token: str = TOKEN, **variables: Any) -> list[str]:
         """Run the playbook again with other variables; returns the requests."""
@@ -91,6 +93,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
         PloneServer() as plone,
         TlsFront(chain, plone.port) as front,
         Controller(home / "upgrades", failing_syncs=1) as controller,
+        warm_modules(awx_collection()) as warm,
     ):
         certificate = f"{{{{ lookup('ansible.builtin.file', '{authority}') }}}}"
         words = {
@@ -108,7 +111,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
             '"06:00"': '"24:00"',
         }
         secrets = f"vault_plone_password: {ADMIN.password}\nvault_odoo_contract: {CONTRACT}\n"
-        typist = Typist(controller, Typed(home, secrets, words), plone, front, authority, {})
+        typist = Typist(controller, Typed(home, secrets, words), plone, front, authority, {}, warm)
         typed = typist.typed
         typed.on(typist.environment(ORGANIZATION_TOKEN), until="ansible-playbook")
         assert typed.status != 0
@@ -164,6 +167,16 @@ def test_everything_is_made(done: Typist) -> None:
     assert not list((done.typed.folder / "upgrades").rglob("requirements.yml"))
     project = done.controller.api.named("projects", "Site upgrades")
     assert (project["scm_update_on_launch"], project["scm_update_cache_timeout"]) == (True, 300)
+
+
+def test_the_nodes_of_one_workflow_share_one_reading_of_the_sites(done: Typist) -> None:
+    """C6: the sources have a cache time, and the report an inventory without a source."""
+    api = done.controller.api
+    source = api.named("inventory_sources", "Plone sites")
+    assert (source["update_on_launch"], source["update_cache_timeout"]) == (True, 300)
+    report = api.named("job_templates", "Upgrade report")["inventory"]
+    assert report == api.named("inventories", "Upgrade reports")["id"]
+    assert report not in {each["inventory"] for each in api.all("inventory_sources")}
 
 
 def test_no_secret_is_shown(done: Typist) -> None:
@@ -440,6 +453,18 @@ def test_the_modules_may_be_those_of_ansible_controller(tmp_path: Path) -> None:
         assert ended.status == 0, ended.output
         assert controller.api.named("organizations", "Site operations")
         assert controller.api.named("credential_types", "Plone site")
+
+
+def test_the_environment_may_be_that_of_newer_controllers(tmp_path: Path) -> None:
+    """AAP_HOSTNAME and its like, for the reads of the role itself; awx.awx 24.6.1 knows none of them."""
+    needed = {"awx_setup_project_url": "https://git.example.org/x", "awx_setup_execution_environment_image": "x"}
+    nothing: dict[str, Any] = {"awx_setup_products": [], "awx_setup_schedules": [], "awx_setup_workflows": []}
+    with Controller(PROJECT) as controller:
+        env = {"AAP_HOSTNAME": controller.url, "AAP_TOKEN": TOKEN, "AAP_VALIDATE_CERTS": "false"}
+        ended = run_playbook(PLAYBOOK, "-e", json.dumps({**needed, **nothing}), env=env)
+        assert ended.status == 0, ended.output
+        assert set(controller.calls) == {"GET /api/", "GET /api/v2/me/"}
+        assert TOKEN not in ended.output
 
 
 @pytest.mark.parametrize("name", ["Plone site", "Odoo upgrade"])
