@@ -237,6 +237,17 @@ def test_a_text_of_the_platform_is_a_warning(shop: ServiceJob) -> None:
     assert "refused from May on" in shop.create().warnings
 
 
+def test_what_only_v1_needs_is_ignored_with_a_note(shop: ServiceJob) -> None:
+    given = {"email": "john.doe@example.com", "filename": "shop.sql", "timezone": "Europe/Brussels"}
+    run = shop.create(**given)
+    assert not run.failed, run.output
+    assert "'email', 'filename', 'timezone'" in run.warnings
+    [call] = shop.platform.calls("request/create")
+    assert not [value for value in given.values() if value in str(call)]
+    again = shop.create(**given)
+    assert (again.result["changed"], "'email'" in again.warnings) == (False, False)
+
+
 def test_what_lies_at_dest_is_not_touched(shop: ServiceJob) -> None:
     for step in (shop.create, shop.upload, shop.process, shop.wait):
         assert not step().failed

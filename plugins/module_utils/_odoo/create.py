@@ -58,14 +58,14 @@ def create_once(task: Task, options: OdooOptions, request: RequestOptions, *, re
                 raise OptionError(
                     "renew", "makes another request, but 'request_id' and 'request_key' name an existing one."
                 )
-            return creation.create()
+            return creation.create(platform.ignored(request))
         if file.record.handle:
             return creation.use_recorded(given)
         if given:
             return creation.record_given(given)
         if file.record.intention:
             raise creation_unanswered(platform, file)
-        return creation.create()
+        return creation.create(platform.ignored(request))
 
 
 class _Creation:
@@ -103,8 +103,11 @@ class _Creation:
         record.intention = intention_of(self._wanted)
         return self._result(status, f"Recorded request {given.id}.", changed=True, save=True)
 
-    def create(self) -> dict[str, t.Any]:
-        """Make a request with at most one call, with the intention on disk before it."""
+    def create(self, ignored: t.Sequence[str]) -> dict[str, t.Any]:
+        """Make a request with at most one call, with the intention on disk before it.
+
+        :param ignored: options that the platform has no use for, for a warning.
+        """
         if self._task.check_mode:
             nothing = OdooRequest(self._task, self._platform, RequestFile.in_memory(Record()))
             return nothing.result(None, changed=True, msg="A request would be made.", request_file=self._file.path)
@@ -123,6 +126,11 @@ class _Creation:
             raise
         register_secrets(handle.secret)
         self._file.record.handle = handle
+        if ignored:
+            names = ", ".join(f"'{name}'" for name in ignored)
+            self._task.warn(
+                f"{self._platform.title.capitalize()} has no use for {names}, which the request leaves out."
+            )
         try:
             result = self._result(status, f"Made request {handle.id}.", changed=True, save=True)
         except RequestFileError as error:

@@ -182,6 +182,10 @@ class Platform(ABC):
         :raises OptionError: one of the options is empty or malformed.
         """
 
+    def ignored(self, options: RequestOptions) -> list[str]:
+        """The names of options that are given and that this platform has no use for; nothing depends on them."""
+        return []
+
     @abstractmethod
     def create(self, wanted: Wanted, notes: Notes) -> tuple[Handle, Status]:
         """Make a request. Each call makes another one.

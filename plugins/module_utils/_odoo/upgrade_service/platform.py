@@ -62,6 +62,9 @@ class UpgradeService(Platform):
             program(name)
         return wanted
 
+    def ignored(self, options: RequestOptions) -> list[str]:
+        return checks.ignored(options)
+
     def create(self, wanted: Wanted, notes: Notes) -> tuple[Handle, Status]:
         folder, new = _folder(notes), SshFolder(f"{notes.path}{KEY_FOLDER}.new")
         try:
