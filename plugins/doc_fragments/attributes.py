@@ -68,3 +68,13 @@ attributes:
     membership:
       - siteops.upgrades.odoo_database
 """
+
+    ACTIONGROUP_PLONE_DATABASE = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/siteops.upgrades.plone_database) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - siteops.upgrades.plone_database
+"""

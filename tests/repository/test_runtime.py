@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-GROUPS = {"plone": ("plone_",), "odoo": ("odoo_upgrade_",), "odoo_database": ("odoo_database_", "odoo_filestore_")}
+GROUPS = {
+    "plone": ("plone_addon", "plone_site_", "plone_transaction_", "plone_upgrade"),
+    "plone_database": ("plone_backup", "plone_restore"),
+    "odoo": ("odoo_upgrade_",),
+    "odoo_database": ("odoo_database_", "odoo_filestore_"),
+}
 """Each group with the beginnings of its modules' names."""
 
 OF_NO_API = {"maintenance_window_info", "run_report", "upgrade_report_page"}

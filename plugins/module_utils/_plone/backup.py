@@ -1,0 +1,311 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A Plone database backed up into a folder of its own: restored and read before the folder gets its name.
+
+Each backup is whole by itself: what did not change since the one before is a hard link to the same file, so that any
+of them may be removed.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import time
+import typing as t
+from dataclasses import dataclass
+
+from .._core.clock import Deadline, utc_now, utc_text
+from .._core.errors import OptionError, UpgradeError
+from .._core.files import locked_file, remove_if_exists, rename_durably
+from .._core.process import ToolError
+from .._core.progress import Progress
+from .backup_folder import (
+    BLOBS,
+    PART,
+    REPOZO,
+    Backup,
+    backups_in,
+    clear_remains,
+    damage_of,
+    planned,
+    remove,
+    require_whole,
+    write_manifest,
+)
+from .data_fs import last_transaction
+from .instance_programs import Contents, Programs
+
+LOCK_SECONDS = 5
+NAME_FORMAT, NAME_LENGTH = "%Y-%m-%d-%H-%M-%S", 19
+LONGEST_WAIT_FOR_NAME = 3.0
+SCRATCH = "restored"
+
+
+@dataclass(frozen=True)
+class BackupPlan:
+    """What a backup is asked for; see the options of the module."""
+
+    data_fs: str
+    blobs: str
+    dest: str
+    name: str
+    full: bool
+    full_if_older_than: int | None
+    link_blobs: bool
+    scratch: str
+    keep: int | None
+    if_older_than: int | None
+    timeout: int
+
+
+class BackupRun:
+    """One backup."""
+
+    def __init__(self, programs: Programs, plan: BackupPlan, progress: Progress) -> None:
+        self.programs = programs
+        self.plan = plan
+        self.progress = progress
+        self.deadline = Deadline(plan.timeout)
+        self.warnings: list[str] = []
+
+    def run(self, check_mode: bool) -> dict[str, t.Any]:
+        """Back up, or find that a verified backup is young enough.
+
+        :raises UpgradeError: earlier backups are as they were then.
+        """
+        plan = self.plan
+        before = last_transaction(plan.data_fs)
+        self._require_blobs()
+        good = self._good_backups()
+        newest = good[0] if good else None
+        if newest and plan.if_older_than is not None and newest.age < plan.if_older_than:
+            return self._result(newest, False, self._rotate(good, check_mode))
+        if newest and newest.last_transaction > before.tid:
+            self.warnings.append(
+                f"The backup {newest.path} ends with a later transaction than {plan.data_fs}: an older state was "
+                "restored, or the file lost its end. Look at it before the earlier backups are rotated away."
+            )
+        backup = planned(plan.dest, plan.name, plan.data_fs)
+        if check_mode:
+            return self._result(backup, True, self._rotate([backup, *good], True))
+        busy = f"Another run backs up {plan.name} to {plan.dest} at this moment. Wait until it has ended."
+        lock = os.path.join(plan.dest, f".{plan.name}.lock")
+        try:
+            with locked_file(lock, LOCK_SECONDS, busy):
+                try:
+                    clear_remains(plan.dest, plan.name)
+                    backup = self._write(backup, newest)
+                    removed = self._rotate([backup, *good], False)
+                finally:
+                    remove_if_exists(lock)
+        except OSError as error:
+            raise UpgradeError(
+                f"The backup {backup.path} cannot be written: {error.strerror}. Earlier backups are as they were."
+            ) from error
+        return self._result(backup, True, removed)
+
+    def verify(self) -> dict[str, t.Any]:
+        """Restore and read the newest backup again. Nothing is kept of it.
+
+        :raises UpgradeError: there is none, or it is damaged; names what.
+        """
+        backup = newest_backup(self.plan.dest, self.plan.name)
+        require_whole(backup)
+        scratch = os.path.join(self.plan.scratch or self.plan.dest, f".{self.plan.name}.verify")
+        busy = f"Another run verifies {self.plan.name} in {self.plan.dest} at this moment. Wait until it has ended."
+        try:
+            with locked_file(f"{scratch}.lock", LOCK_SECONDS, busy):
+                try:
+                    shutil.rmtree(scratch, ignore_errors=True)
+                    os.mkdir(scratch, 0o700)
+                    contents = self._restore_and_read(backup.repozo, backup.blob_folder, scratch, backup.path)
+                finally:
+                    shutil.rmtree(scratch, ignore_errors=True)
+                    remove_if_exists(f"{scratch}.lock")
+        except OSError as error:
+            raise UpgradeError(f"There is no place to restore {backup.path}: {error.strerror}.") from error
+        if contents.last != backup.last_transaction:
+            raise UpgradeError(
+                f"The backup {backup.path} ends with the transaction {contents.last} instead of "
+                f"{backup.last_transaction}. Use another backup."
+            )
+        return self._result(backup, False, [])
+
+    def _require_blobs(self) -> None:
+        if self.plan.blobs and not os.path.isdir(self.plan.blobs):
+            raise OptionError("blobs", f"there is no folder {self.plan.blobs}.")
+
+    def _good_backups(self) -> list[Backup]:
+        """The backups that are there as they were verified; a damaged one is neither used nor removed."""
+        good = []
+        for backup in backups_in(self.plan.dest, self.plan.name):
+            damage = damage_of(backup, read_files=False)
+            if damage:
+                self.warnings.append(
+                    f"The backup {backup.path} is damaged and is neither used nor removed: {damage[0]}."
+                )
+            else:
+                good.append(backup)
+        return good
+
+    def _write(self, backup: Backup, newest: Backup | None) -> Backup:
+        part = f"{backup.path}{PART}"
+        try:
+            os.mkdir(part, 0o700)
+            before = last_transaction(self.plan.data_fs)
+            full_at = self._run_repozo(os.path.join(part, REPOZO), newest)
+            self._copy_blobs(os.path.join(part, BLOBS), newest)
+            after = last_transaction(self.plan.data_fs)
+            self.progress.state("verifying", self.plan.timeout)
+            contents = self._verify(part)
+            if not before.tid <= contents.last <= after.tid:
+                raise UpgradeError(
+                    f"The backup of {self.plan.data_fs} ends with the transaction {contents.last}, and the database "
+                    f"with {after.tid}: repozo left out what is there. Run again with 'full', and look at the file."
+                )
+            digest, total = write_manifest(part, newest)
+            done = dataclasses.replace(
+                backup,
+                full=not full_at,
+                full_at=full_at or backup.began_at,
+                last_transaction=contents.last,
+                transactions=contents.transactions,
+                objects=contents.objects,
+                blobs=contents.blobs,
+                sites=contents.sites,
+                database_size=self._database_size,
+                size=total,
+                manifest_sha256=digest,
+                verified_at=utc_text(utc_now()),
+            )
+            done.save(part)
+            # All files of the backup are on disk before it has its name.
+            os.sync()
+            rename_durably(part, backup.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(part)
+            raise
+        return done
+
+    def _run_repozo(self, folder: str, newest: Backup | None) -> str:
+        """Have repozo back up the Data.fs.
+
+        :return: when the full backup that this one adds to was made; empty if this is a full one.
+        """
+        self.progress.state("backing up the database", self.plan.timeout)
+        os.mkdir(folder, 0o700)
+        chained = bool(newest and not self._wants_full(newest))
+        if newest and chained:
+            self._link_repozo_files(newest.repozo, folder)
+            chained = _wait_for_later_name(folder)
+            if not chained:
+                shutil.rmtree(folder)
+                os.mkdir(folder, 0o700)
+        earlier = set(os.listdir(folder))
+        arguments = ["-B", "-k", "-r", folder, "-f", self.plan.data_fs, *(() if chained else ("-F",))]
+        self.programs.run_repozo(self.deadline.remaining, *arguments)
+        names = set(os.listdir(folder))
+        if not any(name.endswith((".fs", ".fsz")) for name in names):
+            raise ToolError("repozo ended with success and wrote no backup.")
+        kept_full = {name for name in earlier & names if name.endswith((".fs", ".fsz"))}
+        return newest.full_at if newest and kept_full else ""
+
+    def _wants_full(self, newest: Backup) -> bool:
+        if self.plan.full or not newest.full_at:
+            return True
+        limit = self.plan.full_if_older_than
+        full = dataclasses.replace(newest, began_at=newest.full_at)
+        return limit is not None and full.age >= limit
+
+    def _link_repozo_files(self, source: str, dest: str) -> None:
+        """Take over the files of the backup before. repozo only adds to its .dat file, so that one is copied."""
+        for name in os.listdir(source):
+            there, here = os.path.join(source, name), os.path.join(dest, name)
+            if name.endswith(".dat"):
+                shutil.copy2(there, here)
+            else:
+                os.link(there, here)
+
+    def _copy_blobs(self, folder: str, newest: Backup | None) -> None:
+        if not self.plan.blobs:
+            return
+        self.progress.state("copying the blobs", self.plan.timeout)
+        os.mkdir(folder, 0o700)
+        like = [newest.blob_folder] if newest and newest.blob_folder else []
+        if self.plan.link_blobs:
+            like.append(self.plan.blobs)
+        self.programs.rsync(self.plan.blobs, folder, self.deadline.remaining, *like)
+
+    def _verify(self, part: str) -> Contents:
+        blobs = os.path.join(part, BLOBS)
+        scratch = part
+        if self.plan.scratch:
+            scratch = os.path.join(self.plan.scratch, f"{os.path.basename(part)}")
+            shutil.rmtree(scratch, ignore_errors=True)
+            os.mkdir(scratch, 0o700)
+        try:
+            return self._restore_and_read(
+                os.path.join(part, REPOZO), blobs if os.path.isdir(blobs) else "", scratch, self.plan.data_fs
+            )
+        finally:
+            if self.plan.scratch:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    def _restore_and_read(self, repozo: str, blobs: str, scratch: str, what: str) -> Contents:
+        """Restore a database beside everything else and have the instance's ZODB read all of it."""
+        restored = os.path.join(scratch, SCRATCH)
+        os.mkdir(restored, 0o700)
+        data_fs = os.path.join(restored, "Data.fs")
+        try:
+            self.programs.run_repozo(self.deadline.remaining, "-R", "-r", repozo, "-o", data_fs)
+            self._database_size = os.path.getsize(data_fs)
+            contents = self.programs.read(data_fs, blobs, restored, self.deadline.remaining, f"The backup of {what}")
+        finally:
+            shutil.rmtree(restored, ignore_errors=True)
+        if contents.blobs and not blobs:
+            raise OptionError("blobs", f"{what} has {contents.blobs} blobs; name their folder.")
+        return contents
+
+    def _rotate(self, backups: t.Sequence[Backup], check_mode: bool) -> list[str]:
+        return remove(backups[self.plan.keep :], check_mode) if self.plan.keep else []
+
+    def _result(self, backup: Backup, made: bool, removed: list[str]) -> dict[str, t.Any]:
+        return {
+            "changed": made or bool(removed),
+            "backed_up": made,
+            "dest": backup.path,
+            "backup": backup.as_result(),
+            "removed": removed,
+        }
+
+
+def _wait_for_later_name(folder: str) -> bool:
+    """Wait until repozo gives a later name than those that are there; it names and sorts its files by the second.
+
+    :return: false where the names are of the future, so that nothing can be added to these files.
+    """
+    newest = max((name[:NAME_LENGTH] for name in os.listdir(folder)), default="")
+    give_up = time.monotonic() + LONGEST_WAIT_FOR_NAME
+    while time.strftime(NAME_FORMAT, time.gmtime()) <= newest:
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def newest_backup(folder: str, name: str) -> Backup:
+    """The newest backup in a folder.
+
+    :raises UpgradeError: there is none.
+    """
+    found = backups_in(folder, name)
+    if not found:
+        raise UpgradeError(f"There is no verified backup with the name {name} in {folder}. Make one with plone_backup.")
+    return found[0]

@@ -1,0 +1,159 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the modules for a Plone database do before and after their work: options, a sentence.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from .._core.errors import OptionError
+from .._core.options import require_not_negative, require_positive
+from .._core.progress import Progress
+from .backup import BackupPlan, BackupRun
+from .backup_folder import backups_in, damage_of
+from .instance_programs import programs_of
+from .restore import REVERTED, RestorePlan, RestoreRun
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+def program_arguments() -> dict[str, dict[str, t.Any]]:
+    """The argument spec of the instance's programs; documented in the fragment ``plone_database``."""
+    return {
+        "python": {"type": "path", "required": True},
+        "repozo": {"type": "path"},
+        "environment": {"type": "dict", "default": {}},
+        "scratch": {"type": "path"},
+        "name": {"type": "str", "default": "plone"},
+        "timeout": {"type": "int", "default": 21600},
+    }
+
+
+def backup_once(module: t.Any) -> dict[str, t.Any]:
+    """The work of the module plone_backup.
+
+    :raises UpgradeError: names the option, or what is damaged.
+    """
+    params = module.params
+    _require_common(params)
+    for option in ("keep", "full_if_older_than"):
+        if params[option] is not None:
+            require_positive(params, option)
+    if params["if_older_than"] is not None:
+        require_not_negative(params, "if_older_than")
+    dest = params["dest"] or ""
+    if not os.path.isdir(dest):
+        raise OptionError("dest", f"there is no folder {dest}." if dest else "is empty; give a folder.")
+    plan = BackupPlan(
+        data_fs=params["data_fs"] or "",
+        blobs=params["blobs"] or "",
+        dest=os.path.abspath(dest),
+        name=params["name"],
+        full=params["full"],
+        full_if_older_than=params["full_if_older_than"],
+        link_blobs=params["blobs_by"] == "link",
+        scratch=params["scratch"] or "",
+        keep=params["keep"],
+        if_older_than=params["if_older_than"],
+        timeout=params["timeout"],
+    )
+    if params["state"] == "present" and not plan.data_fs:
+        raise OptionError("data_fs", "is empty; give the path of the Data.fs.")
+    backup = BackupRun(programs_of(params), plan, Progress(module))
+    if params["state"] == "verified":
+        result = backup.verify()
+        msg = f"The backup {result['dest']} was restored to a scratch folder and read: it is whole."
+    else:
+        result = backup.run(module.check_mode)
+        done = "would be" if module.check_mode else "was"
+        msg = (
+            f"{plan.data_fs} {done} backed up to {result['dest']}."
+            if result["backed_up"]
+            else f"The verified backup {result['dest']} is young enough."
+        )
+    warn_of(module, backup.warnings)
+    return {"msg": msg, **result}
+
+
+def restore_once(module: t.Any) -> dict[str, t.Any]:
+    """The work of the module plone_restore.
+
+    :raises UpgradeError: names the option, or what is damaged.
+    """
+    params = module.params
+    _require_common(params)
+    for option in ("data_fs", "keep_as"):
+        if not params[option]:
+            raise OptionError(option, "is empty.")
+    if not NAME.fullmatch(params["keep_as"]):
+        raise OptionError("keep_as", "must consist of letters, digits and the characters '_', '.' and '-'.")
+    if params["state"] != REVERTED and not params["src"]:
+        raise OptionError("src", "is empty; give a backup, or the folder of the backups.")
+    plan = RestorePlan(
+        src=params["src"] or "",
+        name=params["name"],
+        data_fs=os.path.abspath(params["data_fs"]),
+        blobs=os.path.abspath(params["blobs"]) if params["blobs"] else "",
+        keep_as=params["keep_as"],
+        link_blobs=params["blobs_by"] == "link",
+        state=params["state"],
+        timeout=params["timeout"],
+    )
+    restore = RestoreRun(programs_of(params), plan, Progress(module))
+    result = restore.run(module.check_mode)
+    warn_of(module, restore.warnings)
+    done = "would be" if module.check_mode else "was"
+    if plan.state == REVERTED:
+        msg = (
+            f"The database of before {done} put back as {plan.data_fs}."
+            if result["changed"]
+            else (f"{plan.data_fs} is the one of before already.")
+        )
+    elif result["changed"]:
+        msg = f"{plan.data_fs} {done} restored from {result['src']}."
+    else:
+        msg = f"{plan.data_fs} is as {result['src']} has it already."
+    return {"msg": msg, **result}
+
+
+def list_backups(module: t.Any) -> dict[str, t.Any]:
+    """The work of the module plone_backup_info.
+
+    :raises UpgradeError: names the option, or says that no backup is good or young enough.
+    """
+    params = module.params
+    dest = params["dest"] or ""
+    if not os.path.isdir(dest):
+        raise OptionError("dest", f"there is no folder {dest}." if dest else "is empty; give a folder.")
+    rows = []
+    for backup in backups_in(dest, params["name"]):
+        damage = damage_of(backup, read_files=params["read_files"])
+        rows.append({**backup.as_result(), "age": round(backup.age), "damage": damage})
+    good = [row for row in rows if not row["damage"]]
+    return {
+        "changed": False,
+        "msg": f"{len(rows)} backups with the name {params['name']} are in {dest}, {len(good)} of them whole.",
+        "backups": rows,
+        "newest": good[0] if good else {},
+    }
+
+
+def _require_common(params: t.Mapping[str, t.Any]) -> None:
+    require_positive(params, "timeout")
+    if not NAME.fullmatch(params["name"] or ""):
+        raise OptionError("name", "must consist of letters, digits and the characters '_', '.' and '-'.")
+    if params["scratch"] and not os.path.isdir(params["scratch"]):
+        raise OptionError("scratch", f"there is no folder {params['scratch']}.")
+
+
+def warn_of(module: t.Any, warnings: t.Iterable[str]) -> None:
+    """Have Ansible print what the user should know of a success."""
+    for warning in warnings:
+        module.warn(warning)

@@ -1,0 +1,97 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files and folders renamed together under a journal: a run that was killed is finished by the next one.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import typing as t
+from dataclasses import dataclass
+
+from .._core.errors import UpgradeError
+from .._core.files import remove_if_exists, rename_durably, sync_folder_of, write_atomically
+
+MOST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Move:
+    """One rename."""
+
+    source: str
+    dest: str
+
+
+class FolderSwap:
+    """Renames that all happen, or none of them. No new name is there before, but for one that an earlier rename frees.
+
+    :param journal: the path of the file that says what a run is about to do. It is there only while one is under way.
+    """
+
+    def __init__(self, journal: str) -> None:
+        self.journal = journal
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a run began the renames and did not end them."""
+        return os.path.lexists(self.journal)
+
+    def run(self, moves: t.Sequence[Move]) -> None:
+        """Rename everything.
+
+        :raises OSError: one cannot be renamed; those that were are renamed back.
+        """
+        if not moves:
+            return
+        write_atomically(self.journal, json.dumps([[move.source, move.dest] for move in moves]) + "\n")
+        self._rename(moves)
+
+    def finish(self) -> bool:
+        """Finish the renames of a run that was killed.
+
+        :return: whether there were any left.
+        :raises UpgradeError: the journal cannot be read.
+        :raises OSError: one cannot be renamed.
+        """
+        try:
+            with open(self.journal, encoding="utf-8") as file:
+                moves = [Move(str(source), str(dest)) for source, dest in json.loads(file.read(MOST_BYTES))]
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError, TypeError) as error:
+            raise UpgradeError(
+                f"The journal {self.journal} of an interrupted restore cannot be read. Look at the names of the files "
+                "beside it, put them right, and remove it."
+            ) from error
+        self._rename([move for number, move in enumerate(moves) if not _is_done(move, moves[number + 1 :])])
+        return True
+
+    def _rename(self, moves: t.Sequence[Move]) -> None:
+        done: list[Move] = []
+        try:
+            for move in moves:
+                rename_durably(move.source, move.dest)
+                done.append(move)
+        except OSError:
+            for move in reversed(done):
+                with contextlib.suppress(OSError):
+                    rename_durably(move.dest, move.source)
+            if all(os.path.lexists(move.source) for move in moves):
+                remove_if_exists(self.journal)
+            raise
+        remove_if_exists(self.journal)
+        sync_folder_of(self.journal)
+
+
+def _is_done(move: Move, later: t.Sequence[Move]) -> bool:
+    """Whether a rename is done. A name that a later one brings again may be there again."""
+    if not os.path.lexists(move.source):
+        return True
+    return any(each.dest == move.source for each in later) and os.path.lexists(move.dest)

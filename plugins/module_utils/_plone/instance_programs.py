@@ -1,0 +1,140 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The programs of a Plone instance that a backup needs: its Python, its repozo, and rsync for the blobs.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import typing as t
+from dataclasses import dataclass, field
+
+from .._core.errors import OptionError, UpgradeError
+from .._core.files import remove_if_exists
+from .._core.process import Ended, ToolError, run
+from .._core.text import one_line
+from .backup_script import SCRIPT
+
+RSYNC_VANISHED = 24
+PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the instance's own ZODB read in a database: every transaction, every current blob, the sites."""
+
+    last: str
+    transactions: int
+    objects: int
+    blobs: int
+    sites: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The instance's programs, and the environment that they run in."""
+
+    python: str
+    repozo: str
+    environment: t.Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if name not in PYTHON_VARIABLES}
+        return {**own, **self.environment, "LC_ALL": "C.UTF-8"}
+
+    def run_repozo(self, seconds: float, *arguments: str) -> None:
+        """Run repozo.
+
+        :raises ToolError: it failed; the message has its own words.
+        """
+        ended = run([self.repozo, *arguments], self._environment, seconds)
+        if ended.status:
+            raise _failed("repozo", ended)
+
+    def rsync(self, source: str, dest: str, seconds: float, *like: str) -> None:
+        """Copy a folder of blobs; files that are the same in one of the folders ``like`` become hard links to those.
+
+        :raises ToolError: rsync is missing or failed.
+        """
+        program = shutil.which("rsync")
+        if not program:
+            raise ToolError("The program rsync was not found on the PATH. Install it; it copies the blobs.")
+        links = [f"--link-dest={os.path.abspath(folder)}/" for folder in like]
+        left_out = ["--exclude=/tmp/", "--exclude=.lock"]
+        command = [program, "-a", *links, *left_out, "--", f"{os.path.abspath(source)}/", f"{os.path.abspath(dest)}/"]
+        ended = run(command, self._environment, seconds)
+        # A pack removes blobs while they are copied. Whether one that is needed is missing, the verification says.
+        if ended.status not in (0, RSYNC_VANISHED):
+            raise _failed("rsync", ended)
+
+    def read(self, data_fs: str, blobs: str, scratch: str, seconds: float, what: str) -> Contents:
+        """Have the instance's Python read a whole database.
+
+        :param scratch: a folder that may be written to.
+        :param what: what is read, for the message of a failure.
+        :raises UpgradeError: it cannot be read to its end, or a blob is missing; names where and which.
+        """
+        script = os.path.join(scratch, "read_database.py")
+        remove_if_exists(script)
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(SCRIPT)
+        try:
+            ended = run([self.python, script, data_fs, blobs], self._environment, seconds)
+        finally:
+            remove_if_exists(script)
+        try:
+            found = json.loads(ended.output) if not ended.status else None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            hint = " Name the Python that can import ZODB with 'python'." if "ImportError" in ended.errors else ""
+            words = one_line(ended.errors.strip().splitlines()[-1] if ended.errors.strip() else ended.words)
+            raise UpgradeError(f"{what} cannot be read by {self.python}: {words.rstrip('.')}.{hint}")
+        _require_whole(found, what)
+        return Contents(found["last"], found["transactions"], found["objects"], found["blobs"], tuple(found["sites"]))
+
+
+def _require_whole(found: t.Mapping[str, t.Any], what: str) -> None:
+    if found["unreadable"] or found["end"] != found["size"]:
+        words = one_line(found["unreadable"]) or "the transaction there is cut off or damaged"
+        raise UpgradeError(
+            f"{what} is damaged: it can be read up to byte {found['end']} of {found['size']}, after "
+            f"{found['transactions']} transactions: {words.rstrip('.')}."
+        )
+    missing = found["missing_blobs"]
+    if missing:
+        raise UpgradeError(
+            f"{what} needs {found['blobs']} blobs, and {len(missing)} of them are missing: {', '.join(missing[:5])}. "
+            "If the database was packed meanwhile, run again; otherwise the blobs are lost or in another folder.",
+            missing_blobs=missing,
+        )
+    if not found["sites"]:
+        raise UpgradeError(f"{what} has no Plone site in it. Name the Data.fs of the site.")
+
+
+def _failed(name: str, ended: Ended) -> ToolError:
+    lines = ended.errors.strip().splitlines()
+    words = one_line(lines[-1] if "Traceback" in ended.errors and lines else ended.words)
+    return ToolError(f"{name} failed: {words.rstrip('.')}.", failure={"call": name, "status": ended.status})
+
+
+def programs_of(params: t.Mapping[str, t.Any]) -> Programs:
+    """The programs that the options name.
+
+    :raises OptionError: one is not there.
+    """
+    python = params["python"] or ""
+    if not python or not os.access(python, os.X_OK) or os.path.isdir(python):
+        raise OptionError("python", f"there is no program {python}." if python else "is empty; give a path.")
+    beside = os.path.join(os.path.dirname(python), "repozo")
+    repozo = params["repozo"] or (beside if os.path.exists(beside) else shutil.which("repozo") or beside)
+    if not os.access(repozo, os.X_OK) or os.path.isdir(repozo):
+        raise OptionError("repozo", f"there is no program {repozo}. It is part of ZODB; name where it is.")
+    return Programs(python, repozo, {str(name): str(value) for name, value in (params["environment"] or {}).items()})

@@ -1,0 +1,257 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups of a Plone database that restore, and backups that are damaged, made by the real repozo and ZODB."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.ansible_cli import run_module
+from support.module_runner import ModuleRun
+from support.plone.small_database import SmallDatabase
+
+
+class Backups:
+    """A database, the folder of its backups, and the modules run on both."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = SmallDatabase(folder / "instance")
+        self.dest = folder / "backups"
+        self.dest.mkdir()
+        self.database.write(leaflet="first edition", photo="pixels")
+
+    def run(self, *flags: str, **options: Any) -> ModuleRun:
+        return run_module("plone_backup", {**self.database.options, "dest": str(self.dest), **options}, *flags)
+
+    def made(self, **options: Any) -> Path:
+        ended = self.run(**options)
+        assert not ended.failed, ended.output
+        assert (ended.result["changed"], ended.result["backed_up"]) == (True, True)
+        return Path(ended.result["dest"])
+
+    def verify(self) -> ModuleRun:
+        return self.run(state="verified")
+
+    def restore(self, *flags: str, **options: Any) -> ModuleRun:
+        return run_module("plone_restore", {**self.database.options, "src": str(self.dest), **options}, *flags)
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.dest.iterdir())
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Backups:
+    return Backups(tmp_path)
+
+
+def refused(ended: ModuleRun, *words: str) -> None:
+    assert ended.failed, ended.output
+    assert "Traceback" not in ended.output
+    for word in words:
+        assert word in ended.msg
+
+
+def removed_blob(backup: Path) -> str:
+    blob = next((backup / "blobs").rglob("*.blob"))
+    blob.unlink()
+    return f"{blob.relative_to(backup)} is missing"
+
+
+def cut_repozo_file(backup: Path) -> str:
+    path = next((backup / "repozo").glob("*.fs"))
+    os.truncate(path, path.stat().st_size - 100)
+    return f"repozo/{path.name} has"
+
+
+def removed_repozo_file(backup: Path) -> str:
+    path = next((backup / "repozo").glob("*.fs"))
+    path.unlink()
+    return f"repozo/{path.name} is missing"
+
+
+def changed_byte(backup: Path) -> str:
+    path = next((backup / "repozo").glob("*.fs"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    return f"repozo/{path.name} was changed"
+
+
+def changed_blob(backup: Path) -> str:
+    blob = next((backup / "blobs").rglob("*.blob"))
+    blob.chmod(0o600)
+    blob.write_bytes(b"?" * blob.stat().st_size)
+    return f"{blob.relative_to(backup)} was changed"
+
+
+def removed_manifest(backup: Path) -> str:
+    (backup / "manifest.txt").unlink()
+    return "manifest.txt cannot be read"
+
+
+def test_a_database_that_was_deleted_comes_back_as_it_was(backups: Backups) -> None:
+    before = backups.database.content()
+    assert backups.run("--check").result["backed_up"]
+    assert backups.names() == []
+    backup = backups.made()
+    record = json.loads((backup / "backup.json").read_text(encoding="utf-8"))
+    assert (record["sites"], record["blobs"]) == ([{"path": "/Plone", "version": "6018"}], 2)
+    assert backup.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(backups.database.folder)
+    backups.database.data_fs.parent.mkdir(parents=True)
+    assert backups.restore("--check").result["changed"]
+    assert list(backups.database.folder.rglob("*.fs")) == []
+    ended = backups.restore()
+    assert (ended.failed, ended.result.get("changed"), ended.result.get("kept")) == (False, True, []), ended.output
+    assert backups.database.content() == before
+    for flags in ((), ("--check",)):
+        assert not backups.restore(*flags).result["changed"]
+    # What was restored can be written to.
+    backups.database.write(leaflet="second edition")
+
+
+def test_each_backup_is_whole_without_the_others(backups: Backups) -> None:
+    first = backups.made()
+    backups.database.write("6100", leaflet="second edition")
+    after = backups.database.content()
+    second = backups.made(keep=1)
+    assert backups.names() == [second.name]
+    assert len(list((second / "repozo").glob("*.deltafs"))) == 1
+    assert not first.exists()
+    shutil.rmtree(backups.database.blobs)
+    backups.database.data_fs.unlink()
+    assert not backups.restore().failed
+    assert backups.database.content() == after
+
+
+def test_what_did_not_change_takes_no_room_and_a_packed_database_is_backed_up_anew(backups: Backups) -> None:
+    first = backups.made()
+    backups.database.write(photo="other pixels")
+    second = backups.made()
+    for path in (*(first / "repozo").glob("*.fs"), *(first / "blobs").rglob("*.blob")):
+        assert (second / path.relative_to(first)).samefile(path)
+    digest = (first / "manifest.txt").read_text(encoding="utf-8")
+    backups.database.write(objects=50, pack=True)
+    third = backups.made()
+    assert json.loads((third / "backup.json").read_text(encoding="utf-8"))["full"]
+    assert len(list((third / "repozo").glob("*.fs"))) == 1
+    assert (first / "manifest.txt").read_text(encoding="utf-8") == digest
+    assert not backups.restore(src=str(first)).failed
+
+
+def test_a_young_backup_is_enough_unless_it_is_damaged(backups: Backups) -> None:
+    backup = backups.made(if_older_than=3600)
+    ended = backups.run(if_older_than=3600, keep=1)
+    assert (ended.result["changed"], ended.result["dest"]) == (False, str(backup))
+    words = removed_repozo_file(backup)
+    ended = backups.run(if_older_than=3600, keep=1)
+    assert (ended.result["backed_up"], ended.result["removed"]) == (True, [])
+    assert words in ended.warnings
+    assert backup.exists()
+
+
+DAMAGES = [removed_blob, cut_repozo_file, removed_repozo_file, changed_byte, changed_blob, removed_manifest]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda each: each.__name__)
+def test_a_damaged_backup_is_refused_by_name(backups: Backups, damage: Any) -> None:
+    backup = backups.made()
+    words = damage(backup)
+    before = backups.database.content()
+    backups.database.write("6100")
+    present = backups.database.content()
+    refused(backups.verify(), words)
+    refused(backups.restore(), words, "is damaged")
+    assert backups.database.content() == present != before
+    assert backups.names() == [backup.name]
+    assert sorted(path.name for path in backups.database.data_fs.parent.iterdir()) == [
+        *("Data.fs", "Data.fs.index", "Data.fs.lock", "Data.fs.tmp")
+    ]
+
+
+def cut_end(database: SmallDatabase) -> str:
+    os.truncate(database.data_fs, database.data_fs.stat().st_size - 50)
+    return "ends in the middle of a transaction"
+
+
+def cut_middle(database: SmallDatabase) -> str:
+    content = database.data_fs.read_bytes()
+    database.data_fs.write_bytes(content[: len(content) // 2] + content[len(content) // 2 + 40 :])
+    return "CorruptedTransactionError"
+
+
+def live_blob_removed(database: SmallDatabase) -> str:
+    blob = database.blob_files()[-1]
+    blob.unlink()
+    return str(blob.relative_to(database.blobs))
+
+
+@pytest.mark.parametrize("damage", [cut_end, cut_middle, live_blob_removed], ids=lambda each: each.__name__)
+def test_a_damaged_database_is_not_backed_up_and_the_last_good_backup_stays(backups: Backups, damage: Any) -> None:
+    backup = backups.made()
+    backups.database.write("6100", leaflet="third edition")
+    words = damage(backups.database)
+    refused(backups.run(keep=1), words)
+    assert backups.names() == [backup.name]
+    assert not backups.verify().failed
+
+
+def test_a_database_that_lost_its_last_transactions_is_warned_about(backups: Backups) -> None:
+    shorter = backups.database.data_fs.stat().st_size
+    backups.database.write("6100")
+    backups.made()
+    os.truncate(backups.database.data_fs, shorter)
+    ended = backups.run()
+    assert "ends with a later transaction than" in ended.warnings
+
+
+def test_a_restore_is_refused_while_a_server_has_the_database(backups: Backups) -> None:
+    backups.made()
+    backups.database.write("6100")
+    present = backups.database.content()
+    lock = backups.database.data_fs.with_name("Data.fs.lock")
+    with open(lock, "a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for flags in ((), ("--check",)):
+            refused(backups.restore(*flags), "Data.fs.lock locked", "nothing was changed")
+    assert backups.database.content() == present
+    assert not backups.restore().failed
+    assert lock.exists()
+
+
+def test_the_way_back_from_a_restore(backups: Backups) -> None:
+    backups.made()
+    old = backups.database.content()
+    backups.database.write("6100", leaflet="second edition")
+    new = backups.database.content()
+    ended = backups.restore()
+    assert len(ended.result["kept"]) == 3, ended.output
+    assert {name: backups.database.content()[name] for name in old} == old
+    backups.database.write("6101")
+    present = backups.database.content()
+    refused(backups.restore(), "keep_as", "Data.fs.before is there already")
+    assert {name: backups.database.content()[name] for name in present} == present
+    assert backups.restore("--check", state="reverted").result["changed"]
+    assert backups.restore(state="reverted").result["changed"]
+    assert backups.database.content() == new
+    assert not backups.restore(state="reverted").result["changed"]
+
+
+def test_missing_programs_and_places_are_named_before_anything_is_written(backups: Backups) -> None:
+    refused(backups.run(repozo="/nonexistent/repozo"), "'repozo'")
+    refused(backups.run(python="/nonexistent/python"), "'python'")
+    refused(backups.run(dest="/nonexistent"), "'dest'")
+    refused(backups.run(blobs="/nonexistent"), "'blobs'")
+    refused(backups.run(data_fs=str(backups.database.python)), "'data_fs'")
+    refused(backups.run(blobs=None), "'blobs'", "2 blobs")
+    refused(backups.run(name="../etc"), "'name'")
+    refused(backups.restore(), "no verified backup")
+    assert backups.names() == []
