@@ -15,7 +15,8 @@ version_added: 1.0.0
 description:
   - Reads the service C(@transactions) of plone.restapi, which needs plone.restapi 8.29.0 or newer.
   - A committed upgrade is in the list, with its user, time and size. A dry run and a failed upgrade leave no trace.
-  - The list is that of the whole database, including other sites in it. Packing the database shortens it.
+  - The list is that of the whole database, including other sites in it. Packing the database shortens it. It is
+    empty where the storage keeps no history, such as RelStorage with C(keep-history false).
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -67,7 +68,7 @@ transactions:
       type: str
       sample: /Plone/POST_application_json_@upgrade
     size:
-      description: How many bytes it wrote.
+      description: How many bytes it wrote. Not set where the storage does not report it, as RelStorage does not.
       type: int
       sample: 136512
     upgrade:

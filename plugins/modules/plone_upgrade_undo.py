@@ -18,7 +18,10 @@ description:
   - Nothing else is undone unless O(include_later=true) allows it. Transactions of other sites in the same database are
     left alone.
   - The undo is a transaction of its own. The database does it as a whole, or refuses it and nothing is changed.
-  - It needs a storage that keeps its history, such as FileStorage, and a database that was not packed since.
+  - It needs a storage that keeps its history, such as FileStorage or RelStorage with C(keep-history true), and a
+    database that was not packed since. A database that lists no transactions at all is a failure.
+  - Reads and logins that wrote something beside, such as the first C(GET /@sites) of a database, are neither undone nor
+    counted as later changes.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -28,6 +31,9 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details:
+      - Says what reads can prove of the way back. Only a C(PATCH) shows whether a proxy lets it through; see
+        O(prove_only).
   diff_mode:
     support: full
   idempotent:
@@ -46,6 +52,16 @@ options:
       - Also undo all later transactions of this site. Without this, the task fails if there are any.
     type: bool
     default: false
+  prove_only:
+    description:
+      - Undo nothing. Prove that what is committed from now on can be undone, and fail if it cannot. The database has to
+        keep its history, and a C(PATCH @transactions) that names no transaction has to get through, which also shows
+        that the user has the permission. It leaves no transaction in the database.
+      - In check mode only the history is proven.
+      - The role P(siteops.upgrades.plone_upgrade#role) does this before the first C(POST) if it is to undo a failure.
+    type: bool
+    default: false
+    version_added: 1.1.0
 seealso:
   - module: siteops.upgrades.plone_transaction_info
 """
@@ -56,6 +72,13 @@ EXAMPLES = r"""
     url: https://plone.example.org
     username: admin
     password: "{{ vault_plone_password }}"
+
+- name: Prove that an upgrade could be undone, before it is started
+  siteops.upgrades.plone_upgrade_undo:
+    url: https://plone.example.org
+    username: admin
+    password: "{{ vault_plone_password }}"
+    prove_only: true
 
 - name: Undo an upgrade and what editors did since
   siteops.upgrades.plone_upgrade_undo:
@@ -71,6 +94,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+way_back:
+  description: What is proven of the way back.
+  type: dict
+  returned: with O(prove_only=true), and in check mode
+  contains:
+    history:
+      description: Whether the database keeps its history. Not set if that could not be read.
+      type: bool
+      sample: true
+    patch:
+      description: Whether C(PATCH @transactions) gets through. Not set if it was not sent.
+      type: bool
+      sample: true
 msg:
   description: What happened, or why it failed, in a sentence.
   type: str
@@ -131,6 +167,7 @@ from ..module_utils._core.module import run
 from ..module_utils._plone.client import connect
 from ..module_utils._plone.connection import Connection, plone_arguments
 from ..module_utils._plone.undo import UndoOptions, plan, undo
+from ..module_utils._plone.way_back import prove_way_back
 
 
 def undo_upgrade(module: AnsibleModule) -> dict[str, t.Any]:
@@ -138,8 +175,12 @@ def undo_upgrade(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     options = UndoOptions(back_to=params["back_to"] or "", include_later=params["include_later"])
     client = connect(Connection.from_params(params), module.warn)
+    if params["prove_only"]:
+        return prove_way_back(client, send=not module.check_mode).as_result()
     outcome = plan(client, options) if module.check_mode else undo(client, options)
     result = outcome.as_result()
+    if module.check_mode:
+        result["way_back"] = {"history": True, "patch": None}
     if module._diff:
         result["diff"] = {
             "before": "".join(f"{one['time']} {one['description']}\n" for one in result["undone"]),
@@ -154,6 +195,7 @@ def main() -> None:
         **plone_arguments(),
         "back_to": {"type": "str"},
         "include_later": {"type": "bool", "default": False},
+        "prove_only": {"type": "bool", "default": False},
     }
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
     run(module, lambda: undo_upgrade(module))

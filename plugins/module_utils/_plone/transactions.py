@@ -21,6 +21,16 @@ TRANSACTIONS_SERVICE = "/@transactions"
 UPGRADE_CALL = "POST_application_json_@upgrade"
 ADDON_CALL = "POST_application_json_@addons"
 UNDO_CALL = "PATCH_application_json_@transactions"
+SIDE_EFFECTS = (
+    *(
+        f"GET_application_json_@{name}"
+        for name in ("addons", "search", "sites", "system", "transactions", "upgrade", "users")
+    ),
+    "POST_application_json_@login",
+    "POST_application_json_@login-renew",
+)
+"""Calls of this collection that write beside what they are for: the first GET @sites of a database stores 4 KB at its
+root, and a login stores its time (measured). None of them changes a site."""
 
 OWN_ENTRY = "/@search?metadata_fields=getPath&path.depth=0"
 """Finds the entry that a site has in its own catalog, with its path in the database (from Plone 6.0 on; measured)."""
@@ -28,7 +38,9 @@ OWN_ENTRY = "/@search?metadata_fields=getPath&path.depth=0"
 
 @dataclass(frozen=True)
 class Transaction:
-    """One committed transaction; ``size`` in bytes, ``time`` in the server's local time (ISO 8601, no zone).
+    """One committed transaction; ``time`` in the server's local time (ISO 8601, no zone).
+
+    ``size`` is in bytes; None where the storage does not report it, as RelStorage does not (measured).
 
     ``id`` is opaque, contains a line end, and must be sent back as it came (measured).
     """
@@ -37,7 +49,7 @@ class Transaction:
     time: str
     user: str
     description: str
-    size: int
+    size: int | None
 
     @property
     def call(self) -> str:
@@ -53,6 +65,11 @@ class Transaction:
     def is_upgrade(self) -> bool:
         """Whether this is an upgrade of the core, or a change of an add-on through the API."""
         return self.call in (UPGRADE_CALL, ADDON_CALL)
+
+    @property
+    def is_side_effect(self) -> bool:
+        """Whether a read or a login wrote it: it is no change of a site, and an undo leaves it alone."""
+        return self.call in SIDE_EFFECTS
 
     @property
     def may_be_upgrade(self) -> bool:
@@ -138,6 +155,16 @@ class UndoPlan:
         return tuple(one for one in self.transactions if not one.is_upgrade or one.site != self.site)
 
 
+def require_history(transactions: t.Sequence[Transaction]) -> None:
+    """:raises UpgradeError: the database lists no transactions, so that nothing in it can be undone."""
+    if not transactions:
+        raise UpgradeError(
+            "Nothing can be undone: GET @transactions lists no transactions. The database keeps no history, as "
+            "RelStorage with 'keep-history false', or it was packed and not written to since. Restore a backup to go "
+            "back; to keep a history, use a storage that does."
+        )
+
+
 def which_site(transactions: t.Sequence[Transaction], url_path: str) -> str:
     """The path in the database of a site that does not report it: that of its URL, or the only one there is.
 
@@ -164,11 +191,12 @@ def plan_undo(
     Transactions of other sites in the database are left alone. The plan is empty where nothing is to be undone.
 
     :param site: the path of the site in the database.
-    :raises UpgradeError: more than upgrades would be lost and ``include_later`` does not allow it, or ``back_to`` is
-        not among the transactions.
+    :raises UpgradeError: the database keeps no history, more than upgrades would be lost and ``include_later`` does not
+        allow it, or ``back_to`` is not among the transactions.
     """
+    require_history(transactions)
     later_ones = _after(transactions, back_to) if back_to else transactions
-    candidates = [transaction for transaction in later_ones if transaction.belongs_to(site)]
+    candidates = [one for one in later_ones if one.belongs_to(site) and not one.is_side_effect]
     if not back_to:
         candidates = _newest_upgrade_and_later(candidates, site)
     undone = any(transaction.undoes_upgrade and transaction.site == site for transaction in candidates)
@@ -211,8 +239,9 @@ def _own_path(document: dict[str, t.Any]) -> str:
     return paths[0].rstrip("/") if paths else ""
 
 
-def _whole(number: t.Any) -> int:
-    if not isinstance(number, int):
+def _size(number: t.Any) -> int | None:
+    """The size, where the storage reports one."""
+    if number is not None and not isinstance(number, int):
         raise TypeError("a size is a whole number")
     return number
 
@@ -224,7 +253,7 @@ def _transactions(document: list[dict[str, t.Any]]) -> list[Transaction]:
             time=str(item["time"]),
             user=str(item["username"] or "").strip(),
             description=str(item["description"] or ""),
-            size=_whole(item["size"]),
+            size=_size(item.get("size")),
         )
         for item in document
     ]

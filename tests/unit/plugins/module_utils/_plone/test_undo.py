@@ -19,6 +19,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client imp
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transaction, plan_undo
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.undo import UndoOptions, plan, undo
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.way_back import prove_way_back
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
     Reply,
@@ -157,3 +158,72 @@ def test_a_site_that_cannot_be_distinguished_from_others_is_left_alone() -> None
             UpgradeError, match=r"transactions of several \(/Other, /Plone\). Give the URL by which Zope"
         ):
             planned_by_url(NO_ENTRY, "", *transactions)
+
+
+# What this collection itself writes, and storages of other kinds
+
+SITES = transaction("sites", "/GET_application_json_@sites")
+LOGIN = transaction("login", "/Plone/POST_application_json_@login")
+
+
+@pytest.mark.parametrize("back_to", ("", "before"))
+def test_what_reads_and_logins_write_is_neither_lost_nor_undone(back_to: str) -> None:
+    assert planned(SITES, LOGIN, OURS, BEFORE, back_to=back_to) == ["ours"]
+    assert planned(OURS, SITES, LOGIN, BEFORE, back_to=back_to) == ["ours"]
+
+
+def test_a_storage_that_reports_no_size_is_undone() -> None:
+    unsized = {name: value for name, value in UPGRADE.items() if name != "size"}
+    with LocalServer(STATE, document([unsized]), OWN_ENTRY, document({}), document([UNDO, unsized]), STATE) as server:
+        credentials = Credentials(username="admin", password="secret")
+        result = undo(PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials), UndoOptions())
+    assert result.as_result()["undone"][0]["size"] is None
+
+
+def prove(*replies: Reply, send: bool = True) -> tuple[t.Any, list[tuple[str, bytes]]]:
+    """What is proven of the way back, or the failure; and what was sent that was no read."""
+    with LocalServer(STATE, *replies) as server:
+        credentials = Credentials(username="admin", password="secret")
+        client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+        result: t.Any
+        try:
+            result = prove_way_back(client, send=send).as_result()
+        except UpgradeError as error:
+            result = error
+        return result, [(seen.method, seen.body) for seen in server.seen if seen.method != "GET"]
+
+
+def test_the_way_back_is_proven_by_a_patch_that_names_nothing() -> None:
+    result, sent = prove(document([WRITE]), document({"message": "reverted"}))
+    assert (result["changed"], result["way_back"]) == (False, {"history": True, "patch": True})
+    assert sent == [("PATCH", b'{"transaction_ids": []}')]
+
+
+def test_in_check_mode_the_way_back_is_as_good_as_reads_can_say() -> None:
+    result, sent = prove(document([WRITE]), send=False)
+    assert (result["way_back"], sent) == ({"history": True, "patch": None}, [])
+
+
+def test_without_history_there_is_no_way_back() -> None:
+    result, sent = prove(document([]))
+    assert "There is no way back: Nothing can be undone: GET @transactions lists no transactions." in str(result)
+    assert "plone_upgrade_undo_on_failure" in str(result)
+    assert (result.result["way_back"], sent) == ({"history": False, "patch": None}, [])
+
+
+@pytest.mark.parametrize("status", (401, 403, 405, 502))
+def test_a_patch_that_does_not_get_through_is_no_way_back(status: int) -> None:
+    result, _sent = prove(document([WRITE]), page(status))
+    assert "PATCH /@transactions" in str(result)
+    assert str(status) in str(result)
+    assert "must let PATCH through" in str(result)
+    assert result.result["way_back"] == {"history": True, "patch": False}
+
+
+def test_an_undo_without_history_is_a_failure() -> None:
+    for act in (plan, undo):
+        with LocalServer(STATE, document([]), OWN_ENTRY) as server:
+            credentials = Credentials(username="admin", password="secret")
+            client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+            with pytest.raises(UpgradeError, match="keeps no history"):
+                act(client, UndoOptions())
