@@ -42,8 +42,10 @@ options:
       - The ids of the add-ons, in the order in which they are to be changed.
       - Required unless O(state=latest). Without it, all installed add-ons that are behind are upgraded, in the order in
         which the server lists them. An empty list names no add-on.
-      - The server does not report which add-on depends on which. List those first that others depend on. What an add-on
-        installs or upgrades by itself is not changed a second time.
+      - The server does not report which add-on depends on which. List those first that others depend on, or leave it to
+        O(keep_going). What an add-on installs or upgrades by itself is not changed a second time.
+      - A package that was removed from the code while its profile is still installed in the site is not listed by the
+        server, so it is not seen here. The page C(@@plone-upgrade) of the site names such packages.
     type: list
     elements: str
   state:
@@ -58,6 +60,25 @@ options:
       - latest
       - absent
     default: present
+  keep_going:
+    description:
+      - Whether to go on with the other add-ons after one has failed, and to try the failed ones again while a pass
+        changes something. An add-on that needs another one first so gets there in any order.
+      - The task fails at the end if any add-on is left behind, and names each with its reason; see RV(left_behind).
+      - Without this, the task stops at the first add-on that fails or that no upgrade path leads to the version of its
+        code; see RV(not_tried).
+      - Nothing else is tried after a call whose end is unknown, or while the server cannot be reached.
+    type: bool
+    default: true
+    version_added: 1.1.0
+  accept_no_path:
+    description:
+      - Ids of add-ons that may stay behind because no upgrade step leads to the version of their code. They are a
+        warning instead of a failure.
+    type: list
+    elements: str
+    default: []
+    version_added: 1.1.0
 seealso:
   - module: siteops.upgrades.plone_addon_info
   - module: siteops.upgrades.plone_upgrade
@@ -126,6 +147,22 @@ addons:
       title: EasyForm
       upgradeable: false
       version: 4.4.1
+left_behind:
+  description: The add-ons that did not get to their state, or would not in check mode, as RV(addons), with the reason.
+  type: list
+  elements: dict
+  returned: once the add-ons were read
+  contains:
+    reason:
+      description: Why, in sentences.
+      type: str
+      sample: "collective.old is at 2000 and cannot be brought to 3000: there is no upgrade path."
+not_tried:
+  description: The ids of add-ons that need a change and were not tried, because another one failed before them.
+  type: list
+  elements: str
+  returned: once the add-ons were read
+  sample: []
 failure:
   description: The call that failed, as RV(siteops.upgrades.plone_upgrade#module:failure).
   type: dict
@@ -154,7 +191,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
 from ..module_utils._core.progress import Progress
-from ..module_utils._plone.addon_change import ABSENT, LATEST, PRESENT, AddonRun, AddonsFailed, AddonsOutcome
+from ..module_utils._plone.addon_outcome import ABSENT, LATEST, PRESENT, AddonsFailed, AddonsOutcome
+from ..module_utils._plone.addon_run import AddonRun
 from ..module_utils._plone.client import connect
 from ..module_utils._plone.connection import Connection, Waiting, plone_arguments, wait_arguments
 
@@ -167,19 +205,35 @@ class Options:
     waiting: Waiting
     names: tuple[str, ...] | None
     state: str
+    keep_going: bool
+    accept_no_path: tuple[str, ...]
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Options:
         """:raises OptionError: one of the options is bad; nothing was sent."""
         names = None if params["name"] is None else tuple(dict.fromkeys(params["name"]))
-        return cls(Connection.from_params(params), Waiting.from_params(params), names, params["state"])
+        return cls(
+            Connection.from_params(params),
+            Waiting.from_params(params),
+            names,
+            params["state"],
+            params["keep_going"],
+            tuple(params["accept_no_path"]),
+        )
 
 
 def change(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
     options = Options.from_params(module.params)
     client = connect(options.connection, module.warn)
-    addons = AddonRun(client, state=options.state, waiting=options.waiting, progress=Progress(module))
+    addons = AddonRun(
+        client,
+        state=options.state,
+        waiting=options.waiting,
+        progress=Progress(module),
+        keep_going=options.keep_going,
+        accept_no_path=options.accept_no_path,
+    )
     try:
         outcome = addons.plan(options.names) if module.check_mode else addons.perform(options.names)
     except AddonsFailed as failed:
@@ -208,6 +262,8 @@ def main() -> None:
         **wait_arguments(),
         "name": {"type": "list", "elements": "str"},
         "state": {"type": "str", "choices": [PRESENT, LATEST, ABSENT], "default": PRESENT},
+        "keep_going": {"type": "bool", "default": True},
+        "accept_no_path": {"type": "list", "elements": "str", "default": []},
     }
     required_if = [("state", PRESENT, ("name",)), ("state", ABSENT, ("name",))]
     module = AnsibleModule(argument_spec=arguments, required_if=required_if, supports_check_mode=True)

@@ -55,6 +55,11 @@ class Addon:
         newer = version_key(self.installed_version) > version_key(self.available_version)
         return NEWER_THAN_CODE if newer else NO_UPGRADE_PATH
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether its profile in the database is older than its code, which an upgrade step may or may not mend."""
+        return self.state in (PENDING, NO_UPGRADE_PATH)
+
     def as_result(self) -> dict[str, t.Any]:
         """The add-on as a module returns it."""
         return {

@@ -22,7 +22,7 @@ from .addons import Addon, Addons
 from .client import SYSTEM_SERVICE, PloneClient
 from .connection import Connection, warn_if_unencrypted
 from .sites import SITES_SERVICE, Site, ZopeRoot, is_url, named_site
-from .state import NO_UPGRADE_PATH, PENDING, SiteState
+from .state import SiteState
 
 STATE, ADDONS = "state", "addons"
 UNREADABLE = "unreadable"
@@ -52,7 +52,7 @@ class Reading:
         """The ids of installed add-ons whose profile in the database is older than their code."""
         if self.addons is None:
             return None
-        return [addon.id for addon in self.addons.values() if addon.state in (PENDING, NO_UPGRADE_PATH)]
+        return [addon.id for addon in self.addons.values() if addon.is_behind]
 
     def as_result(self) -> dict[str, t.Any]:
         """The reading as a module returns it: plain JSON values without a secret."""

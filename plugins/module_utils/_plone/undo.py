@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from .._core.errors import CallError, UpgradeError
 from .._core.proof import Decision, send_and_prove
-from .addon_change import is_finished
+from .addon_outcome import is_finished
 from .addons import Addons
 from .client import VISIBLE_WITHIN_SECONDS, PloneClient
 from .journal import API_PREFIX, UPGRADE_WORDS, Posted, SiteJournal, open_journal

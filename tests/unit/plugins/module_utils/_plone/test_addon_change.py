@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import types
@@ -16,7 +17,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core import cloc
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import addon_change
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addon_change import AddonRun, AddonsFailed
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addon_outcome import AddonsFailed
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addon_run import AddonRun
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials, Waiting
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
@@ -68,9 +70,11 @@ def short_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
-def failure(*reads: Reply, **posts: Reply) -> AddonsFailed:
-    """How the upgrade of ``a`` and then ``b`` ends, where the add-ons read so, one time after the other."""
-    names = list(posts)
+@contextlib.contextmanager
+def running(
+    reads: t.Sequence[Reply], posts: t.Mapping[str, Reply], **options: t.Any
+) -> t.Iterator[tuple[AddonRun, LocalServer]]:
+    """A run at a server where the add-ons read so, one time after the other, and what it has seen."""
     progress = Progress(types.SimpleNamespace(_tmpdir=None, check_mode=False, params={}))
     replies = routed(
         GET={"/@addons": in_turn(*reads), "/@upgrade": UP_TO_DATE},
@@ -79,9 +83,18 @@ def failure(*reads: Reply, **posts: Reply) -> AddonsFailed:
     with LocalServer(replies) as server:
         credentials = Credentials(username="admin", password="secret")
         client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
-        run = AddonRun(client, state="latest", waiting=WAITING, progress=progress)
-        with pytest.raises(AddonsFailed) as caught:
-            run.perform(names)
+        yield AddonRun(client, state="latest", waiting=WAITING, progress=progress, **options), server
+
+
+def posted(server: LocalServer) -> str:
+    """The ids that were posted to, in order."""
+    return " ".join(seen.path.split("/")[2] for seen in server.seen if seen.method == "POST")
+
+
+def failure(*reads: Reply, **posts: Reply) -> AddonsFailed:
+    """How the upgrade of ``a`` and then ``b`` ends, where the add-ons read so, one time after the other."""
+    with running(reads, posts) as (run, _server), pytest.raises(AddonsFailed) as caught:
+        run.perform(list(posts))
     return caught.value
 
 
@@ -126,3 +139,98 @@ def test_what_a_failed_change_committed_is_a_change() -> None:
     error = failure(OLD, OLD, addons(a="1.5", b="1"), a=BOOM)
     assert "ValueError: boom. It is no longer as it was: now it is pending at 1.5." in str(error)
     assert error.outcome.as_result()["changes"] == [{"id": "a", "action": "upgrade", "from": "1", "to": "1.5"}]
+
+
+# What is left behind, and passes
+
+DONE = answer(status=204)
+
+
+def listed(**states: str) -> Reply:
+    """The answer of GET @addons: ``at>code`` by id, with ``!`` where no step leads on."""
+    items = []
+    for name, state in states.items():
+        at, _arrow, code = state.rstrip("!").partition(">")
+        info = {
+            "available": at != code and "!" not in state,
+            "required": at != code,
+            "installedVersion": at,
+            "newVersion": code,
+        }
+        items.append({"id": name, "is_installed": True, "upgrade_info": info})
+    return document({"items": items})
+
+
+def test_an_add_on_that_no_step_leads_on_from_is_final_and_what_was_committed_is_a_change() -> None:
+    reads = [listed(a="1>3")] * 2 + [listed(a="2>3!")]
+    with running(reads, {"a": DONE}) as (run, server), pytest.raises(AddonsFailed, match="no upgrade path") as caught:
+        run.perform(None)
+    result = caught.value.outcome.as_result()
+    assert result["changes"] == [{"id": "a", "action": "upgrade", "from": "1", "to": "2"}]
+    assert [(left["id"], left["state"]) for left in result["left_behind"]] == [("a", "no_upgrade_path")]
+    assert len(server.seen) == 5, "it was waited for"
+
+
+@pytest.mark.parametrize("names", (None, ["a"]), ids=("all", "by name"))
+def test_an_add_on_without_a_path_fails_each_run_and_check_mode_alike(names: list[str] | None) -> None:
+    said = []
+    for act in ("plan", "perform"):
+        with running([listed(a="2>3!", b="3>3")], {}) as (run, server), pytest.raises(AddonsFailed) as caught:
+            getattr(run, act)(names)
+        assert posted(server) == ""
+        said.append((str(caught.value), caught.value.outcome.as_result()))
+    assert said[0] == said[1]
+    assert said[0][0].startswith("a is at 2 and cannot be brought to 3: there is no upgrade path")
+
+
+def test_an_add_on_without_a_path_is_a_warning_where_it_is_accepted() -> None:
+    reads = [listed(a="1>3", b="2>3!")] * 2 + [listed(a="2>3!", b="2>3!")]
+    with running(reads, {"a": DONE}, accept_no_path=["a", "b"]) as (run, _server):
+        outcome = run.perform(None)
+    assert [change["to"] for change in outcome.as_result()["changes"]] == ["2"]
+    assert outcome.as_result()["left_behind"] == []
+    assert [warning.split()[0] for warning in outcome.warnings] == ["b", "a"]
+
+
+def test_the_failed_are_tried_again_while_a_pass_changes_something() -> None:
+    """``a`` needs ``b``, ``b`` needs ``c``; the server lists them by name."""
+    old = {"a": "1>2", "b": "1>2", "c": "1>2"}
+    now = [old] * 6 + [{**old, "c": "2>2"}] * 5 + [{**old, "b": "2>2", "c": "2>2"}] * 2 + [dict.fromkeys("abc", "2>2")]
+    posts = {"a": in_turn(BOOM, BOOM, DONE), "b": in_turn(BOOM, DONE), "c": DONE}
+    with running([listed(**states) for states in now], posts) as (run, server):
+        changes = run.perform(None).as_result()["changes"]
+    assert posted(server) == "a b c a b a"
+    assert [change["id"] for change in changes] == ["c", "b", "a"]
+
+
+def test_what_fails_does_not_stop_the_others_and_every_one_is_named() -> None:
+    old = {"a": "1>2", "b": "1>2", "c": "2>3!"}
+    reads = [listed(**old)] * 4 + [listed(**{**old, "b": "2>2"})]
+    with running(reads, {"a": BOOM, "b": DONE}) as (run, server), pytest.raises(AddonsFailed) as caught:
+        run.perform(None)
+    assert posted(server) == "a b a"
+    result = caught.value.outcome.as_result()
+    assert [change["id"] for change in result["changes"]] == ["b"]
+    assert sorted(left["id"] for left in result["left_behind"]) == ["a", "c"]
+    assert "2 add-ons are left behind." in str(caught.value)
+    assert "a: POST /@addons/a/upgrade answered 500 ValueError: boom." in str(caught.value)
+    assert "c is at 2 and cannot be brought to 3" in str(caught.value)
+
+
+def test_the_first_failure_ends_the_run_where_that_is_wanted() -> None:
+    reads = [listed(a="1>2", b="1>2")]
+    posts = {"a": BOOM, "b": DONE}
+    with running(reads, posts, keep_going=False) as (run, server), pytest.raises(AddonsFailed) as caught:
+        run.perform(None)
+    assert posted(server) == "a"
+    assert caught.value.outcome.as_result()["not_tried"] == ["b"]
+    assert str(caught.value).endswith("Not tried: b.")
+
+
+def test_nothing_else_is_tried_after_a_call_whose_end_is_unknown() -> None:
+    reads = [listed(a="1>2", b="1>2")]
+    with running(reads, {"a": page(504), "b": DONE}) as (run, server), pytest.raises(AddonsFailed) as caught:
+        run.perform(None)
+    assert posted(server) == "a"
+    assert "The server may still be at work" in str(caught.value)
+    assert caught.value.outcome.as_result()["not_tried"] == ["b"]
