@@ -23,7 +23,7 @@ import requests
 import yaml
 
 from support.ansible_cli import PlaybookRun, run_playbook
-from support.controller import awx_collection
+from support.controller import awx_collection, warm_modules
 
 CLONE = Path(__file__).parents[2]
 EXAMPLE = CLONE / "extensions/awx_project/awx_setup.yml"
@@ -87,9 +87,10 @@ def set_up(**more: Any) -> PlaybookRun:
     path = os.pathsep.join([os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), str(awx_collection())])
     inherited = {name: value for name, value in os.environ.items() if name.startswith("CONTROLLER_")}
     env = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_COLLECTIONS_PATH": path, **inherited}
-    # A real controller answers more slowly than the stand-in, and its project has to be synced.
     given = json.dumps({**variables(), **more})
-    return run_playbook("siteops.upgrades.awx_setup", "-e", given, env=env, seconds=SECONDS)
+    # A real controller answers more slowly than the stand-in, and its project has to be synced.
+    with warm_modules(awx_collection()) as warm:
+        return run_playbook("siteops.upgrades.awx_setup", "-e", given, env={**env, **warm}, seconds=SECONDS)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,10 +111,24 @@ def test_a_real_sshd_takes_the_same(shop: ServiceJob) -> None:
     shop.assert_whole()
 
 
+def _wait_for_refusals(platform: Platform, count: int) -> None:
+    """Take the brake off once so many connections were refused."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        if sum("refused" in record.events for record in platform.calls("ssh")) >= count:
+            break
+        time.sleep(0.05)
+    platform.settings.update({"bytes_per_second": None})
+
+
 def test_a_directory_travels_over_several_connections_and_over_one_where_more_are_refused(shop: ServiceJob) -> None:
-    shop.platform.settings.update({"ssh_connections": 1})
+    # The first one crawls until the others were refused, or one of them could follow it and be let in.
+    shop.platform.settings.update({"ssh_connections": 1, "bytes_per_second": 200_000})
     shop.dump = folder_dump(shop.folder / "shop", files=4, size=5_000_000)
+    refused = threading.Thread(target=_wait_for_refusals, args=(shop.platform, 3), daemon=True)
+    refused.start()
     runs = shop.all()
+    refused.join()
     assert not runs[-1].failed, runs[-1].output
     assert runs[1].result["sent"]["connections"] == 1
     shop.assert_whole()
