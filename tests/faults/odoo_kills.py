@@ -1,7 +1,10 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A play of the role odoo_upgrade that is killed and run again: the request is made once, and the result is whole."""
+"""A play of the role odoo_upgrade that is killed and run again: the request is made once, and the result is whole.
+
+That a third run changes nothing is asked of the modules in-process; a play of it took a third of these tests' time.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,7 @@ def finished_by_the_next(platform: Platform, folder: Path, figure: Figure, way: 
             continue_after_create(job, ended)
             ended = job.run()
         job.counters(ended)
-        assert job.counters(job.run())["changed"] == 0
+        assert [run.result["changed"] for run in job.complete()] == [False] * 5
     finally:
         os.umask(former)
     job.assert_whole()

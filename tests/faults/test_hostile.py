@@ -41,14 +41,15 @@ def hostile_words(marker: Path) -> str:
     return f"\x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b[2J\x9b2J \u202eback {run} {{% raw %}} {{# note #}} \ud800 \x00end"
 
 
-def assert_harmless(output: str, marker: Path) -> None:
-    """The words were shown as they are, nothing in them acted, and nothing fell over."""
+def assert_harmless(output: str, marker: Path, *, cut: bool = False) -> None:
+    """The words were shown as they are, or cut as the word of a state is; nothing in them acted, nothing fell over."""
     assert not marker.exists(), output
     assert "Traceback (most recent call last)" not in output
     for character in ("\x1b", "\x9b", "\x07", "\x00", "\u202e"):
         assert character not in output
         assert json.dumps(character)[1:-1] not in output
-    assert f"lookup('ansible.builtin.pipe', 'touch {marker}')" in output.replace("\\'", "'").replace('\\"', '"')
+    shown = "lookup('ansible.bu…" if cut else f"lookup('ansible.builtin.pipe', 'touch {marker}')"
+    assert shown in output.replace("\\'", "'").replace('\\"', '"')
 
 
 @pytest.mark.parametrize("place", ("customer_message", "failure", "filename", "state"))
@@ -62,7 +63,7 @@ def test_words_of_the_platform_are_shown_and_do_nothing(job: Job, tmp_path: Path
     else:
         platform.fault("edit", "status", path=f"request.{place}", value=words, times=99)
     ended = job.run("-v", wait_timeout=3)
-    assert_harmless(ended.output, marker)
+    assert_harmless(ended.output, marker, cut=place == "state")
     assert ended.status != 0 or place == "filename"
 
 

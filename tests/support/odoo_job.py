@@ -130,17 +130,18 @@ class Job:
         given = {name: self.variables[f"odoo_upgrade_{name}"] for name in ("contract", "email", "target")}
         return self._succeeded("request", **given, filename=self.dump.name)
 
-    def submit(self) -> None:
+    def submit(self) -> list[ModuleRun]:
         """Make the request, send the dump and start the upgrade, in-process."""
-        self.create()
-        self._succeeded("upload", src=str(self.dump))
-        self._succeeded("process")
+        return [self.create(), self._succeeded("upload", src=str(self.dump)), self._succeeded("process")]
 
-    def complete(self) -> None:
+    def complete(self) -> list[ModuleRun]:
         """Submit, wait and fetch the result, in-process."""
-        self.submit()
-        self._succeeded("request_info", wait=True, wait_timeout=60, wait_interval=1)
-        self._succeeded("download", dest=str(self.dest))
+        waited = {"wait": True, "wait_timeout": 60, "wait_interval": 1}
+        return [
+            *self.submit(),
+            self._succeeded("request_info", **waited),
+            self._succeeded("download", dest=str(self.dest)),
+        ]
 
     def _succeeded(self, name: str, **options: Any) -> ModuleRun:
         run = self.module(f"odoo_upgrade_{name}", **options)

@@ -15,9 +15,6 @@ from urllib.parse import urlsplit
 from .._core.errors import OptionError
 from .._core.http_client import HttpClient
 from .._core.options import sends_in_clear
-from .database_api.platform import DatabaseApi
-from .upgrade_service.hosts import Hosts
-from .upgrade_service.platform import UpgradeService
 
 if t.TYPE_CHECKING:
     from .options import OdooOptions
@@ -36,8 +33,14 @@ def connect(options: OdooOptions, task: Task) -> Platform:
     if sends_in_clear(url):
         task.warn(f"The key of the request travels unencrypted to {url}; use https.")
     http = HttpClient(url, verify=options.verify, timeout=options.timeout)
+    # Imported here: each start of a module would otherwise compile the code of both protocols.
     if not urlsplit(url).path.endswith(DATABASE_API_PATH):
+        from .upgrade_service.hosts import Hosts
+        from .upgrade_service.platform import UpgradeService
+
         return UpgradeService(http, Hosts(url, options.allowed_hosts), task)
     if options.allowed_hosts:
         raise OptionError("allowed_hosts", "belongs to today's upgrade service; the database API v1 names no hosts.")
+    from .database_api.platform import DatabaseApi
+
     return DatabaseApi(http)

@@ -20,7 +20,6 @@ from ..platform import Handle, Platform, Stage, Status, Wanted
 from . import wanted
 from .client import OdooClient
 from .status import stage_of, status_of
-from .transfer import DatabaseApiDownload, DatabaseApiUpload
 
 if t.TYPE_CHECKING:
     from ..._core.http_client import HttpClient
@@ -29,6 +28,7 @@ if t.TYPE_CHECKING:
     from ..options import DownloadOptions, RequestOptions, RequestReference, TransferOptions
     from ..platform import Dump
     from ..task import Task
+    from .transfer import DatabaseApiDownload, DatabaseApiUpload
 
 
 class DatabaseApi(Platform):
@@ -86,14 +86,19 @@ class DatabaseApi(Platform):
             "sample_command": access.sample_command,
         }
 
+    # What transfers bytes is imported where bytes are transferred: most modules only read, and start sooner without it.
     def upload(self, options: TransferOptions, dump: Dump, notes: Notes, task: Task) -> DatabaseApiUpload:
         wanted.check_transfer(options)
         if isinstance(dump, FolderDump):
             raise OptionError("src", f"{dump.path} is a folder. {not_taken(dump.path, DIRECTORY)}")
+        from .transfer import DatabaseApiUpload
+
         return DatabaseApiUpload(self._client, options, dump, notes, task)
 
     def download(self, options: DownloadOptions, notes: Notes, task: Task) -> DatabaseApiDownload:
         wanted.check_transfer(options.transfer)
+        from .transfer import DatabaseApiDownload
+
         return DatabaseApiDownload(self._client, options, notes, task)
 
     def destination(self, options: DownloadOptions, task: Task) -> Destination:

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role odoo_upgrade killed at any moment while its dump goes by SFTP."""
+"""The role odoo_upgrade killed at any moment on the database API, by HTTPS and by SFTP in turns."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from faults.kills import FRACTIONS
 from faults.odoo_kills import finished_by_the_next
 from support.platform import Platform
 
+CASES = [(("sftp", "https")[number % 2], fraction) for number, fraction in enumerate(FRACTIONS)]
 
-@pytest.mark.parametrize("fraction", FRACTIONS, ids=lambda fraction: f"{fraction:.2f}")
+
+@pytest.mark.parametrize(("way", "fraction"), CASES)
 def test_a_killed_play_is_finished_by_the_next(
-    running_platform: Platform, tmp_path: Path, figure: Figure, fraction: float
+    running_platform: Platform, tmp_path: Path, figure: Figure, way: str, fraction: float
 ) -> None:
-    finished_by_the_next(running_platform, tmp_path, figure, "sftp", fraction)
+    finished_by_the_next(running_platform, tmp_path, figure, way, fraction)
