@@ -53,12 +53,11 @@ def ready(platform: Platform, folder: Path, way: str) -> Job:
 
 @cache
 def undisturbed_seconds(platform: Platform, way: str) -> float:
-    """Measured once by each worker; the second of two runs, which finds everything in the page cache."""
+    """Measured once by each worker."""
     folder = Path(mkdtemp(prefix="undisturbed-"))
-    for name in ("first", "second"):
-        job = ready(platform, folder / name, way)
-        seconds = seconds_of(job.command(), {}, folder / f"{name}.log")
-        job.assert_whole()
+    job = ready(platform, folder / "work", way)
+    seconds = seconds_of(job.command(), {}, folder / "run.log")
+    job.assert_whole()
     return seconds
 
 

@@ -17,7 +17,7 @@ from support.platform import Platform
 CASES = [(("sftp", "https")[number % 2], fraction) for number, fraction in enumerate(FRACTIONS)]
 
 
-@pytest.mark.parametrize(("way", "fraction"), CASES)
+@pytest.mark.parametrize(("way", "fraction"), CASES, ids=[f"{way}-{fraction:.2f}" for way, fraction in CASES])
 def test_a_killed_play_is_finished_by_the_next(
     running_platform: Platform, tmp_path: Path, figure: Figure, way: str, fraction: float
 ) -> None:
