@@ -20,11 +20,11 @@ if t.TYPE_CHECKING:
     from ..module_utils._report.run import Run
 
 PHASES = {
-    "check": ("check", "addons_needed"),
+    "check": ("check", "addons_needed", "checks_before"),
     "rehearsal": ("rehearsal",),
     "upgrade": ("upgrade",),
     "addons": ("addons",),
-    "verification": ("verification", "addons_left"),
+    "verification": ("verification", "addons_left", "checks_after"),
     "undo": ("undo",),
 }
 WINDOWS = ("window_rehearsal", "window_upgrade")
