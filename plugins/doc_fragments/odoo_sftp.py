@@ -15,12 +15,20 @@ options:
   sftp_private_key:
     description:
       - The path of the SSH private key that logs in to the SFTP server. It stays on the host that runs the module.
-      - Types V(ed25519), V(rsa) and V(ecdsa), in OpenSSH's or PEM form.
+      - Types V(ed25519), V(rsa) and V(ecdsa), in OpenSSH's or PEM form. As with C(ssh), only its owner may be
+        able to read it.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_SFTP_PRIVATE_KEY) is used.
     type: path
+  sftp_private_key_text:
+    description:
+      - The private key itself, where it is a variable of AWX, of a CI system or of a vault. It is written to no file.
+      - Mutually exclusive with O(sftp_private_key).
+      - If not set, the value of the environment variable E(ODOO_UPGRADE_SFTP_PRIVATE_KEY_TEXT) is used.
+    type: str
+    version_added: 2.0.0
   sftp_passphrase:
     description:
-      - The passphrase of O(sftp_private_key), where it has one.
+      - The passphrase of the private key, where it has one.
       - If not set, the value of the environment variable E(ODOO_UPGRADE_SFTP_PASSPHRASE) is used.
     type: str
   sftp_public_keys:

@@ -58,6 +58,13 @@ options:
         that ends in C(.part), verified, and renamed.
     type: path
     required: true
+  dump:
+    description:
+      - The dump that is meant, on the host that runs the module. The module fails if the request was sent another one,
+        with another path and another content, which happens where two hosts share one request file.
+      - A dump that is no longer at the path that it was sent from is not compared.
+    type: path
+    version_added: 2.0.0
   content:
     description:
       - V(archive), the upgraded database in the form in which it is delivered. With a filestore that is a zip archive.
@@ -262,6 +269,7 @@ def main() -> None:
             **odoo_arguments(),
             **transfer_arguments(),
             "dest": {"type": "path", "required": True},
+            "dump": {"type": "path"},
             "content": {"type": "str", "choices": ["archive", "sql"], "default": "archive"},
             "mode": {"type": "raw", "default": "0600"},
             "force": {"type": "bool", "default": False},

@@ -32,6 +32,14 @@ attributes:
     support: none
   idempotent:
     support: full
+options:
+  dump:
+    description:
+      - The dump that is meant, on the host that runs the module. The module fails if the request was sent another one,
+        with another path and another content, which happens where two hosts share one request file.
+      - A dump that is no longer at the path that it was sent from is not compared.
+    type: path
+    version_added: 2.0.0
 seealso:
   - module: siteops.upgrades.odoo_upgrade_upload
   - module: siteops.upgrades.odoo_upgrade_request_info
@@ -119,6 +127,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
+from ..module_utils._odoo.job import require_same_job
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
 from ..module_utils._odoo.platform import STARTED, Stage, Status
 from ..module_utils._odoo.request import OdooRequest, opened_request
@@ -126,9 +135,10 @@ from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._odoo.wait import call_and_verify
 
 
-def process(task: Task, options: OdooOptions) -> dict[str, t.Any]:
+def process(task: Task, options: OdooOptions, dump: str | None) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
     with opened_request(task, options, writes=True) as request:
+        require_same_job(request.file, dump, "dump")
         if not request.exists:
             return request.result(None, changed=True, msg="The upgrade would be started.")
         status = request.status()
@@ -156,8 +166,9 @@ def _not_started_now(request: OdooRequest, status: Status) -> str:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(argument_spec=odoo_arguments(), supports_check_mode=True)
-    run(module, lambda: process(task_of(module), odoo_options(module.params)))
+    module = AnsibleModule(argument_spec={**odoo_arguments(), "dump": {"type": "path"}}, supports_check_mode=True)
+    params = module.params
+    run(module, lambda: process(task_of(module), odoo_options(params), params["dump"] or None))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ attributes:
   idempotent:
     support: partial
     details:
-      - Not with O(renew=true), which makes another request each time.
+      - With O(renew=true), a request that has ended is replaced by another one.
 options:
   request_file:
     description:
@@ -84,11 +84,21 @@ options:
     description:
       - The time zone of the server; only needed for databases older than Odoo 6.1. Today's service ignores it.
     type: str
+  dump:
+    description:
+      - The dump that is meant, on the host that runs the module. The module fails if the request was sent another one,
+        with another path and another content, which happens where two hosts share one request file.
+      - A dump that is no longer at the path that it was sent from is not compared.
+    type: path
+    version_added: 2.0.0
   renew:
     description:
-      - Make a new request with this O(request_file), even if it describes one already. The id and key of the former
-        request are kept in the file, under C(earlier).
-      - Meant for a single run, by hand.
+      - Make another request with this O(request_file) where the recorded one is for another dump, contract, target or
+        aim, has ended, or cannot be used. The id and the secret of the former request are kept in the file, under
+        C(earlier).
+      - A request has ended when the platform failed, when there is a result for another dump than O(dump), or, without
+        O(dump), when there is any result. Otherwise the recorded request is used, so a run can be repeated.
+      - Where the answer to an earlier creation was lost, another request is made too.
     type: bool
     default: false
 seealso:
@@ -244,6 +254,7 @@ def main() -> None:
             "aim": {"type": "str", "choices": ["test", "production"], "default": "test"},
             "filename": {"type": "str"},
             "timezone": {"type": "str"},
+            "dump": {"type": "path"},
             "renew": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -251,7 +262,13 @@ def main() -> None:
     params = module.params
     run(
         module,
-        lambda: create_once(task_of(module), odoo_options(params), request_options(params), renew=params["renew"]),
+        lambda: create_once(
+            task_of(module),
+            odoo_options(params),
+            request_options(params),
+            renew=params["renew"],
+            dump=params["dump"] or None,
+        ),
     )
 
 

@@ -170,6 +170,7 @@ from ..module_utils._odoo.request import opened_request
 from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._transfer.ssh_host_keys import fingerprint
 from ..module_utils._transfer.ssh_keys import identity
+from ..module_utils._transfer.ssh_private_key import key_of
 
 
 def open_access(task: Task, options: OdooOptions, public_keys: str) -> dict[str, t.Any]:
@@ -198,7 +199,8 @@ def main() -> None:
         task, options = task_of(module), odoo_options(module.params)
         connect(options, task).require("odoo_upgrade_sftp_access")
         keys = sftp_keys(module.params)
-        listed = identity(keys.private_key, keys.passphrase, keys.public_keys, agent=False).public_keys
+        own = key_of(keys.private_key, keys.private_key_text, keys.passphrase)
+        listed = identity(own, keys.public_keys, agent=False).public_keys
         return open_access(task, options, listed)
 
     run(module, work)

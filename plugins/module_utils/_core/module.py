@@ -17,6 +17,8 @@ from .clock import utc_now, utc_text
 from .errors import UpgradeError
 from .http_client import REQUESTS_IMPORT_ERROR
 from .masking import REGISTERED, register_options
+from .path_options import mask_texts, refuse_texts
+from .role_variables import with_role_variables
 from .text import strip_control_chars
 
 
@@ -34,13 +36,16 @@ def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]], *, calls:
     REGISTERED.update(module.no_log_values)
     module.no_log_values = REGISTERED
     register_options(module.argument_spec, module.params)
+    mask_texts(module.params)
     warn = module.warn
     module.warn = lambda warning: warn(strip_control_chars(warning))
     times = {"started_at": utc_text(utc_now())}
     try:
+        refuse_texts(module.argument_spec, module.params)
         result = work()
     except UpgradeError as error:
         times["finished_at"] = utc_text(utc_now())
-        module.fail_json(**strip_control_chars({"msg": str(error), **error.result}), **times)
+        message = with_role_variables(str(error), module.argument_spec)
+        module.fail_json(**strip_control_chars({"msg": message, **error.result}), **times)
     times["finished_at"] = utc_text(utc_now())
     module.exit_json(**strip_control_chars(result), **times)

@@ -16,9 +16,10 @@ from dataclasses import replace
 from .._core.errors import CallError, OptionError, UpgradeError
 from .._core.masking import register_secrets
 from .connect import connect
-from .masking import masked
+from .job import is_other_content, is_same_place, require_same_job
+from .masking import HIDDEN, masked
 from .notes import Notes
-from .platform import Handle, Platform, Refusal, Status, Wanted, may_have_acted
+from .platform import Handle, Platform, Refusal, Stage, Status, Wanted, may_have_acted
 from .records import EarlierRequest, Record, intention_of, is_contract
 from .request import OdooRequest, creation_unanswered, given_request, same_request, use_file
 from .request_file import RequestFile, RequestFileError, lock_request_file
@@ -33,9 +34,13 @@ ROOM_FOR_ANSWER = 2048
 ANOTHER = "To make another request, give another 'request_file' or run this once with 'renew: true'."
 
 
-def create_once(task: Task, options: OdooOptions, request: RequestOptions, *, renew: bool) -> dict[str, t.Any]:
+def create_once(
+    task: Task, options: OdooOptions, request: RequestOptions, *, renew: bool, dump: str | None = None
+) -> dict[str, t.Any]:
     """The result of odoo_upgrade_request: the request in the file, the one that was given, or a new one.
 
+    :param renew: make another request where the recorded one is for another job, or has ended.
+    :param dump: the dump that is meant; None where that is unknown.
     :raises OptionError: one of the options is bad; nothing was sent.
     :raises UpgradeError: the file is about another request, or about one that was never answered.
     :raises CallError: a call failed.
@@ -58,8 +63,10 @@ def create_once(task: Task, options: OdooOptions, request: RequestOptions, *, re
                 raise OptionError(
                     "renew", "makes another request, but 'request_id' and 'request_key' name an existing one."
                 )
-            return creation.create(platform.ignored(request))
+            if creation.needs_another(dump):
+                return creation.create(platform.ignored(request))
         if file.record.handle:
+            require_same_job(file, dump, "dump")
             return creation.use_recorded(given)
         if given:
             return creation.record_given(given)
@@ -78,6 +85,26 @@ class _Creation:
         self._file = request.file
         self._wanted = wanted
 
+    def needs_another(self, dump: str | None) -> bool:
+        """Whether ``renew`` makes another request: the recorded one is for another job, has ended, or is unknown.
+
+        A request that was sent the dump that is meant has only ended where there will be no result. So a run that is
+        repeated goes on with the request that it made.
+        """
+        record = self._file.record
+        if not record.handle or self._differences():
+            return True
+        other = is_other_content(record, dump)
+        if (other and not is_same_place(record.job, dump)) or not self._platform.is_usable(Notes(self._file)):
+            return True
+        try:
+            stage = self._request.read().stage
+        except Refusal as error:
+            if error.is_server_error:
+                raise
+            return True
+        return stage is Stage.FAILED or (stage is Stage.READY and (other or not (dump and record.job)))
+
     def use_recorded(self, given: Handle | None) -> dict[str, t.Any]:
         """The request that the file is about, if it is the one that the options ask for."""
         record = self._file.record
@@ -86,11 +113,7 @@ class _Creation:
                 "request_id",
                 f"or 'request_key' is not that of request {record.request_id} in {self._file.path}. {ANOTHER}",
             )
-        intention = record.intention
-        if intention:
-            same_contract = is_contract(intention.contract, self._wanted.contract)
-            what = f"The request {record.request_id} in {self._file.path}"
-            self._refuse_another(intention.fields, same_contract, what)
+        self._refuse_another(self._differences(), f"The request {record.request_id} in {self._file.path}")
         return self._result(self._status_of_known(), f"Request {record.request_id} was made before.", changed=False)
 
     def record_given(self, given: Handle) -> dict[str, t.Any]:
@@ -99,7 +122,7 @@ class _Creation:
         record.protocol, record.api_url, record.handle = self._platform.protocol, self._platform.api_url, given
         status = self._request.read()
         shown = self._platform.fields(status)
-        self._refuse_another({**self._wanted.fields, **shown}, True, f"The request {given.id}")
+        self._refuse_another(self._field_differences({**self._wanted.fields, **shown}), f"The request {given.id}")
         record.intention = intention_of(self._wanted)
         return self._result(status, f"Recorded request {given.id}.", changed=True, save=True)
 
@@ -161,18 +184,32 @@ class _Creation:
             where = f"That was asked about request {self._file.record.request_id} of {self._file.path}."
             raise UpgradeError(f"{error} {where} {ANOTHER}", **error.result) from error  # pylint: disable=bad-exception-cause
 
-    def _refuse_another(self, recorded: t.Mapping[str, str], same_contract: bool, what: str) -> None:
-        """Fail where the options ask for another request than the recorded one."""
+    def _differences(self) -> dict[str, dict[str, t.Any]]:
+        """In what the options ask for another request than the recorded one."""
+        intention = self._file.record.intention
+        if not intention:
+            return {}
+        differences = self._field_differences(intention.fields)
+        if not is_contract(intention.contract, self._wanted.contract):
+            differences["contract"] = {"asked": HIDDEN, "request": HIDDEN}
+        return differences
+
+    def _field_differences(self, recorded: t.Mapping[str, str]) -> dict[str, dict[str, t.Any]]:
         asked = self._wanted.fields
-        differences = {
+        return {
             name: {"asked": asked.get(name), "request": recorded.get(name)}
             for name in sorted({*recorded, *asked})
             if asked.get(name) != recorded.get(name)
         }
-        words = [f"{name} is {_shown(two['request'])}, not {_shown(two['asked'])}" for name, two in differences.items()]
-        if not same_contract:
-            differences["contract"] = {"asked": "(hidden)", "request": "(hidden)"}
-            words.append("it was made for another contract")
+
+    def _refuse_another(self, differences: dict[str, dict[str, t.Any]], what: str) -> None:
+        """Fail where the options ask for another request than the recorded one."""
+        words = [
+            "it was made for another contract"
+            if name == "contract"
+            else f"{name} is {_shown(two['request'])}, not {_shown(two['asked'])}"
+            for name, two in differences.items()
+        ]
         if words:
             raise UpgradeError(
                 f"{what} differs from what the options ask for: {'; '.join(words)}. {ANOTHER}", differences=differences

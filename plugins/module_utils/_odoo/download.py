@@ -16,6 +16,7 @@ from .._core.errors import UpgradeError
 from .._transfer.dump import FileMark, TransferStats
 from .._transfer.dump_forms import DamagedError
 from .._transfer.verify import Verdict
+from .job import require_same_job
 from .platform import BEFORE_RESULT, Stage, Status, passes_by_itself
 from .records import Fetched, timestamp
 from .request import OdooRequest, opened_request
@@ -32,6 +33,7 @@ def download_once(task: Task, options: OdooOptions, download: DownloadOptions) -
     :raises UpgradeError: there is no result, or it did not arrive whole.
     """
     with opened_request(task, options, writes=True) as request:
+        require_same_job(request.file, download.dump, "dump")
         return _Download(request, download).result()
 
 

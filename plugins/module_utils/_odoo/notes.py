@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from .records import Fetching, Sending, Sent
+    from .records import Fetched, Fetching, Sending, Sent
     from .request_file import RequestFile
 
 
@@ -61,6 +61,11 @@ class Notes:
     def fetching(self) -> Fetching | None:
         """The download under way."""
         return self._file.record.fetching
+
+    @property
+    def fetched(self) -> Fetched | None:
+        """The result that was verified on this host."""
+        return self._file.record.fetched
 
     def note_fetching(self, fetching: Fetching | None) -> None:
         """Note the download under way."""

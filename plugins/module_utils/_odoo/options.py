@@ -74,6 +74,7 @@ class SftpKeys:
     """Who logs in to an SFTP server."""
 
     private_key: str | None = None
+    private_key_text: str | None = field(default=None, repr=False)
     passphrase: str | None = field(default=None, repr=False)
     public_keys: str | None = None
 
@@ -119,6 +120,7 @@ class DownloadOptions:
     mode: t.Any
     force: bool
     transfer: TransferOptions
+    dump: str | None = None
 
 
 def odoo_arguments() -> dict[str, dict[str, t.Any]]:
@@ -138,6 +140,7 @@ def sftp_key_arguments() -> dict[str, dict[str, t.Any]]:
     """The options that say who logs in; documented in the fragment ``odoo_sftp``."""
     return {
         "sftp_private_key": from_environment("ODOO_UPGRADE_SFTP_PRIVATE_KEY", type="path"),
+        "sftp_private_key_text": from_environment("ODOO_UPGRADE_SFTP_PRIVATE_KEY_TEXT", type="str", no_log=True),
         "sftp_passphrase": from_environment("ODOO_UPGRADE_SFTP_PASSPHRASE", type="str", no_log=True),
         "sftp_public_keys": {"type": "path"},
     }
@@ -184,7 +187,8 @@ def request_options(params: Params) -> RequestOptions:
 
 def sftp_keys(params: Params) -> SftpKeys:
     """Who logs in to an SFTP server."""
-    return SftpKeys(params["sftp_private_key"], params["sftp_passphrase"], params["sftp_public_keys"])
+    names = ("private_key", "private_key_text", "passphrase", "public_keys")
+    return SftpKeys(*(params[f"sftp_{name}"] or None for name in names))
 
 
 def transfer_options(params: Params) -> TransferOptions:
@@ -223,7 +227,14 @@ def download_options(params: Params) -> DownloadOptions:
 
     :raises OptionError: as :func:`transfer_options`.
     """
-    return DownloadOptions(params["dest"], params["content"], params["mode"], params["force"], transfer_options(params))
+    return DownloadOptions(
+        params["dest"],
+        params["content"],
+        params["mode"],
+        params["force"],
+        transfer_options(params),
+        params["dump"] or None,
+    )
 
 
 def _target(value: str | None) -> str | None:

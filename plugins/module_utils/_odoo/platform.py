@@ -250,6 +250,10 @@ class Platform(ABC):
         self.require("odoo_upgrade_sftp_access")
         return {}
 
+    def is_usable(self, notes: Notes) -> bool:
+        """Whether this host still has what it needs beyond the handle to use a request."""
+        return True
+
     def release(self, notes: Notes) -> None:
         """Remove what is kept on this host for the transfers of a request that needs no more of them."""
         return

@@ -16,10 +16,10 @@ import typing as t
 from dataclasses import replace
 
 from .._core.errors import CallError, UpgradeError
-from .._transfer.dump import TransferStats, open_dump
+from .._transfer.dump import TransferStats
 from .._transfer.dump_forms import recognise
-from .._transfer.folder_dump import open_folder
 from .._transfer.verify_upload import check_upload
+from .job import is_same_place, opened, refusal
 from .platform import Stage, Status
 from .records import HostJob, Sent, timestamp
 from .request import OdooRequest, opened_request
@@ -36,13 +36,8 @@ def upload_once(task: Task, options: OdooOptions, upload: UploadOptions) -> dict
     :raises OptionError: one of the options is bad, or the dump is no whole one; nothing was sent.
     :raises UpgradeError: the request takes no dump any more, or the dump did not arrive whole.
     """
-    with _opened(upload.src) as dump, opened_request(task, options, writes=True) as request:
+    with opened(upload.src, "src") as dump, opened_request(task, options, writes=True) as request:
         return _Upload(request, upload, dump).result()
-
-
-def _opened(src: str) -> t.ContextManager[Dump]:
-    """The dump, a file or a folder."""
-    return contextlib.nullcontext(open_folder(src, "src")) if os.path.isdir(src) else open_dump(src, "src")
 
 
 class _Upload:
@@ -60,6 +55,7 @@ class _Upload:
     def result(self) -> dict[str, t.Any]:
         sent = self._already_sent()
         if not sent:
+            self._require_same_job()
             self._upload.prepare()
         self._look_at_dump(before_sending=not sent)
         status = self._request.status() if self._request.exists else None
@@ -76,11 +72,25 @@ class _Upload:
         duration = time.monotonic() - started
         sent = self._record.sent = self._note(stats)
         self._record.sending = None
-        self._record.job = HostJob(os.path.abspath(self._dump.path), sent.sha256)
+        self._record.job = self._job(sent)
         self._request.file.save()
         with contextlib.suppress(CallError):
             status = self._request.status()
         return self._answer(status, sent, f"Sent {stats.size} bytes by {way}.", stats, duration)
+
+    def _job(self, sent: Sent) -> HostJob:
+        return HostJob(os.path.abspath(self._dump.path), sent.sha256)
+
+    def _require_same_job(self) -> None:
+        """Refuse a dump that differs in path and content from the one that this request was sent.
+
+        :raises OptionError: names both.
+        """
+        job = self._record.job
+        if job and not is_same_place(job, self._dump.path):
+            self._task.progress.state("reading")
+            if self._dump.read_sha256() != job.sha256:
+                raise refusal(self._request.file, self._dump.path, "src")
 
     def _look_at_dump(self, before_sending: bool) -> None:
         """Recognise the dump; one that is to be sent is read to its end.
@@ -103,12 +113,15 @@ class _Upload:
         sent = self._record.sent
         if not sent or sent.mark.size != self._dump.size:
             return None
-        if sent.mark == self._dump.mark and not self._always_read:
+        if sent.mark != self._dump.mark or self._always_read:
+            self._task.progress.state("reading")
+            if self._dump.read_sha256() != sent.sha256:
+                return None
+        # The dump may have been moved, and may be gone from its former path when a later step compares the two.
+        news = replace(sent, mark=self._dump.mark), self._job(sent)
+        if news == (sent, self._record.job):
             return sent
-        self._task.progress.state("reading")
-        if self._dump.read_sha256() != sent.sha256:
-            return None
-        self._record.sent = replace(sent, mark=self._dump.mark)
+        self._record.sent, self._record.job = news
         if not self._task.check_mode:
             self._request.file.save()
         return self._record.sent

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""SSH keys to log in with: a private key or those of an agent, and the list of public keys that opens a server.
+"""Who logs in over SSH: the keys of an agent or one private key, and the list of public keys that opens a server.
 
-paramiko and cryptography are imported where they are first needed, so that work without SFTP goes without them.
+paramiko is imported where it is first needed, so that work without SFTP goes without it.
 Private to the collection: may change without notice.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import logging
 import os
 import struct
@@ -64,27 +63,26 @@ def paramiko_module() -> t.Any:
     return paramiko
 
 
-def identity(private_key: str | None, passphrase: str | None, public_keys: str | None, *, agent: bool) -> Identity:
-    """Who logs in, by the options ``sftp_private_key``, ``sftp_passphrase`` and ``sftp_public_keys``.
+def identity(own: t.Any, public_keys: str | None, *, agent: bool) -> Identity:
+    """Who logs in, by the private key of the options and by ``sftp_public_keys``.
 
+    :param own: paramiko's object for the private key; None where none is given.
     :param agent: use the keys of the SSH agent where no private key is given; otherwise the list alone is enough.
     :raises OptionError: one of them cannot be used, or the list does not hold the key that would log in.
     """
     listed = read_public_keys(public_keys) if public_keys else []
-    if passphrase and not private_key:
-        raise OptionError("sftp_passphrase", "is given without 'sftp_private_key'.")
-    if private_key:
-        keys: tuple[t.Any, ...] = (load_private_key(private_key, passphrase),)
+    if own:
+        keys: tuple[t.Any, ...] = (own,)
     elif agent:
         keys = _agent_keys(listed)
     else:
         keys = ()
     if not keys and not listed:
         raise OptionError("sftp_private_key", "is required for SFTP, or 'sftp_public_keys'.")
-    own = [public_line(key) for key in keys]
-    if private_key and listed and own[0] not in listed:
+    lines = [public_line(key) for key in keys]
+    if own and listed and lines[0] not in listed:
         raise OptionError("sftp_public_keys", "does not hold the public key of 'sftp_private_key'.")
-    return Identity("".join(f"{line}\n" for line in listed or own), keys)
+    return Identity("".join(f"{line}\n" for line in listed or lines), keys)
 
 
 def read_public_keys(path: str) -> list[str]:
@@ -94,7 +92,7 @@ def read_public_keys(path: str) -> list[str]:
         comments; names the line and never shows it.
     """
     option = "sftp_public_keys"
-    content = _read(path, option)
+    content = read_key_file(path, option)
     keys: list[str] = []
     for number, raw in enumerate(content.splitlines(), start=1):
         line = raw.strip()
@@ -132,68 +130,10 @@ def problem_of_public_key(line: str) -> str:
     return ""
 
 
-def load_private_key(path: str, passphrase: str | None) -> t.Any:
-    """paramiko's object for a private key of any usual format.
-
-    :raises OptionError: ``sftp_private_key`` cannot be used, or ``sftp_passphrase`` is missing, wrong or not needed.
-    """
-    option = "sftp_private_key"
-    content = _read(path, option)
-    if b"PRIVATE KEY-----" not in content:
-        if problem_of_public_key(b" ".join(content.split()[:2]).decode("ascii", "replace")) == "":
-            raise OptionError(option, f"{path} is a public key; give the file beside it that has no .pub in its name.")
-        raise OptionError(option, f"{path} is not a private key in OpenSSH's or PEM form.")
-    paramiko = paramiko_module()
-    key = _decrypted(path, content, passphrase)
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
-
-    kinds = {
-        ed25519.Ed25519PrivateKey: paramiko.Ed25519Key,
-        rsa.RSAPrivateKey: paramiko.RSAKey,
-        ec.EllipticCurvePrivateKey: paramiko.ECDSAKey,
-    }
-    wrapper = next((wrapper for kind, wrapper in kinds.items() if isinstance(key, kind)), None)
-    if wrapper is None:
-        raise OptionError(option, f"{path} is a key of another type than ed25519, rsa or ecdsa.")
-    plain = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    ).decode()
-    try:
-        return wrapper.from_private_key(io.StringIO(plain))
-    except (paramiko.SSHException, ValueError) as error:
-        raise OptionError(option, f"{path} cannot be used by paramiko; make a new key of type ed25519.") from error
-
-
 def public_line(key: t.Any) -> str:
     """The public key of one of paramiko's objects as ``type base64``."""
     blob = key.asbytes()
     return f"{next(_fields(blob)).decode('ascii', 'replace')} {base64.b64encode(blob).decode()}"
-
-
-def _decrypted(path: str, content: bytes, passphrase: str | None) -> t.Any:
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
-
-    openssh = b"BEGIN OPENSSH" in content
-    load = serialization.load_ssh_private_key if openssh else serialization.load_pem_private_key
-    secret = passphrase.encode() if passphrase else None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return load(content, password=secret)
-    except TypeError as error:
-        if secret:
-            raise OptionError("sftp_passphrase", f"is given, but the key {path} has no passphrase.") from error
-        raise OptionError("sftp_passphrase", f"is missing; the key {path} has a passphrase.") from error
-    except UnsupportedAlgorithm as error:
-        raise OptionError("sftp_private_key", f"{path} is of a kind that cannot be read here.") from error
-    except ValueError as error:
-        if not secret and "assword" in str(error):
-            raise OptionError("sftp_passphrase", f"is missing; the key {path} has a passphrase.") from error
-        if secret:
-            raise OptionError("sftp_passphrase", f"does not open the key {path}; one of them is wrong.") from error
-        raise OptionError("sftp_private_key", f"{path} is damaged.") from error
 
 
 def _agent_keys(listed: t.Sequence[str]) -> tuple[t.Any, ...]:
@@ -213,7 +153,11 @@ def _agent_keys(listed: t.Sequence[str]) -> tuple[t.Any, ...]:
     return keys
 
 
-def _read(path: str, option: str) -> bytes:
+def read_key_file(path: str, option: str) -> bytes:
+    """The content of a file that holds keys.
+
+    :raises OptionError: it cannot be read, or is far too long; names the option.
+    """
     try:
         with open(path, "rb") as file:
             content = file.read(LONGEST_FILE + 1)

@@ -16,6 +16,7 @@ from ..._core.errors import OptionError
 from ..._transfer.sftp import SftpServer
 from ..._transfer.ssh_host_keys import FirstSeen, GivenKey, HostKeys, KnownHosts, fingerprint
 from ..._transfer.ssh_keys import identity
+from ..._transfer.ssh_private_key import key_of
 
 if t.TYPE_CHECKING:
     from ..notes import Notes
@@ -35,7 +36,9 @@ class SftpLogin:
         self._notes = notes
         self._task = task
         keys = options.sftp.keys
-        self.identity = identity(keys.private_key, keys.passphrase, keys.public_keys, agent=True)
+        self.identity = identity(
+            key_of(keys.private_key, keys.private_key_text, keys.passphrase), keys.public_keys, agent=True
+        )
         self._host_keys = self._make_host_keys()
 
     def server(self, client: OdooClient, filename: str) -> SftpServer:

@@ -194,7 +194,11 @@ def transport_for(options: TransferOptions, size: int) -> str:
     if options.transport != AUTO:
         return options.transport
     keys = options.sftp.keys
-    return SFTP if (keys.private_key or keys.public_keys) and size > options.sftp.threshold else HTTPS
+    return (
+        SFTP
+        if (keys.private_key or keys.private_key_text or keys.public_keys) and size > options.sftp.threshold
+        else HTTPS
+    )
 
 
 def filename_of(status: Status, notes: Notes) -> str:

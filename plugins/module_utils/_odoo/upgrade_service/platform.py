@@ -140,6 +140,9 @@ class UpgradeService(Platform):
     def destination(self, options: DownloadOptions, task: Task) -> Destination:
         return ResultFolder(options, task)
 
+    def is_usable(self, notes: Notes) -> bool:
+        return _folder(notes).has_key or bool(notes.fetched)
+
     def release(self, notes: Notes) -> None:
         if notes.path:
             _folder(notes).remove()

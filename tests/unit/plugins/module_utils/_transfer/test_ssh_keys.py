@@ -14,10 +14,13 @@ import pytest
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ssh_keys import (
     identity,
-    load_private_key,
     problem_of_public_key,
     public_line,
     read_public_keys,
+)
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ssh_private_key import (
+    key_of,
+    load_private_key,
 )
 
 pytest.importorskip("paramiko")
@@ -77,9 +80,33 @@ def test_what_is_no_private_key(tmp_path: Path) -> None:
             load_private_key(str(path), None)
 
 
+def test_keys_that_cannot_be_used_say_why(tmp_path: Path) -> None:
+    putty = tmp_path / "key.ppk"
+    putty.write_text("PuTTY-User-Key-File-3: ssh-ed25519\n")
+    with pytest.raises(OptionError, match=f"PuTTY. Convert it with: puttygen {putty} -O private-openssh"):
+        load_private_key(str(putty), None)
+    key = make_key(tmp_path)
+    key.chmod(0o640)
+    with pytest.raises(OptionError, match=rf"mode 0640.*chmod 0600 {key}"):
+        load_private_key(str(key), None)
+
+
+@pytest.mark.parametrize("line_end", ("\n", "\r\n", "\\n"), ids=("lf", "crlf", "two-characters"))
+def test_a_key_as_text_is_the_one_in_the_file(tmp_path: Path, line_end: str) -> None:
+    key = make_key(tmp_path)
+    text = key.read_text().replace("\n", line_end)
+    assert public_line(key_of(None, text, None)) == public_line(load_private_key(str(key), None))
+    with pytest.raises(OptionError, match=r"sftp_private_key_text.*together") as both:
+        key_of(str(key), text, None)
+    with pytest.raises(OptionError, match=r"sftp_private_key_text.*not a private key") as other:
+        key_of(None, "not a key", None)
+    assert "not a key" not in str(other.value)
+    assert text[60:80] not in str(both.value)
+
+
 def test_the_list_is_derived_from_the_private_key(tmp_path: Path) -> None:
     key = make_key(tmp_path)
-    found = identity(str(key), None, None, agent=True)
+    found = identity(load_private_key(str(key), None), None, agent=True)
     assert found.public_keys == " ".join(key.with_suffix(".pub").read_text().split()[:2]) + "\n"
 
 
@@ -87,24 +114,24 @@ def test_the_list_must_hold_the_key_that_logs_in(tmp_path: Path) -> None:
     key, other = make_key(tmp_path), make_key(tmp_path)
     one = listed(tmp_path, other.with_suffix(".pub").read_text())
     with pytest.raises(OptionError, match="sftp_public_keys"):
-        identity(str(key), None, one, agent=True)
+        identity(load_private_key(str(key), None), one, agent=True)
     both = listed(tmp_path, *(path.with_suffix(".pub").read_text() for path in (other, key)))
-    assert identity(str(key), None, both, agent=True).public_keys.count("\n") == 2
+    assert identity(load_private_key(str(key), None), both, agent=True).public_keys.count("\n") == 2
 
 
 def test_a_list_alone_is_enough_without_a_login(tmp_path: Path) -> None:
     keys = listed(tmp_path, make_key(tmp_path).with_suffix(".pub").read_text())
-    assert identity(None, None, keys, agent=False).keys == ()
+    assert identity(None, keys, agent=False).keys == ()
     with pytest.raises(OptionError, match="sftp_private_key"):
-        identity(None, None, None, agent=False)
+        identity(None, None, agent=False)
 
 
 def test_without_an_agent_a_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     with pytest.raises(OptionError, match="there is no SSH agent"):
-        identity(None, None, None, agent=True)
+        identity(None, None, agent=True)
     with pytest.raises(OptionError, match="sftp_passphrase"):
-        identity(None, "secret", None, agent=True)
+        key_of(None, None, "secret")
 
 
 def test_comments_stay_here_and_doubles_count_once(tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The variables of the roles behind the options of modules, named in failures for those who run a role.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+ODOO_UPGRADE = {
+    **{
+        name: f"odoo_upgrade_{name}"
+        for name in (
+            *("aim", "allowed_hosts", "api_url", "ca_path", "check_dump", "connections", "contract", "dest", "dump"),
+            *("email", "filename", "force", "progress_interval", "renew", "request_file", "sftp_host_key"),
+            *(
+                "sftp_known_hosts",
+                "sftp_passphrase",
+                "sftp_private_key",
+                "sftp_private_key_text",
+                "ssh_options",
+                "target",
+            ),
+            *("timezone", "transport"),
+            *("validate_certs", "wait", "wait_interval", "wait_timeout"),
+        )
+    },
+    "src": "odoo_upgrade_dump",
+}
+PLONE_UPGRADE = {
+    name: f"plone_upgrade_{name}"
+    for name in (
+        *("ca_path", "client_cert", "client_key", "headers", "login", "password", "token", "url", "username"),
+        *("validate_certs", "wait_interval", "wait_timeout"),
+    )
+}
+ROLES = (("odoo_upgrade", "request_file", ODOO_UPGRADE), ("plone_upgrade", "token", PLONE_UPGRADE))
+"""Each role with an option that all its modules have, and no others."""
+
+NAMED = re.compile(r"'([a-z_]+)(?:: true)?'")
+
+
+def with_role_variables(message: str, options: t.Container[str]) -> str:
+    """A message that names options, with the variables by which a role sets them.
+
+    :param options: those of the module.
+    """
+    for role, mark, variables in ROLES:
+        if mark in options:
+            named = [variables[name] for name in dict.fromkeys(NAMED.findall(message)) if name in variables]
+            missing = [name for name in dict.fromkeys(named) if name not in message]
+            if missing:
+                return f"{message} In the role {role}: {', '.join(missing)}."
+    return message

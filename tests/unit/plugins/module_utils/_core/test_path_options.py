@@ -1,0 +1,58 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A key or a certificate in the place of a path is refused by name, and none of it is shown."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.masking import REGISTERED
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.path_options import mask_texts, refuse_texts
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.role_variables import with_role_variables
+
+BODY = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW"
+PEM = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{BODY}\n-----END OPENSSH PRIVATE KEY-----\n"
+TEXTS = {
+    "key": PEM,
+    "one-line": PEM.replace("\n", "\\n"),
+    "indented": f"  {PEM}",
+    "certificate": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+    "body": BODY,
+    "base64": base64.b64encode(PEM.encode()).decode(),
+    "putty": f"PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\n{BODY}",
+    "public": f"ssh-ed25519 {'A' * 60} me@example.org",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=list(TEXTS))
+def test_a_text_is_refused_and_masked(text: str) -> None:
+    params = {"ca_path": text, "number": 1, "other": None}
+    mask_texts(params)
+    assert text in REGISTERED
+    with pytest.raises(OptionError, match="Option 'ca_path': holds a key or a certificate itself") as refused:
+        refuse_texts({"ca_path": {"type": "path"}, "number": {"type": "int"}}, params)
+    assert BODY not in str(refused.value)
+    with pytest.raises(OptionError, match="or give the text as 'ca_path_text'"):
+        refuse_texts({"ca_path": {"type": "path"}, "ca_path_text": {}}, params)
+
+
+@pytest.mark.parametrize("path", ("/etc/ssl/ca.pem", "a b\nc", "MII/x", "ssh-keys/id_ed25519", "-----BEGIN", None))
+def test_a_path_is_taken(path: str | None) -> None:
+    refuse_texts({"ca_path": {"type": "path"}}, {"ca_path": path})
+
+
+def test_a_message_names_the_variables_of_the_role() -> None:
+    odoo = ("request_file", "src")
+    assert with_role_variables("Option 'src': no, or 'renew: true', or 'src'.", odoo) == (
+        "Option 'src': no, or 'renew: true', or 'src'. In the role odoo_upgrade: odoo_upgrade_dump, odoo_upgrade_renew."
+    )
+    assert with_role_variables("Set odoo_upgrade_renew, 'renew'.", odoo) == "Set odoo_upgrade_renew, 'renew'."
+    assert with_role_variables("The state is 'done'.", odoo) == "The state is 'done'."
+    assert with_role_variables("Option 'url': no.", ("token", "url")).endswith(
+        "In the role plone_upgrade: plone_upgrade_url."
+    )
+    assert with_role_variables("Option 'url': no.", ("url",)) == "Option 'url': no."
