@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether an SSH server is the one that is meant: by a known_hosts file, one given key, or the key seen first.
+"""Whether an SSH server is the one that is meant: by one given key, or by the key seen first.
 
 Private to the collection: may change without notice.
 """
@@ -14,7 +14,7 @@ import hashlib
 import typing as t
 
 from .._core.errors import OptionError, UpgradeError
-from .ssh_keys import paramiko_module, problem_of_public_key
+from .ssh_keys import problem_of_public_key
 
 SSH_PORT = 22
 CHANGED = "This can be a man-in-the-middle attack. Find out why the key changed before you continue."
@@ -32,50 +32,6 @@ class HostKeys(t.Protocol):
 
     def check(self, place: str, line: str) -> None:
         """:raises HostKeyError: this is not the key of the server at this place."""
-
-
-class KnownHosts:
-    """The keys in a known_hosts file.
-
-    :raises OptionError: ``sftp_known_hosts`` cannot be read.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        paramiko = paramiko_module()
-        try:
-            self._keys = paramiko.HostKeys(path)
-        except OSError as error:
-            raise OptionError("sftp_known_hosts", f"the file {path} cannot be read: {error.strerror}.") from error
-        except Exception as error:
-            raise OptionError("sftp_known_hosts", f"the file {path} is not a known_hosts file.") from error
-
-    def types(self, place: str) -> list[str]:
-        """The types of the keys that the file has for this server."""
-        return list(self._known(place))
-
-    def check(self, place: str, line: str) -> None:
-        """:raises HostKeyError: the file does not know the server, or knows it by another key."""
-        known = self._known(place)
-        if not known:
-            raise HostKeyError(
-                f"The SFTP server {place} is not in {self._path}. It showed the key {fingerprint(line)}; if that is "
-                f"the right one, add the line: {place} {line}"
-            )
-        kind = line.partition(" ")[0]
-        if known.get(kind) != line:
-            raise HostKeyError(
-                f"The SFTP server {place} showed the key {fingerprint(line)}, which is not the one in {self._path}. "
-                f"{CHANGED}"
-            )
-
-    def _known(self, place: str) -> dict[str, str]:
-        # Like OpenSSH: a key that is listed without a port holds for every port.
-        for name in (place, place.strip("[").partition("]")[0]):
-            entry = self._keys.lookup(name)
-            if entry:
-                return {kind: f"{kind} {entry[kind].get_base64()}" for kind in entry}
-        return {}
 
 
 class GivenKey:

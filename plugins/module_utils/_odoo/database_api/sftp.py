@@ -13,8 +13,9 @@ import typing as t
 from dataclasses import replace
 
 from ..._core.errors import OptionError
+from ..._transfer.known_hosts_file import KnownHosts
 from ..._transfer.sftp import SftpServer
-from ..._transfer.ssh_host_keys import FirstSeen, GivenKey, HostKeys, KnownHosts, fingerprint
+from ..._transfer.ssh_host_keys import FirstSeen, GivenKey, HostKeys, fingerprint
 from ..._transfer.ssh_keys import identity
 from ..._transfer.ssh_private_key import key_of
 

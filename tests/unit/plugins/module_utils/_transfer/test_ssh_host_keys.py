@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import typing as t
 
 import pytest
 
@@ -15,15 +14,11 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ssh_hos
     FirstSeen,
     GivenKey,
     HostKeyError,
-    KnownHosts,
     fingerprint,
     place_of,
 )
 
 pytest.importorskip("paramiko")
-
-if t.TYPE_CHECKING:
-    from pathlib import Path
 
 PLACE = "[upgrade.example.org]:2200"
 
@@ -63,24 +58,6 @@ def test_the_first_key_is_kept() -> None:
     assert len(kept) == 1
     with pytest.raises(HostKeyError):
         later.check(PLACE, line(2))
-
-
-def test_known_hosts(tmp_path: Path) -> None:
-    path = tmp_path / "known_hosts"
-    path.write_text(f"# ours\n{PLACE} {line(1)}\nplain.example.org {line(2)}\n")
-    keys = KnownHosts(str(path))
-    keys.check(PLACE, line(1))
-    keys.check("[plain.example.org]:2200", line(2))
-    assert keys.types(PLACE) == ["ssh-ed25519"]
-    with pytest.raises(HostKeyError, match="not the one in"):
-        keys.check(PLACE, line(2))
-    with pytest.raises(HostKeyError, match="is not in"):
-        keys.check("[other.example.org]:2200", line(1))
-
-
-def test_known_hosts_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="sftp_known_hosts"):
-        KnownHosts(str(tmp_path / "missing"))
 
 
 def test_words() -> None:
