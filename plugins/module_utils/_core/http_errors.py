@@ -10,6 +10,7 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import traceback
@@ -21,6 +22,8 @@ with contextlib.suppress(ImportError):
     import requests
     import urllib3
 
+TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+PROXY_AUTHENTICATION = 407
 UNKNOWN_AUTHORITY = "Give the authority that signed it as 'ca_path', or set 'validate_certs' to false to trust any."
 VERIFICATION_HINTS = {
     9: "It is not valid yet: check the clocks of both machines.",
@@ -44,8 +47,9 @@ def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple
         return f"its TLS certificate is not trusted ({words.rstrip('.')})", False, hint
     unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
     sent = not any(isinstance(e, unsent) for e in chain)
-    if any(isinstance(e, requests.exceptions.ProxyError) for e in chain) and not (sent and _broke_off(chain)):
-        return "the proxy named in the environment did not let it through", False, "Check https_proxy and no_proxy."
+    proxy = _proxy_fault(error, chain, sent)
+    if proxy:
+        return proxy[0], False, proxy[1]
     if any(isinstance(e, socket.gaierror) for e in chain):
         return "the host name cannot be resolved", False, "Check the URL and DNS."
     if isinstance(error, requests.exceptions.Timeout) and not sent:
@@ -62,6 +66,38 @@ def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple
     if isinstance(error, invalid):
         return "the URL is not valid", False, "Check it, and those of the proxies in the environment."
     return f"the connection was lost ({type(chain[-1]).__name__})", sent, ""
+
+
+def _proxy_fault(error: Exception, chain: t.Sequence[BaseException], sent: bool) -> tuple[str, str] | None:
+    """What is wrong with the proxy of the environment, and what to do; None where it is not the proxy."""
+    if "SOCKS" in str(error) and isinstance(error, requests.exceptions.InvalidSchema):
+        hint = "Install it on the host that runs the module, or give an http:// proxy in https_proxy."
+        return "the proxy named in the environment is a SOCKS proxy, for which the library PySocks is missing", hint
+    if isinstance(error, requests.exceptions.InvalidProxyURL):
+        hint = "Give https_proxy as http://host:port, with '%40' for an '@' in user or password."
+        return "the URL of the proxy in the environment is not valid", hint
+    if any("appears to only use HTTP" in str(e) for e in chain if isinstance(e, urllib3.exceptions.ProxyError)):
+        hint = "Write http:// in https_proxy; what travels through the proxy is encrypted all the same."
+        return "the proxy named in the environment does not speak TLS itself", hint
+    if not any(isinstance(e, requests.exceptions.ProxyError) for e in chain) or (sent and _broke_off(chain)):
+        return None
+    refused = next((found for e in chain if (found := TUNNEL.search(str(e)))), None)
+    status = int(refused[1]) if refused else 0
+    if status == PROXY_AUTHENTICATION:
+        hint = (
+            "Give both in https_proxy, as in http://user:password@proxy:3128, and write '%40' for '@', '%3A' for ':' "
+            "and '%2F' for '/' in them."
+        )
+        return "the proxy named in the environment refuses its user or password, or asks for them (407)", hint
+    if status:
+        hint = (
+            "Have the host and its port allowed there, or name the host in no_proxy where it can be reached directly."
+        )
+        return f"the proxy named in the environment does not let it through ({status})", hint
+    if not sent:
+        system = next((e.strerror for e in reversed(chain) if isinstance(e, OSError) and e.strerror), "no answer")
+        return f"the proxy named in the environment cannot be reached ({system})", "Check https_proxy and no_proxy."
+    return "the proxy named in the environment did not let it through", "Check https_proxy and no_proxy."
 
 
 def _broke_off(chain: t.Iterable[BaseException]) -> bool:

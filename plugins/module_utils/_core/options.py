@@ -14,14 +14,18 @@ import os
 import re
 import ssl
 import typing as t
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
 from .errors import OptionError
+from .masking import register_secrets
 
 GREATEST = 1_000_000_000
 """Thirty years in seconds; the system's timers refuse ten times as many."""
+
+HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+"""The name by which OpenSSL finds a certificate in a folder."""
 
 
 def from_environment(variable: str, **option: t.Any) -> dict[str, t.Any]:
@@ -72,6 +76,10 @@ def verification(params: t.Mapping[str, t.Any]) -> bool | str:
     path = params["ca_path"]
     if path and not os.path.exists(path):
         raise OptionError("ca_path", f"there is no file or folder {path}.")
+    if path and os.path.isdir(path) and not any(HASHED_NAME.fullmatch(name) for name in _names_in(path)):
+        raise OptionError(
+            "ca_path", f"the folder {path} holds no certificate under its hashed name. Run: openssl rehash {path}"
+        )
     if path and not os.path.isdir(path):
         try:
             ssl.create_default_context(cafile=path)
@@ -80,6 +88,14 @@ def verification(params: t.Mapping[str, t.Any]) -> bool | str:
                 "ca_path", f"{path} contains no certificate that can be read ({error.strerror})."
             ) from error
     return path or True
+
+
+def _names_in(folder: str) -> list[str]:
+    """:raises OptionError: the folder cannot be read."""
+    try:
+        return os.listdir(folder)
+    except OSError as error:
+        raise OptionError("ca_path", f"the folder {folder} cannot be read: {error.strerror}.") from error
 
 
 def require_positive(params: t.Mapping[str, t.Any], *options: str) -> None:
@@ -119,7 +135,13 @@ def base_url(params: t.Mapping[str, t.Any], option: str) -> str:
     if not port_is_valid or parts.scheme not in ("http", "https") or not parts.hostname:
         raise OptionError(option, "is not a URL that begins with http:// or https:// and a host.")
     if "@" in parts.netloc:
-        raise OptionError(option, "contains credentials; give them as options of their own, which are masked.")
+        user = parts.netloc.rpartition("@")[0]
+        register_secrets(value, user, *user.split(":", 1), unquote(parts.password or ""))
+        if "username" in params:
+            raise OptionError(option, "contains credentials; give them as options of their own, which are masked.")
+        raise OptionError(
+            option, "contains credentials, which this module cannot send: the platform asks for none. Leave them out."
+        )
     if "?" in value or "#" in value:
         raise OptionError(option, "must end with a path: no '?' or '#' part.")
     if re.search(r"[\s\x00-\x1f]", value):

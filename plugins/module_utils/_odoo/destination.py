@@ -142,7 +142,27 @@ def _file_path(given: str) -> str:
         raise OptionError("dest", f"the folder {folder} does not exist; make it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OptionError("dest", f"the folder {folder} cannot be written to.")
+    require_room_for_name(dest)
     return dest
+
+
+def require_room_for_name(dest: str) -> None:
+    """Refuse a path beside which the file that is being fetched cannot be made.
+
+    :raises OptionError: its name is too long with the suffix, or its file system takes no files.
+    """
+    folder = os.path.dirname(dest)
+    try:
+        longest, blocks = os.pathconf(folder, "PC_NAME_MAX"), os.statvfs(folder).f_blocks
+    except OSError as error:
+        raise OptionError("dest", f"the folder {folder} cannot be used: {error.strerror}.") from error
+    if len(os.fsencode(os.path.basename(dest) + SUFFIX)) > longest:
+        raise OptionError(
+            "dest",
+            f"the name of {dest} is too long: with {SUFFIX}, as it is called at first, it is over {longest} bytes.",
+        )
+    if not blocks:
+        raise OptionError("dest", f"the folder {folder} is on a file system that takes no files.")
 
 
 def _mark(path: str) -> FileMark | None:

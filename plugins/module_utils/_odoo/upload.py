@@ -63,9 +63,9 @@ class _Upload:
             return self._answer(status, sent, f"The platform already has this dump, since {sent.at}.")
         if status and status.stage is not Stage.OPEN:
             raise self._too_late(status.state)
-        way = self._upload.transport.upper()
         if self._task.check_mode or not status:
             sent = self._note(TransferStats(self._dump.size))
+            way = self._upload.transport.upper()
             return self._answer(status, sent, f"The dump would be sent by {way}.", TransferStats())
         started = time.monotonic()
         stats = self._upload.send(self._request.handle, status, self._task.progress)
@@ -76,6 +76,7 @@ class _Upload:
         self._request.file.save()
         with contextlib.suppress(CallError):
             status = self._request.status()
+        way = self._upload.transport.upper()
         return self._answer(status, sent, f"Sent {stats.size} bytes by {way}.", stats, duration)
 
     def _job(self, sent: Sent) -> HostJob:

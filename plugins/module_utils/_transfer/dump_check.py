@@ -35,7 +35,7 @@ from .dump_forms import (
     recognise,
     unpacked,
 )
-from .zip_members import content, members
+from .zip_members import UnsupportedMethodError, content, members
 
 FILESTORE = "filestore/"
 LEAST_SECONDS, LEAST_SPEED = 600, 1_000_000
@@ -88,7 +88,7 @@ def check_dump(
     weakness: tuple[str, ...] = (NO_CHECKSUM[form.name],) if form.name in NO_CHECKSUM else ()
     files, unread = 0, ""
     if form.name == ZIP:
-        files = _check_zip(path)
+        files, unread = _check_zip(path)
     elif form.name == TAR_GZ:
         files = _check_tar_gz(path)
     elif form.name == TAR:
@@ -189,18 +189,23 @@ def _check_tar_gz(path: str) -> int:
     return _with_sql(path, found, files)
 
 
-def _check_zip(path: str) -> int:
-    files, found = 0, False
+def _check_zip(path: str) -> tuple[int, str]:
+    """Read every member; how many are of the filestore, and which one could not be read."""
+    files, found, unread = 0, False, ""
     with reading(path), open(path, "rb") as file:
         for member in members(file):
-            watch = SqlWatch()
-            for block in content(file, member):
-                watch.see(block)
-            if member.name == SQL_MEMBER:
-                found = True
-                watch.require_whole(f"The {SQL_MEMBER} in {path}")
+            watch, is_sql = SqlWatch(), member.name == SQL_MEMBER
             files += is_of_filestore(member.name)
-    return _with_sql(path, found, files)
+            found = found or is_sql
+            try:
+                for block in content(file, member):
+                    watch.see(block)
+            except UnsupportedMethodError as error:
+                unread = unread or str(error)
+                continue
+            if is_sql:
+                watch.require_whole(f"The {SQL_MEMBER} in {path}")
+    return _with_sql(path, found, files), unread
 
 
 def _with_sql(path: str, found: bool, files: int) -> int:

@@ -18,6 +18,7 @@ from .._core.text import one_line
 from .sftp_protocol import SftpBrokenError, SftpDeniedError, SftpError, SftpSession
 from .ssh_host_keys import HostKeys, place_of
 from .ssh_keys import Identity, paramiko_module, public_line
+from .ssh_offer import nothing_in_common, offered
 from .ssh_socket import BundledChannel, BundledSocket
 
 WINDOW = 64 * 1024 * 1024
@@ -25,6 +26,19 @@ WINDOW = 64 * 1024 * 1024
 
 LARGEST_PACKET = 256 * 1024
 KEEP_ALIVE_SECONDS = 30
+
+DIRECT = (
+    "SFTP needs a direct connection to that port; proxies of the environment do not carry it. Set 'transport' to https "
+    "where only the API can be reached."
+)
+
+
+class SftpUnreachableError(SftpBrokenError):
+    """Nothing that speaks SSH answers at the address of the server."""
+
+
+class SftpIncompatibleError(SftpError):
+    """The server and paramiko have no algorithm of some kind in common."""
 
 
 class Access(t.Protocol):
@@ -108,7 +122,7 @@ class SftpServer:
         except (OSError, UnicodeError) as error:
             # A name with a label that no host has, such as one of 64 letters, is a UnicodeError.
             reason = one_line(getattr(error, "strerror", "it is not a valid host name") or "no answer in time")
-            raise SftpBrokenError(f"The SFTP server {where} cannot be reached: {reason}.") from error
+            raise SftpUnreachableError(f"The SFTP server {where} cannot be reached: {reason}. {DIRECT}") from error
         stack.callback(connection.close)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bundled = BundledSocket(connection, self._timeout)
@@ -119,8 +133,14 @@ class SftpServer:
             transport.start_client(timeout=self._timeout)
             shown = public_line(transport.get_remote_server_key())
         except (paramiko.SSHException, OSError, EOFError) as error:
-            kind = SftpError if isinstance(error, paramiko.ssh_exception.IncompatiblePeer) else SftpBrokenError
-            raise kind(f"Cannot connect to {where} over SSH: {_reason(error)}.") from error
+            cannot = f"Cannot connect to {where} over SSH"
+            if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+                raise SftpIncompatibleError(f"{cannot}: {self._incompatible(transport, access, error)}") from error
+            if "banner" in str(error):
+                raise SftpUnreachableError(
+                    f"{cannot}: no SSH server answers there ({_reason(error)}). {DIRECT}"
+                ) from error
+            raise SftpBrokenError(f"{cannot}: {_reason(error)}.") from error
         self._host_keys.check(place_of(access.hostname, access.port), shown)
         transport.set_keepalive(KEEP_ALIVE_SECONDS)
         with self._authenticating:
@@ -136,17 +156,37 @@ class SftpServer:
         if known:
             options.key_types = tuple(sorted(options.key_types, key=lambda name: _key_type(name) not in known))
 
+    def _incompatible(self, transport: t.Any, access: Access, error: Exception) -> str:
+        """What the two sides do not have in common, and the way out."""
+        options = transport.get_security_options()
+        ours = {
+            "key exchange": options.kex,
+            "host key": options.key_types,
+            "cipher": options.ciphers,
+            "MAC": options.digests,
+        }
+        found = nothing_in_common(offered(access.hostname, access.port, self._timeout), ours)
+        return f"{found or f'{_reason(error)}.'} Install a newer paramiko, or set 'transport' to https."
+
     def _authenticate(self, paramiko: t.Any, transport: t.Any, user: str, where: str) -> None:
+        wanted: list[str] = []
         for key in self._identity.keys:
             try:
-                transport.auth_publickey(user, key)
-                return
+                more = transport.auth_publickey(user, key)
+                if transport.is_authenticated():
+                    return
+                wanted = list(more)
             except paramiko.BadAuthenticationType as error:
                 raise SftpDeniedError(f"The SFTP server {where} does not accept public keys.") from error
             except (paramiko.SSHException, OSError, EOFError) as error:
                 refused = isinstance(error, paramiko.AuthenticationException)
                 if not refused or not transport.is_active():
                     raise SftpBrokenError(f"The login to {where} broke off: {_reason(error)}.") from error
+        if wanted:
+            raise SftpDeniedError(
+                f"The SFTP server {where} accepted a key and wants more than that: {', '.join(wanted)}. Only keys can "
+                "be given here. Have the server let the key in alone, or set 'transport' to https."
+            )
         raise SftpDeniedError(
             f"The SFTP server {where} accepts none of the keys, although the platform has their public parts. "
             "Run again; the access to it is temporary."

@@ -50,10 +50,13 @@ MOST_NAMES = 10_000
 
 INIT, VERSION, OPEN, CLOSE, READ, WRITE, OPENDIR, READDIR, STAT = 1, 2, 3, 4, 5, 6, 11, 12, 17
 STATUS, HANDLE, DATA, NAME, ATTRS, EXTENDED, EXTENDED_REPLY = 101, 102, 103, 104, 105, 200, 201
-OK, END_OF_FILE, NO_SUCH_FILE, DENIED = 0, 1, 2, 3
+OK, END_OF_FILE, NO_SUCH_FILE, DENIED, FAILURE = 0, 1, 2, 3, 4
 TO_READ, TO_WRITE, TO_CREATE, TO_TRUNCATE = 1, 2, 8, 16
 HAS_SIZE, HAS_OWNER, HAS_MODE, HAS_TIMES, HAS_EXTENSIONS = 1, 2, 4, 8, 0x80000000
 DIRECTORY, TYPE_BITS = 0o040000, 0o170000
+
+
+NOT_TAKEN = "The SFTP server did not take a part of the file"
 
 
 class SftpError(UpgradeError):
@@ -220,7 +223,7 @@ class SftpSession:
         self, waiting: collections.deque[tuple[int, int, int]], confirmed: set[int]
     ) -> t.Iterator[tuple[int, int]]:
         number, kind, body = self._answer()
-        _require_ok(kind, body, "The SFTP server did not take a part of the file")
+        _require_ok(kind, body, NOT_TAKEN)
         confirmed.add(number)
         while waiting and waiting[0][0] in confirmed:
             number, offset, length = waiting.popleft()
@@ -337,7 +340,11 @@ class SftpSession:
     def _packet(self) -> tuple[int, memoryview]:
         (length,) = struct.unpack(">I", self._receive(4))
         if not 0 < length <= LONGEST_PACKET:
-            raise SftpError("The answer is not from an SFTP server: a packet has an impossible length.")
+            start = one_line(struct.pack(">I", length).decode("ascii", "replace"))
+            raise SftpError(
+                f"The answer is not from an SFTP server: a packet has an impossible length (it begins with '{start}'). "
+                "A start-up file of the user on the server may print something."
+            )
         packet = self._receive(length)
         return packet[0], packet[1:]
 
@@ -422,7 +429,8 @@ def _refusal(kind: int, body: memoryview, what: str) -> SftpError:
     words = one_line(bytes(_one_text(body, 4)[0]).decode("utf-8", "replace")) if len(body) >= 8 else ""
     usual = {END_OF_FILE: "the file ends there", NO_SUCH_FILE: "no such file", DENIED: "permission denied"}
     reason = words or usual.get(code, f"status {code}")
-    return (SftpDeniedError if code == DENIED else SftpError)(f"{what}: {reason.rstrip('.')}.")
+    cause = " The usual cause is a full disk or a quota on the server." if code == FAILURE and what == NOT_TAKEN else ""
+    return (SftpDeniedError if code == DENIED else SftpError)(f"{what}: {reason.rstrip('.')}.{cause}")
 
 
 def _names(body: memoryview) -> t.Iterator[Entry]:

@@ -31,7 +31,14 @@ FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF
 ENCRYPTED, IS_LINK, TYPE_OF_FILE = 1, 0o120000, 0o170000
 STORED, DEFLATED, BZIPPED = 0, 8, 12
 
+METHODS = {9: "Deflate64", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+"""Those of APPNOTE.TXT, section 4.4.5, that archivers write and that cannot be read here."""
+
 DAMAGE = (struct.error, zlib.error, EOFError, ValueError, OverflowError)
+
+
+class UnsupportedMethodError(ValueError):
+    """A member is packed by a method that cannot be read here, which says nothing against the archive."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,8 @@ def _long_sizes(extra: bytes, size: int, packed: int, offset: int) -> tuple[int,
 def _unpacked(file: t.IO[bytes], member: Member, place: int) -> t.Iterator[bytes]:
     """The content in blocks of bounded size. The place is kept here, so that the file may be read elsewhere."""
     if member.method not in (STORED, DEFLATED, BZIPPED):
-        raise ValueError(f"a member of the zip archive is packed by a method ({member.method}) that is not supported")
+        name = METHODS.get(member.method, f"method {member.method}")
+        raise UnsupportedMethodError(f"its member {member.name} is packed by {name}, which cannot be read here")
     unpacker: t.Any = zlib.decompressobj(wbits=-15) if member.method == DEFLATED else bz2.BZ2Decompressor()
     left = member.packed
     while left:

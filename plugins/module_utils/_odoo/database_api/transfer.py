@@ -16,6 +16,7 @@ from ..._transfer.dump import HashedBody, TransferStats
 from ..._transfer.https import HttpsFetch, Known
 from ..._transfer.https_ranges import Source
 from ..._transfer.ranges import Held
+from ..._transfer.sftp import SftpIncompatibleError, SftpUnreachableError
 from ..._transfer.sftp_download import SftpDownload
 from ..._transfer.sftp_upload import SftpUpload
 from ..options import AUTO, HTTPS, SFTP, SQL, DownloadOptions, TransferOptions
@@ -55,7 +56,14 @@ class DatabaseApiUpload(Upload):
         client = self._client.for_request(handle.id, handle.secret)
         if not self._sftp:
             return self._send_by_https(client, progress)
-        return self._send_by_sftp(client, self._sftp, status, progress)
+        try:
+            return self._send_by_sftp(client, self._sftp, status, progress)
+        except UpgradeError as error:
+            if not falls_back(self._options, error, self._earlier()):
+                raise
+            self.transport = HTTPS
+            self._task.warn(f"{error} The dump is sent by HTTPS instead.")
+            return self._send_by_https(client, progress)
 
     def _send_by_https(self, client: OdooClient, progress: Progress) -> TransferStats:
         self._notes.note_sending(None)
@@ -90,7 +98,7 @@ class DatabaseApiUpload(Upload):
         try:
             stats = upload.run(self._earlier())
         except UpgradeError as error:
-            if not passes_by_itself(error):
+            if not passes_by_itself(error) or falls_back(self._options, error, self._earlier()):
                 raise
             there = self._earlier() if self._notes.outlive_the_run else None
             count = there.total if there else 0
@@ -139,7 +147,14 @@ class DatabaseApiDownload(Download):
         client = self._client.for_request(handle.id, handle.secret)
         if not self._sftp:
             return self._fetch_by_https(part, client, status, progress)
-        return self._fetch_by_sftp(part, client, self._sftp, status, progress)
+        try:
+            return self._fetch_by_sftp(part, client, self._sftp, status, progress)
+        except UpgradeError as error:
+            if not falls_back(self._options, error, self._noted_part(part)):
+                raise
+            self.transport = HTTPS
+            self._task.warn(f"{error} The result is fetched by HTTPS instead.")
+            return self._fetch_by_https(part, client, status, progress)
 
     def _fetch_by_https(self, part: PartFile, client: OdooClient, status: Status, progress: Progress) -> TransferStats:
         content, document = self._content, status.detail
@@ -199,6 +214,12 @@ def transport_for(options: TransferOptions, size: int) -> str:
         if (keys.private_key or keys.private_key_text or keys.public_keys) and size > options.sftp.threshold
         else HTTPS
     )
+
+
+def falls_back(options: TransferOptions, error: UpgradeError, begun: object) -> bool:
+    """Whether ``auto`` goes on by HTTPS: SFTP cannot be used from here, and nothing was moved by it."""
+    unusable = (SftpUnreachableError, SftpIncompatibleError)
+    return options.transport == AUTO and not begun and isinstance(error, unusable)
 
 
 def filename_of(status: Status, notes: Notes) -> str:

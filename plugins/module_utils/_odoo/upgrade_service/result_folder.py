@@ -23,7 +23,7 @@ from ..._transfer.dump_forms import DamagedError
 from ..._transfer.folder_dump import CONTENTS, FolderDump, folder_sha256, members_of
 from ..._transfer.part_file import SUFFIX, give_name
 from ..._transfer.verify import Verdict, check
-from ..destination import Destination, permissions
+from ..destination import Destination, permissions, require_room_for_name
 
 if t.TYPE_CHECKING:
     from ..._core.progress import Progress
@@ -220,6 +220,7 @@ def _folder_path(given: str) -> str:
         raise OptionError("dest", f"the folder {parent} does not exist; make it first.")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise OptionError("dest", f"the folder {parent} cannot be written to.")
+    require_room_for_name(dest)
     return dest
 
 

@@ -128,7 +128,12 @@ def test_what_certificates_are_verified_against(tmp_path: Path) -> None:
     good = str(Authority(tmp_path, "ours").file)
     assert verification({"validate_certs": True, "ca_path": None}) is True
     assert verification({"validate_certs": True, "ca_path": good}) == good
-    assert verification({"validate_certs": True, "ca_path": str(tmp_path)}) == str(tmp_path)
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    with pytest.raises(OptionError, match=f"ca_path.*Run: openssl rehash {folder}"):
+        verification({"validate_certs": True, "ca_path": str(folder)})
+    (folder / "1a2b3c4d.0").symlink_to(good)
+    assert verification({"validate_certs": True, "ca_path": str(folder)}) == str(folder)
     assert verification({"validate_certs": False, "ca_path": str(nonsense)}) is False
     with pytest.raises(OptionError, match="^Option 'ca_path': there is no file or folder /nowhere.$"):
         verification({"validate_certs": True, "ca_path": "/nowhere"})
