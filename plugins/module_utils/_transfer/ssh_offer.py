@@ -54,7 +54,8 @@ def _names(file: t.IO[bytes]) -> dict[str, list[str]]:
     payload = file.read(length)[1:]
     if payload[:1] != bytes([KEXINIT]):
         raise ValueError("another packet")
-    place, found = 1 + COOKIE, {}
+    place = 1 + COOKIE
+    found: dict[str, list[str]] = {}
     for kind in KINDS:
         (size,) = struct.unpack_from(">I", payload, place)
         names = payload[place + 4 : place + 4 + size].decode("ascii", "replace").split(",")

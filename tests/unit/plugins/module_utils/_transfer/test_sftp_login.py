@@ -25,7 +25,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ssh_key
 paramiko = pytest.importorskip("paramiko")
 
 
-class Server(paramiko.ServerInterface):  # type: ignore[misc]
+class Server(paramiko.ServerInterface):  # type: ignore[misc,name-defined]
     """Takes any key for a part of the login."""
 
     def __init__(self, further: str) -> None:
