@@ -93,7 +93,7 @@ def _proxy_fault(error: Exception, chain: t.Sequence[BaseException], sent: bool)
         hint = (
             "Have the host and its port allowed there, or name the host in no_proxy where it can be reached directly."
         )
-        return f"the proxy named in the environment does not let it through ({status})", hint
+        return f"the proxy named in the environment did not let it through ({status})", hint
     if not sent:
         system = next((e.strerror for e in reversed(chain) if isinstance(e, OSError) and e.strerror), "no answer")
         return f"the proxy named in the environment cannot be reached ({system})", "Check https_proxy and no_proxy."

@@ -13,6 +13,7 @@ import time
 import typing as t
 
 import pytest
+import requests
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core import http_client
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import (
@@ -354,18 +355,43 @@ def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     for scheme in ("http", "https"):
         with closed_port() as port:
             monkeypatch.setenv(f"{scheme}_proxy", f"http://user:proxy-secret@127.0.0.1:{port}")
-            with pytest.raises(NotSentError, match="the proxy named in the environment did not let it thr") as caught:
+            with pytest.raises(NotSentError, match="the proxy named in the environment cannot be reach") as caught:
                 client(f"{scheme}://plone.example").send("POST", "/")
         assert says_nothing_secret(caught.value)
 
 
-def test_a_proxy_that_refuses_the_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
-    with LocalServer(page(403)) as proxy:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    (
+        (403, r"did not let it through \(403\).*allowed there"),
+        (407, r"refuses its user or password, or asks for them \(407\).*%40"),
+        (503, r"did not let it through \(503\)"),
+    ),
+)
+def test_a_proxy_that_refuses_the_tunnel(status: int, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalServer(page(status)) as proxy:
         monkeypatch.setenv("https_proxy", f"http://user:proxy-secret@127.0.0.1:{proxy.port}")
-        with pytest.raises(NotSentError, match="the proxy named in the environment did not let it through") as caught:
+        with pytest.raises(NotSentError, match=words) as caught:
             client("https://plone.example").send("POST", "/")
     assert proxy.asked == ["CONNECT plone.example:443"]
     assert says_nothing_secret(caught.value)
+
+
+def test_a_proxy_without_tls_and_one_that_needs_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalServer(page(400)) as proxy:
+        monkeypatch.setenv("https_proxy", f"https://user:proxy-secret@127.0.0.1:{proxy.port}")
+        with pytest.raises(NotSentError, match="does not speak TLS itself. Write http:// in https_proxy") as caught:
+            client("https://plone.example").send("POST", "/")
+        assert says_nothing_secret(caught.value)
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", _without_pysocks)
+    monkeypatch.setenv("https_proxy", "socks5h://user:proxy-secret@127.0.0.1:1080")
+    with pytest.raises(NotSentError, match="library PySocks is missing") as caught:
+        client("https://plone.example").send("POST", "/")
+    assert says_nothing_secret(caught.value)
+
+
+def _without_pysocks(*_options: object, **_more: object) -> None:
+    raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
 
 
 @pytest.mark.parametrize("loss", ("reset", "closed", "no HTTP", "truncated"))
