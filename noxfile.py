@@ -370,7 +370,7 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=PYTHON, default=False)
 def bench(session: nox.Session) -> None:
     """Every benchmark in turn, or the one that is named with its options."""
-    session.install(*nox.project.dependency_groups(GROUPS, "runtime"), f"ansible-core~={NEWEST_CORE}.0")
+    session.install(*nox.project.dependency_groups(GROUPS, "bench"), f"ansible-core~={NEWEST_CORE}.0")
     session.install("-r", "tests/support/platform/requirements.txt")
     imports = {"PYTHONPATH": str(CLONE / "tests")}
     benchmarks = sorted((CLONE / "benchmarks").glob("*.py"))

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import trustme
+
 from .link import Link
 
 NEEDED = {
@@ -134,7 +136,7 @@ def serving(folder: Path, link: Link) -> Iterator[Servers]:
         servers = Servers(
             f"{base}/database/v1",
             f"{base}/files",
-            folder / "server.pem",
+            folder / "ca.pem",
             folder / "files",
             folder / "key",
             " ".join(public),
@@ -148,10 +150,11 @@ def serving(folder: Path, link: Link) -> Iterator[Servers]:
 
 
 def _make_keys(folder: Path, host: str) -> None:
-    certificate = ("-keyout", str(folder / "server.key"), "-out", str(folder / "server.pem"), "-days", "2")
-    names = ("-subj", "/CN=benchmark", "-addext", f"subjectAltName=IP:{host}")
-    kind = ("-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    subprocess.run(("openssl", "req", *kind, *certificate, *names), check=True, capture_output=True)
+    authority = trustme.CA()
+    certificate = authority.issue_cert(host)
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    certificate.private_key_pem.write_to_path(folder / "server.key")
+    certificate.cert_chain_pems[0].write_to_path(folder / "server.pem")
     (folder / "server.key").chmod(0o644)
     for name in ("host_key", "key"):
         subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)), check=True)
