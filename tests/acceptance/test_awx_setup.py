@@ -30,7 +30,6 @@ from support.controller import (
     course,
     run_workflow,
     update_inventory,
-    warm_modules,
 )
 from support.controller.reader import Typed
 from support.platform.certificates import ensure_certificates
@@ -57,12 +56,11 @@ class Typist(NamedTuple):
     front: TlsFront
     authority: Path
     outputs: dict[str, str]
-    warm: dict[str, str]
 
     def environment(self, token: str = TOKEN) -> dict[str, str]:
         path = os.pathsep.join([os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), str(awx_collection())])
         own = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_COLLECTIONS_PATH": path}
-        return {**own, **self.warm, **self.controller.environment_with(token)}
+        return {**own, **self.controller.environment_with(token)}
 
     def set_up(self, token: str = TOKEN, **variables: Any) -> list[str]:
         """Run the playbook again with other variables; returns the requests."""
@@ -93,7 +91,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
         PloneServer() as plone,
         TlsFront(chain, plone.port) as front,
         Controller(home / "upgrades", failing_syncs=1) as controller,
-        warm_modules(awx_collection()) as warm,
     ):
         certificate = f"{{{{ lookup('ansible.builtin.file', '{authority}') }}}}"
         words = {
@@ -111,7 +108,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
             '"06:00"': '"24:00"',
         }
         secrets = f"vault_plone_password: {ADMIN.password}\nvault_odoo_contract: {CONTRACT}\n"
-        typist = Typist(controller, Typed(home, secrets, words), plone, front, authority, {}, warm)
+        typist = Typist(controller, Typed(home, secrets, words), plone, front, authority, {})
         typed = typist.typed
         typed.on(typist.environment(ORGANIZATION_TOKEN), until="ansible-playbook")
         assert typed.status != 0

@@ -16,7 +16,6 @@ from support.controller.inventory_update import InventoryUpdate, update_inventor
 from support.controller.rules import check_credential_type, check_rrule, check_survey
 from support.controller.server import ORGANIZATION_TOKEN, READING_TOKEN, TOKEN, Controller, Write
 from support.controller.store import Refusal
-from support.controller.warm_modules import warm_modules
 from support.controller.workflow import Course, course
 from support.controller.workflow_run import WorkflowRun, run_workflow
 
@@ -40,5 +39,4 @@ __all__ = [
     "inject",
     "run_workflow",
     "update_inventory",
-    "warm_modules",
 ]
