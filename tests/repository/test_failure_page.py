@@ -49,7 +49,7 @@ def does(fault_id: str, *kinds: str) -> str:
 
 
 def test_every_fault_has_its_row(root: Path) -> None:
-    *faults, _transfers, _lost = tables((root / PAGE).read_text(encoding="utf-8"))
+    _service, *faults, _transfers, _lost = tables((root / PAGE).read_text(encoding="utf-8"))
     rows = {row[0]: row for table in faults for row in table}
     expected = {fault_id: fault for fault_id, fault in FAULTS.items() if fault.group != TRANSFER}
     assert set(rows) == {fault.title for fault in expected.values()}
@@ -61,6 +61,14 @@ def test_every_fault_has_its_row(root: Path) -> None:
         words = (fault.plone, fault.odoo)
         assert fault.hurts == HARMLESS or all(any(quote in each for quote in quoted) for each in words), fault.title
         assert all(any(quote in each for each in words) for quote in quoted), fault.title
+
+
+def test_every_row_of_todays_service_is_played(root: Path) -> None:
+    service = tables((root / PAGE).read_text(encoding="utf-8"))[0]
+    played = (root / "tests/faults/test_service_faults.py").read_text(encoding="utf-8")
+    titles = [row[0] for row in service]
+    assert len(set(titles)) == len(titles)
+    assert set(re.findall(r'_as_the_page_says\(\s*\w+, "(.+?)"\s*\)', played)) == set(titles)
 
 
 def test_every_transfer_that_goes_otherwise_has_its_row(root: Path) -> None:
