@@ -126,18 +126,21 @@ finished_at:
   sample: "2026-11-21T03:00:01.204Z"
 """
 
+import contextlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.errors import OptionError, UpgradeError
+from ..module_utils._core.errors import CallError, OptionError, UpgradeError
 from ..module_utils._core.module import run
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
+from ..module_utils._odoo.platform import Status, may_have_acted
 from ..module_utils._odoo.records import is_contract
 from ..module_utils._odoo.request import OdooRequest, opened_request
 from ..module_utils._odoo.task import Task, task_of
 
 ARCHIVED = "The dumps of this request were removed from the platform before."
+WOULD_REMOVE = "The platform would remove all dumps, original and upgraded, of all requests of the contract."
 
 
 def wipe(task: Task, options: OdooOptions, contract: str) -> dict[str, t.Any]:
@@ -145,14 +148,20 @@ def wipe(task: Task, options: OdooOptions, contract: str) -> dict[str, t.Any]:
     with opened_request(task, options, writes=True) as request:
         request.platform.require("odoo_upgrade_wipe")
         _require_confirmed(request, contract)
-        status = request.status()
         ids: dict[str, list[str]] = {"wiped": [], "not_wiped": []}
-        if status.public.get("archived") is True:
+        if not request.exists:
+            return request.result(None, changed=True, msg=WOULD_REMOVE, **ids)
+        status = request.status()
+        if _is_archived(status):
             return request.result(status, changed=False, msg=ARCHIVED, **ids)
         if task.check_mode:
-            msg = "The platform would remove all dumps, original and upgraded, of all requests of the contract."
-            return request.result(status, changed=True, msg=msg, **ids)
-        answer = request.platform.wipe(request.handle, contract)
+            return request.result(status, changed=True, msg=WOULD_REMOVE, **ids)
+        try:
+            answer = request.platform.wipe(request.handle, contract)
+        except CallError as error:
+            if not may_have_acted(error):
+                raise
+            return {**_read_after(request, error), **ids}
         ids = {"wiped": answer["wiped"], "not_wiped": answer["failed"]}
         result = request.result(status, changed=bool(ids["wiped"]), **ids)
         if ids["not_wiped"]:
@@ -162,6 +171,27 @@ def wipe(task: Task, options: OdooOptions, contract: str) -> dict[str, t.Any]:
                 **result,
             )
         return {**result, "msg": f"The platform removed all dumps of {len(ids['wiped'])} requests."}
+
+
+def _is_archived(status: Status) -> bool:
+    return status.public.get("archived") is True
+
+
+def _read_after(request: OdooRequest, lost: CallError) -> dict[str, t.Any]:
+    """The result after a lost answer, as far as the state of the one request proves it.
+
+    :raises UpgradeError: it proves nothing.
+    """
+    with contextlib.suppress(CallError):
+        status = request.status()
+        if _is_archived(status):
+            request.task.warn(f"{lost} The state read afterwards proves that the dumps of {request.name} were removed.")
+            msg = "The platform removed the dumps. Its answer, which names the requests, was lost."
+            return request.result(status, changed=True, msg=msg)
+    raise UpgradeError(
+        f"{lost} It is unknown whether the platform removed the dumps. Run this again: it reads the state first.",
+        **lost.result,
+    ) from lost
 
 
 def _require_confirmed(request: OdooRequest, contract: str) -> None:

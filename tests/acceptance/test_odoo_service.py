@@ -161,6 +161,11 @@ def test_a_short_target_is_completed(shop: ServiceJob, given: str, sent: str) ->
         ("upload", {"ssh_options": ["StrictHostKeyChecking=no"]}),
         ("upload", {"ssh_options": ["nonsense"]}),
         ("request_info", {"allowed_hosts": ["https://x.example.org"]}),
+        ("upload", {"request_file": None, "request_token": "a-token"}),
+        ("download", {"request_file": None, "request_token": "a-token"}),
+        ("log", {"dest": "/nowhere/log"}),
+        ("log", {"dest": "/etc"}),
+        ("wipe", {"confirm": "M000000-aaaaaa"}),
     ],
 )
 def test_an_option_that_does_not_belong_here_is_refused_by_name(
@@ -172,6 +177,20 @@ def test_an_option_that_does_not_belong_here_is_refused_by_name(
     assert run.failed
     assert f"'{next(iter(options))}'" in run.msg
     assert len(shop.platform.calls()) == before
+
+
+def test_one_file_of_a_dump_in_a_folder_is_not_taken_for_the_dump(shop: ServiceJob) -> None:
+    folder = folder_dump(shop.folder / "shop")
+    shop.create()
+    run = shop.upload(src=str(folder / "toc.dat"))
+    assert run.failed
+    assert f"give the folder, {folder}" in run.msg
+
+
+def test_an_empty_answer_of_a_survey_is_not_set(shop: ServiceJob) -> None:
+    shop.create()
+    assert not shop.run("request_info", allowed_hosts="").failed
+    assert not shop.upload(ssh_options=[""], allowed_hosts=[""]).failed
 
 
 @pytest.mark.parametrize("module", ["skip_test", "sftp_access"])
@@ -233,6 +252,21 @@ def test_wipe_needs_the_contract_and_is_done_once(shop: ServiceJob) -> None:
     shop.assert_nothing_secret()
 
 
+def test_a_wipe_without_an_answer_is_proven_by_the_state(shop: ServiceJob) -> None:
+    assert shop.run("wipe", "--check", confirm=SAMPLE_CONTRACT).result["changed"] is True
+    assert shop.platform.calls() == []
+    shop.create()
+    shop.platform.fault("reset_before", "request/wipe")
+    lost = shop.run("wipe", confirm=SAMPLE_CONTRACT)
+    assert lost.failed
+    assert "Run this again" in lost.msg
+    shop.platform.fault("reset_after", "request/wipe")
+    run = shop.run("wipe", confirm=SAMPLE_CONTRACT)
+    assert run.result["changed"] is True
+    assert "were removed" in run.warnings
+    assert shop.times("wipe") == 1
+
+
 def test_a_partial_wipe_names_what_is_left(shop: ServiceJob) -> None:
     shop.all()
     shop.platform.settings.update({"wipe_fails": [shop.request.id]})
@@ -276,6 +310,14 @@ def test_what_lies_at_dest_is_not_touched(shop: ServiceJob) -> None:
     assert not shop.download(force=True).failed
     assert not (shop.dest / "mine").exists()
     shop.assert_whole()
+
+
+def test_a_result_is_fetched_once_and_the_failure_says_where_it_is(shop: ServiceJob) -> None:
+    shop.all()
+    run = shop.download(dest=str(shop.folder / "again"))
+    assert run.failed
+    assert f"was fetched to {shop.dest}" in run.msg
+    assert "renew: true" in run.msg
 
 
 def test_a_damaged_dump_is_not_sent(shop: ServiceJob) -> None:

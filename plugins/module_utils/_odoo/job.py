@@ -15,7 +15,7 @@ import typing as t
 
 from .._core.errors import OptionError, UpgradeError
 from .._transfer.dump import open_dump
-from .._transfer.folder_dump import open_folder
+from .._transfer.folder_dump import CONTENTS, open_folder
 
 if t.TYPE_CHECKING:
     from .platform import Dump
@@ -31,8 +31,11 @@ OWN_FILE = (
 def opened(path: str, option: str) -> t.ContextManager[Dump]:
     """The dump at a path, a file or a folder.
 
-    :raises OptionError: it cannot be read; names the option.
+    :raises OptionError: it cannot be read, or is one file of a dump in a folder; names the option.
     """
+    folder, name = os.path.split(os.path.abspath(path))
+    if name == CONTENTS and os.path.isfile(path):
+        raise OptionError(option, f"{path} is the table of contents of a dump in a folder; give the folder, {folder}.")
     return contextlib.nullcontext(open_folder(path, option)) if os.path.isdir(path) else open_dump(path, option)
 
 

@@ -80,9 +80,7 @@ class _Log:
         self.received = 0
         self._tail = b""
         if dest and self.size:
-            with open(dest, "rb") as file:
-                file.seek(max(0, self.size - TAIL))
-                self._tail = file.read()
+            self._tail = _end_of(dest, self.size)
 
     def read_on(self) -> None:
         """Fetch what is new. A log that cannot be read now is read the next time: it is no verdict."""
@@ -125,6 +123,16 @@ def _opened(dest: str) -> t.IO[bytes]:
         os.close(descriptor)
         raise OptionError("dest", f"{dest} is not a regular file.")
     return os.fdopen(descriptor, "r+b")
+
+
+def _end_of(dest: str, size: int) -> bytes:
+    """The last bytes of the file. :raises OptionError: it cannot be read."""
+    try:
+        with open(dest, "rb") as file:
+            file.seek(max(0, size - TAIL))
+            return file.read()
+    except OSError as error:
+        raise OptionError("dest", f"the file {dest} cannot be read: {error.strerror}.") from error
 
 
 def _size_of(dest: str) -> int:

@@ -175,7 +175,7 @@ def odoo_options(params: Params) -> OdooOptions:
         params["timeout"],
         params["request_file"] or "",
         RequestReference(*(_text(params[name]) for name in ("request_id", "request_key", "request_token"))),
-        tuple(_text(name) for name in params["allowed_hosts"]),
+        _texts(params["allowed_hosts"]),
     )
 
 
@@ -210,7 +210,7 @@ def transfer_options(params: Params) -> TransferOptions:
         params["timeout"],
         params["checksum"] == ALWAYS,
         SftpOptions(sftp_keys(params), params["sftp_known_hosts"], params["sftp_host_key"], threshold),
-        tuple(params["ssh_options"]),
+        _texts(params["ssh_options"]),
     )
 
 
@@ -245,3 +245,8 @@ def _target(value: str | None) -> str | None:
 
 def _text(value: str | None) -> str:
     return (value or "").strip()
+
+
+def _texts(values: t.Iterable[str]) -> tuple[str, ...]:
+    """The texts of a list; empty ones, which a survey makes of an empty answer, are none."""
+    return tuple(filter(None, map(_text, values)))

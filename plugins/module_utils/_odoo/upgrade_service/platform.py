@@ -11,7 +11,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.errors import AnswerLostError, CallError, NotSentError, UnexpectedAnswerError, UpgradeError
+from ..._core.errors import (
+    AnswerLostError,
+    CallError,
+    NotSentError,
+    OptionError,
+    UnexpectedAnswerError,
+    UpgradeError,
+)
 from ..._core.masking import register_secrets
 from ..._transfer.ssh_command import SshFolder, checked_ssh_options, program
 from ..platform import Handle, Platform, Stage, Status, Wanted, may_have_acted
@@ -130,12 +137,12 @@ class UpgradeService(Platform):
     def upload(self, options: TransferOptions, dump: Dump, notes: Notes, task: Task) -> ServiceUpload:
         checks.check_transfer(options)
         checked_ssh_options(options.ssh_options)
-        return ServiceUpload(self._client, options, dump, notes, task, _folder(notes))
+        return ServiceUpload(self._client, options, dump, notes, task, _folder_with_key(notes))
 
     def download(self, options: DownloadOptions, notes: Notes, task: Task) -> ServiceDownload:
         checks.check_download(options)
         checked_ssh_options(options.transfer.ssh_options)
-        return ServiceDownload(self._client, options.transfer, notes, task, _folder(notes))
+        return ServiceDownload(self._client, options.transfer, notes, task, _folder_with_key(notes))
 
     def destination(self, options: DownloadOptions, task: Task) -> Destination:
         return ResultFolder(options, task)
@@ -150,3 +157,12 @@ class UpgradeService(Platform):
 
 def _folder(notes: Notes) -> SshFolder:
     return SshFolder(f"{notes.path}{KEY_FOLDER}")
+
+
+def _folder_with_key(notes: Notes) -> SshFolder:
+    """The folder for a transfer. :raises OptionError: there is no request file for it to be beside."""
+    if not notes.path:
+        raise OptionError(
+            "request_file", "is required: dumps and results travel with the ssh key that was made with the request."
+        )
+    return _folder(notes)

@@ -195,10 +195,18 @@ class ServiceDownload(Download):
         self._transfers = _Transfers(client, DOWNLOAD, options, task, folder)
         self._notes = notes
         self._task = task
+        self._folder = folder
 
     def prepare(self) -> None:
         for name in ("rsync", "ssh"):
             program(name)
+        fetched = self._notes.fetched
+        if fetched and not self._folder.has_key:
+            raise UpgradeError(
+                f"The result of request {self._notes.request_id} was fetched to {fetched.dest} at {fetched.at}. Its "
+                "ssh key was removed then, so it cannot be fetched again. Copy the result from there, or make another "
+                "request with 'renew: true'."
+            )
 
     def fetch(self, part: ResultPart, handle: Handle, status: Status, progress: Progress) -> TransferStats:
         noted = self._notes.fetching
