@@ -37,6 +37,21 @@ options:
       - Whether to read every file and compare its SHA-256. Otherwise only names and sizes are compared.
     type: bool
     default: false
+  require_backup:
+    description:
+      - An age such as V(24h), V(7d) or V(1d 12h); a number alone is seconds. The task fails unless a whole backup is
+        that young. If empty, none is required.
+    type: str
+  require_rehearsal:
+    description:
+      - An age, in the same way. The task fails unless the newest rehearsal with O(code_version) passed and is that
+        young. If empty, none is required.
+    type: str
+  code_version:
+    description:
+      - The version of the core profile of the code that the site runs. Rehearsals with other code do not count. If
+        empty, those with any code do.
+    type: str
 seealso:
   - module: siteops.upgrades.plone_backup
 """
@@ -47,9 +62,12 @@ EXAMPLES = r"""
     dest: /var/backups/plone
   register: backups
 
-- name: Refuse to go on without a backup of today
-  ansible.builtin.assert:
-    that: backups.newest.age | default(86400) < 86400
+- name: Refuse to go on without a backup of today and a rehearsal of this week
+  siteops.upgrades.plone_backup_info:
+    dest: /var/backups/plone
+    require_backup: 24h
+    require_rehearsal: 7d
+    code_version: "6205"
 """
 
 RETURN = r"""
@@ -57,7 +75,7 @@ msg:
   description: How many backups there are, or why it failed, in a sentence.
   type: str
   returned: always
-  sample: 7 backups with the name plone are in /var/backups/plone, 7 of them whole.
+  sample: 7 backups with the name plone are in /var/backups/plone, 7 of them whole, and 2 rehearsals.
 backups:
   description:
     - Each backup as M(siteops.upgrades.plone_backup) describes it, with C(age) in seconds, and C(damage), what is wrong
@@ -77,6 +95,28 @@ newest:
   type: dict
   returned: success
   sample: {"age": 3600, "damage": [], "path": "/var/backups/plone/plone-20261121T030000Z"}
+rehearsals:
+  description:
+    - Each rehearsal that the role P(siteops.upgrades.plone_rehearsal#role) recorded in the folder, the newest first,
+      with C(age) in seconds.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - age: 7200
+      began_at: "2026-11-21T02:00:00Z"
+      from: "6021"
+      growth: 1474560
+      passed: true
+      peak_memory: 231211008
+      reason: ""
+      seconds: {"restore": 4.1, "start": 6.0, "upgrade": 11.2}
+      to: "6205"
+refused:
+  description: Whether something that is required is missing.
+  type: bool
+  returned: when something that is required is missing
+  sample: true
 started_at:
   description: When the module began, in UTC.
   type: str
@@ -102,6 +142,9 @@ def main() -> None:
             "dest": {"type": "path", "required": True},
             "name": {"type": "str", "default": "plone"},
             "read_files": {"type": "bool", "default": False},
+            "require_backup": {"type": "str"},
+            "require_rehearsal": {"type": "str"},
+            "code_version": {"type": "str"},
         },
         supports_check_mode=True,
     )

@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from ..module_utils._report.run import Run
 
 PHASES = {
-    "check": ("check", "addons_needed", "checks_before"),
+    "check": ("check", "addons_needed", "required", "checks_before"),
     "rehearsal": ("rehearsal",),
     "upgrade": ("upgrade",),
     "addons": ("addons",),

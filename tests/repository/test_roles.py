@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
-ROLES = ("awx_setup", "odoo_upgrade", "plone_backup", "plone_upgrade", "service_control", "upgrade_report")
+ROLES = (
+    "awx_setup",
+    "odoo_upgrade",
+    "plone_backup",
+    "plone_rehearsal",
+    "plone_upgrade",
+    "service_control",
+    "upgrade_report",
+)
 NAMED_ELSEWHERE = {"awx_setup"}
 """Their README leaves most of the variables to ansible-doc."""
 

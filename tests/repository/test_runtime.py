@@ -14,7 +14,7 @@ import yaml
 
 GROUPS = {
     "plone": ("plone_addon", "plone_site_", "plone_transaction_", "plone_upgrade"),
-    "plone_database": ("plone_backup", "plone_restore"),
+    "plone_database": ("plone_backup", "plone_rehearsal_", "plone_restore"),
     "odoo": ("odoo_upgrade_",),
     "odoo_database": ("odoo_database_", "odoo_filestore_"),
 }

@@ -17,8 +17,8 @@ from .._core.errors import OptionError
 from .._core.options import require_not_negative, require_positive
 from .._core.progress import Progress
 from .backup import BackupPlan, BackupRun
-from .backup_folder import backups_in, damage_of
 from .instance_programs import programs_of
+from .requirements import age_of, backup_rows, rehearsal_rows, require_backup, require_rehearsal
 from .restore import REVERTED, RestorePlan, RestoreRun
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -132,16 +132,21 @@ def list_backups(module: t.Any) -> dict[str, t.Any]:
     dest = params["dest"] or ""
     if not os.path.isdir(dest):
         raise OptionError("dest", f"there is no folder {dest}." if dest else "is empty; give a folder.")
-    rows = []
-    for backup in backups_in(dest, params["name"]):
-        damage = damage_of(backup, read_files=params["read_files"])
-        rows.append({**backup.as_result(), "age": round(backup.age), "damage": damage})
+    backup_age, rehearsal_age = age_of(params, "require_backup"), age_of(params, "require_rehearsal")
+    rows = backup_rows(dest, params["name"], read_files=params["read_files"])
+    rehearsals = rehearsal_rows(dest, params["name"])
+    if backup_age is not None:
+        require_backup(rows, backup_age, dest)
+    if rehearsal_age is not None:
+        require_rehearsal(rehearsals, rehearsal_age, params["code_version"] or "", dest)
     good = [row for row in rows if not row["damage"]]
     return {
         "changed": False,
-        "msg": f"{len(rows)} backups with the name {params['name']} are in {dest}, {len(good)} of them whole.",
+        "msg": f"{len(rows)} backups with the name {params['name']} are in {dest}, {len(good)} of them whole, and "
+        f"{len(rehearsals)} rehearsals.",
         "backups": rows,
         "newest": good[0] if good else {},
+        "rehearsals": rehearsals,
     }
 
 

@@ -120,9 +120,11 @@ def _require_whole(found: t.Mapping[str, t.Any], what: str) -> None:
 
 
 def _failed(name: str, ended: Ended) -> ToolError:
-    lines = ended.errors.strip().splitlines()
-    words = one_line(lines[-1] if "Traceback" in ended.errors and lines else ended.words)
-    return ToolError(f"{name} failed: {words.rstrip('.')}.", failure={"call": name, "status": ended.status})
+    """The failure of a program with the line that names its cause: the last of a traceback, the first of rsync."""
+    lines = [line.strip() for line in ended.errors.splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith("rsync:")]
+    words = lines[-1] if "Traceback" in ended.errors else (causes[0] if causes else ended.words)
+    return ToolError(f"{name} failed: {one_line(words).rstrip('.')}.", failure={"call": name, "status": ended.status})
 
 
 def programs_of(params: t.Mapping[str, t.Any]) -> Programs:

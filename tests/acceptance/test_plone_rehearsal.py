@@ -1,0 +1,102 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rehearsal on a copy of a real site: it finds what a dry run cannot see, and leaves the site alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.ansible_cli import PlaybookRun, run_module, run_playbook
+from support.plone import PROFILE, PloneServer
+from support.plone.environment import environment_folder
+from support.plone.snapshot import addon_path, prepare_snapshot
+
+
+@pytest.fixture
+def dest(plone: PloneServer, tmp_path: Path) -> Path:
+    """The folder with a backup of the running site."""
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    var = plone.folder / "var"
+    options = {"data_fs": str(var / "Data.fs"), "blobs": str(var / "blobstorage"), "dest": str(folder)}
+    ended = run_module("plone_backup", {**options, "python": str(environment_folder() / "bin/python")})
+    assert not ended.failed, ended.output
+    assert ended.result["backup"]["sites"] == [{"path": "/Plone", "version": PROFILE}]
+    return folder
+
+
+def rehearse(plone: PloneServer, dest: Path, as_admin: dict[str, Any], *more: str) -> PlaybookRun:
+    etc = plone.folder / "etc"
+    variables = {
+        "plone_rehearsal_src": str(dest),
+        "plone_rehearsal_scratch": str(dest.parent),
+        "plone_rehearsal_python": str(environment_folder() / "bin/python"),
+        "plone_rehearsal_zope_conf": str(etc / "zope.conf"),
+        "plone_rehearsal_wsgi_ini": str(etc / "wsgi.ini"),
+        "plone_rehearsal_environment": {"PYTHONPATH": str(addon_path(prepare_snapshot()))},
+        "plone_rehearsal_dry_run": True,
+        "plone_upgrade_addons": "all",
+        "plone_upgrade_catalog_tolerance": 0,
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+    }
+    env = {f"PLONE_{name.upper()}": str(value) for name, value in as_admin.items()}
+    return run_playbook("siteops.upgrades.plone_rehearsal", "-i", "db,", "-e", json.dumps(variables), *more, env=env)
+
+
+def info(dest: Path, **options: Any) -> Any:
+    return run_module("plone_backup_info", {"dest": str(dest), **options})
+
+
+def test_what_fails_only_at_the_commit_is_found_on_the_copy(
+    plone: PloneServer, dest: Path, as_admin: dict[str, Any]
+) -> None:
+    code = plone.call("GET", f"{plone.url}/@upgrade")[1]["versions"]["fs"]
+    assert "there is none" in info(dest, require_rehearsal="7d", code_version=code).msg
+    plone.fault(step_unpicklable=True)
+    plone.clear_requests()
+    assert not run_module("plone_upgrade", {**as_admin, "dry_run": True}).failed
+    content = (plone.folder / "var/Data.fs").read_bytes()
+    ended = rehearse(plone, dest, as_admin)
+    assert ended.status == 2, ended.output
+    assert "PicklingError" in ended.words, ended.output
+    assert "the site itself was not touched" in ended.words
+    refused = info(dest, require_rehearsal="7d", code_version=code)
+    assert (refused.failed, refused.result["refused"]) == (True, True)
+    assert "the newest one failed" in refused.msg
+    plone.clear_faults()
+    ended = rehearse(plone, dest, as_admin)
+    assert ended.status == 0, ended.output
+    assert (plone.folder / "var/Data.fs").read_bytes() == content
+    assert sorted(path.name for path in dest.parent.iterdir() if "rehearsal" in path.name) == []
+    found = info(dest, require_rehearsal="7d", require_backup="24h", code_version=code)
+    assert not found.failed, found.output
+    newest, failed = found.result["rehearsals"]
+    assert (newest["passed"], newest["from"], newest["to"], newest["reason"]) == (True, PROFILE, code, "")
+    assert sorted(newest["seconds"]) == ["addons", "dry_run", "restore", "start", "upgrade"]
+    assert newest["peak_memory"] > 50_000_000
+    assert newest["growth"] > 0
+    assert newest["catalog_before"] == newest["catalog_after"] > 0
+    assert (failed["passed"], "upgrade" in failed["seconds"]) == (False, True)
+    assert "is required" in info(dest, require_rehearsal="7d", code_version="9999").msg
+    assert "must be an age" in info(dest, require_backup="soon").msg
+    with_url = rehearse(plone, dest, as_admin, "-e", f"plone_upgrade_url={plone.url}")
+    assert (with_url.status, "as an extra variable" in with_url.words) == (2, True), with_url.output
+    assert plone.call("GET", f"{plone.url}/@upgrade")[1]["versions"]["instance"] == PROFILE
+
+
+def test_an_upgrade_is_refused_without_backup_or_rehearsal(
+    plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path
+) -> None:
+    env = {f"PLONE_{name.upper()}": str(value) for name, value in as_admin.items()}
+    variables = {"plone_upgrade_require_backup": "24h", "plone_upgrade_backup_dest": str(tmp_path)}
+    ended = run_playbook("siteops.upgrades.plone_upgrade", "-i", "site,", "-e", json.dumps(variables), env=env)
+    assert ended.status == 2, ended.output
+    assert "A backup that is at most 1 d old is required" in ended.words
+    assert [request for request in plone.requests() if request.method != "GET"] == []
