@@ -15,7 +15,17 @@ from ..module_utils._core.text import one_line
 
 OPTION = "fleet_hosts"
 PREFIX = "plone_upgrade_"
-CREDENTIALS = ("username", "password", "token", "ca_path", "validate_certs")
+CREDENTIALS = (
+    "username",
+    "password",
+    "token",
+    "login",
+    "headers",
+    "client_cert",
+    "client_key",
+    "ca_path",
+    "validate_certs",
+)
 NO_SITE = "plone_upgrade_url is not set, or is not the URL of a site."
 
 
@@ -42,7 +52,7 @@ def entry(host: str, hostvars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
             # The inventory plugin has such a host in the place of an instance that could not be read.
             return {"name": host, "url": "", "error": its.get("plone_site_error") or NO_SITE}
         given = {name: its.get(f"{PREFIX}{name}") for name in CREDENTIALS}
-        made = {name: value for name, value in given.items() if value not in (None, "")}
+        made = {name: value for name, value in given.items() if value not in (None, "", {})}
         return {"name": host, "url": its.get(f"{PREFIX}url") or None, "error": NO_SITE, **made}
     except (AnsibleError, KeyError) as error:
         return {"name": host, "url": "", "error": f"The variables of the host cannot be read: {one_line(error)}"}

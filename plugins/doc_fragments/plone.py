@@ -34,8 +34,45 @@ options:
   token:
     description:
       - A JSON Web Token from the service C(@login) of plone.restapi, instead of O(username) and O(password).
+      - One that has ended is refused. One that ends within C(wait_timeout) is renewed by C(@login-renew) before
+        something is posted, if the site allows that, or warned about.
       - If not set, the value of the environment variable E(PLONE_TOKEN) is used.
     type: str
+  login:
+    description:
+      - How O(username) and O(password) are used.
+      - V(basic) sends them with each request, as HTTP Basic authentication.
+      - V(jwt) buys a token from the service C(@login) of the site with them and goes on with that, for a site that
+        takes no Basic authentication. A new token is bought or renewed before the old one ends.
+      - If not set, the value of the environment variable E(PLONE_LOGIN) is used.
+    type: str
+    choices:
+      - basic
+      - jwt
+    default: basic
+    version_added: 1.1.0
+  headers:
+    description:
+      - More headers for each request, for a gate in front of Plone, such as C(X-Gate-Key) or C(Cookie). Their values
+        are secrets. They are not sent to another host.
+      - C(Authorization) cannot be among them, because it carries the credentials for Plone. A gate that asks for Basic
+        authentication and credentials for Plone cannot both be had.
+      - If not set, the value of the environment variable E(PLONE_HEADERS) is used, a JSON object.
+    type: dict
+    version_added: 1.1.0
+  client_cert:
+    description:
+      - A file in PEM form with the client certificate to show to the server, and its private key unless O(client_key)
+        names another file. It is not shown to another host.
+      - If not set, the value of the environment variable E(PLONE_CLIENT_CERT) is used.
+    type: path
+    version_added: 1.1.0
+  client_key:
+    description:
+      - A file in PEM form with the private key of O(client_cert), without a passphrase.
+      - If not set, the value of the environment variable E(PLONE_CLIENT_KEY) is used.
+    type: path
+    version_added: 1.1.0
   validate_certs:
     description:
       - Whether to verify the TLS certificate of the server.

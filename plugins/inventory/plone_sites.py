@@ -16,19 +16,23 @@ description:
     collection work on whole fleets.
   - The name of the inventory file must end in V(.plone_sites.yml) or V(.plone_sites.yaml).
   - Sends GET requests only, to four sites of an instance at a time.
-  - Passwords and tokens become neither variables of a host nor part of the cache. The role finds them in the
-    environment, or as C(plone_upgrade_username), C(plone_upgrade_password) and C(plone_upgrade_token) in C(group_vars),
-    for example of a group C(plone_instance_intranet).
+  - Passwords, tokens and headers become neither variables of a host nor part of the cache. The role finds them in the
+    environment, or as C(plone_upgrade_username), C(plone_upgrade_password), C(plone_upgrade_token) and
+    C(plone_upgrade_headers) in C(group_vars), for example of a group C(plone_instance_intranet).
   - Each host is in the group C(plone_sites), in one group of its instance, C(plone_instance_) and O(instances[].name),
     and in one group of its state. These are C(plone_pending), C(plone_up_to_date), C(plone_newer_than_code),
-    C(plone_no_upgrade_path) and C(plone_unreadable).
+    C(plone_no_upgrade_path) and C(plone_unreadable). With O(addons=true), a site whose add-ons are behind is also in
+    C(plone_addons_behind). C(plone_needs_work) has the sites that are pending or whose add-ons are behind.
+  - These groups exist even if they are empty. C(-e plone_upgrade_hosts=plone_needs_work) ends with success when there
+    is nothing to do, while C(--limit) with an empty group is an error of Ansible.
   - The variables of a host are C(plone_upgrade_url), C(ansible_connection), C(ansible_python_interpreter),
     C(plone_site_instance) (the name of the instance), C(plone_site_id), C(plone_site_path), C(plone_site_title),
     C(plone_site_public_url), C(plone_site_needs_upgrade), C(plone_site_state), C(plone_site_versions) with C(instance)
     and C(fs), C(plone_site_steps_pending), C(plone_site_addons_behind) and C(plone_site_error), each as
     M(siteops.upgrades.plone_site_info) returns it. C(plone_upgrade_validate_certs) is set if the option differs from
-    its default, and C(plone_upgrade_ca_path) if the inventory file sets O(ca_path). A path from the environment is not
-    made a variable, because the file can be one that only this run has, as in AWX.
+    its default, as is C(plone_upgrade_login). C(plone_upgrade_ca_path), C(plone_upgrade_client_cert) and
+    C(plone_upgrade_client_key) are set if the inventory file sets the option. A path from the environment is not made a
+    variable, because the file can be one that only this run has, as in AWX.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -52,10 +56,10 @@ options:
       - siteops.upgrades.plone_sites
   instances:
     description:
-      - The Zope instances to ask. Each may have its own O(username), O(password), O(token), O(validate_certs),
-        O(ca_path), O(timeout) and O(sites). What an entry does not set, except O(sites), is taken from the options of
-        the same name beside this list. An entry with a token takes no username and password from there, and the other
-        way round.
+      - The Zope instances to ask. Each may have its own O(username), O(password), O(token), O(login), O(headers),
+        O(client_cert), O(client_key), O(validate_certs), O(ca_path), O(timeout) and O(sites). What an entry does not
+        set, except O(sites), is taken from the options of the same name beside this list. An entry with a token takes
+        no username and password from there, and the other way round.
     type: list
     elements: dict
     suboptions:
@@ -81,6 +85,25 @@ options:
       token:
         description: As O(token).
         type: str
+      login:
+        description: As O(login).
+        type: str
+        choices:
+          - basic
+          - jwt
+        version_added: 1.1.0
+      headers:
+        description: As O(headers).
+        type: dict
+        version_added: 1.1.0
+      client_cert:
+        description: As O(client_cert).
+        type: path
+        version_added: 1.1.0
+      client_key:
+        description: As O(client_key).
+        type: path
+        version_added: 1.1.0
       validate_certs:
         description: As O(validate_certs).
         type: bool
@@ -122,6 +145,40 @@ options:
     type: str
     env:
       - name: PLONE_TOKEN
+  login:
+    description:
+      - How O(username) and O(password) are used, with each request (V(basic)) or to buy a token of each site by the
+        service C(@login) (V(jwt)).
+    type: str
+    choices:
+      - basic
+      - jwt
+    default: basic
+    env:
+      - name: PLONE_LOGIN
+    version_added: 1.1.0
+  headers:
+    description:
+      - More headers for each request, for a gate in front of Plone, by name. Their values are secrets, and can be
+        templates in the inventory file. In the environment they are a JSON object.
+    type: raw
+    env:
+      - name: PLONE_HEADERS
+    version_added: 1.1.0
+  client_cert:
+    description:
+      - A file in PEM form with the client certificate to show, and its private key unless O(client_key) is set.
+    type: path
+    env:
+      - name: PLONE_CLIENT_CERT
+    version_added: 1.1.0
+  client_key:
+    description:
+      - A file in PEM form with the private key of O(client_cert), without a passphrase.
+    type: path
+    env:
+      - name: PLONE_CLIENT_KEY
+    version_added: 1.1.0
   validate_certs:
     description:
       - Whether to verify the TLS certificates of the servers.
@@ -163,7 +220,7 @@ EXAMPLES = r"""
 # For one instance, with the credentials in PLONE_USERNAME and PLONE_PASSWORD, intranet.plone_sites.yml has two lines:
 #   plugin: siteops.upgrades.plone_sites
 #   url: http://localhost:8080
-# ansible-playbook -i intranet.plone_sites.yml siteops.upgrades.plone_upgrade --limit plone_pending
+# ansible-playbook -i intranet.plone_sites.yml siteops.upgrades.plone_upgrade -e plone_upgrade_hosts=plone_needs_work
 
 # fleet.plone_sites.yml: several instances with their own credentials, kept for an hour.
 plugin: siteops.upgrades.plone_sites
@@ -193,6 +250,7 @@ keyed_groups:
     key: plone_site_versions.instance | default("unknown")
 """
 
+import json
 import os
 import re
 import typing as t
@@ -208,9 +266,10 @@ from ..module_utils._core.errors import OptionError, UpgradeError
 from ..module_utils._core.http_client import REQUESTS_IMPORT_ERROR
 from ..module_utils._core.masking import mask_secrets
 from ..module_utils._core.text import strip_control_chars
+from ..module_utils._plone.connection import BASIC, own_or_shared
 from ..module_utils._plone.connection import CREDENTIALS as SECRETS
-from ..module_utils._plone.connection import own_or_shared
 from ..module_utils._plone.sites import Site
+from ..module_utils._plone.state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE
 from ..module_utils._plone.survey import ADDONS, STATE, UNREADABLE, Instance, Reading
 
 if hasattr(template, "trust_as_template"):
@@ -227,7 +286,14 @@ ENDINGS = (".plone_sites.yml", ".plone_sites.yaml")
 EVERY_SITE = "plone_sites"
 INSTANCES_AT_ONCE = 8
 
-CONNECTION = (*SECRETS, "validate_certs", "ca_path", "timeout")
+CONNECTION = (*SECRETS, "login", "headers", "client_cert", "client_key", "validate_certs", "ca_path", "timeout")
+
+PATHS = ("ca_path", "client_cert", "client_key")
+"""Options that become variables of a host only from the inventory file: one of the environment can be a file that only
+this run has, as in AWX."""
+
+EVERY_STATE = (UP_TO_DATE, PENDING, NEWER_THAN_CODE, NO_UPGRADE_PATH, UNREADABLE)
+ADDONS_BEHIND, NEEDS_WORK = "plone_addons_behind", "plone_needs_work"
 
 Survey = list[dict[str, t.Any]]
 """The sites of one instance, as plone_site_info returns them; what the cache keeps."""
@@ -236,12 +302,12 @@ Survey = list[dict[str, t.Any]]
 class Source(t.NamedTuple):
     """One instance of the configuration; ``params`` are the options of :class:`Instance`.
 
-    ``ca_path`` is the one of the inventory file; that of ``params`` may come from the environment.
+    ``paths`` are those of the inventory file, by option; those of ``params`` may come from the environment.
     """
 
     name: str
     params: dict[str, t.Any]
-    ca_path: str
+    paths: dict[str, str]
 
     @property
     def fingerprint(self) -> dict[str, t.Any]:
@@ -281,8 +347,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         entries = self.get_option("instances")
         if entries is None:
             entries = [{"url": self.get_option("url"), "sites": self.get_option("sites")}]
-        in_file = beside["ca_path"] if "ca_path" in config else ""
-        sources = [self._source(entry, beside, in_file or "") for entry in entries]
+        in_file = {name: beside[name] for name in PATHS if name in config and beside[name]}
+        sources = [self._source(entry, beside, in_file) for entry in entries]
         names = [source.name for source in sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -292,19 +358,41 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _option(self, name: str, config: t.Mapping[str, t.Any]) -> t.Any:
         """An option beside the list; only one that stands in the file can be a template."""
         value = self.get_option(name)
+        if name == "headers":
+            return self._headers(value, templates=name in config)
         return self._templated(value) if name in SECRETS and name in config else value
+
+    def _headers(self, value: t.Any, *, templates: bool) -> dict[str, t.Any]:
+        """The headers as a dict; those of the environment are JSON, and not templates.
+
+        :raises OptionError: they are something else.
+        """
+        if isinstance(value, str) and value.strip():
+            try:
+                value = json.loads(value)
+            except ValueError:
+                value = None
+            if not isinstance(value, dict):
+                raise OptionError("headers", "is not a JSON object of names and values (look at PLONE_HEADERS).")
+        if not value:
+            return {}
+        if not isinstance(value, dict):
+            raise OptionError("headers", "is not a dictionary of names and values.")
+        return {str(name): self._templated(one) if templates else one for name, one in value.items()}
 
     def _templated(self, value: t.Any) -> str:
         """The string behind a template or a vaulted value."""
         return str(self.templar.template(value)) if value else ""
 
-    def _source(self, entry: dict[str, t.Any], beside: dict[str, t.Any], ca_path: str) -> Source:
+    def _source(self, entry: dict[str, t.Any], beside: dict[str, t.Any], in_file: dict[str, str]) -> Source:
         own = {name: self._templated(entry[name]) for name in SECRETS if entry.get(name)}
         given = {name: entry[name] for name in CONNECTION if name not in SECRETS and entry.get(name) is not None}
+        if "headers" in given:
+            given["headers"] = self._headers(given["headers"], templates=True)
         params = own_or_shared({**given, **own}, beside)
         params.update(url=entry.get("url"), sites=entry.get("sites") or [])
         name = str(entry.get("name") or default_name(params["url"] or ""))
-        return Source(name, params, given.get("ca_path", ca_path))
+        return Source(name, params, {**in_file, **{path: given[path] for path in PATHS if given.get(path)}})
 
     def _surveys(self, sources: list[Source], cache_key: str, cache: bool) -> list[Survey]:
         """The sites of each instance, in the order of the instances.
@@ -343,6 +431,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return t.cast(Survey, strip_control_chars(sites))
 
     def _fill(self, sources: list[Source], surveys: list[Survey]) -> None:
+        # An empty group is a group: a play for it has no host and ends with success.
+        for group in (EVERY_SITE, *(f"plone_{state}" for state in EVERY_STATE), ADDONS_BEHIND, NEEDS_WORK):
+            self.inventory.add_group(group)
         hosts: dict[str, str] = {}
         for source, survey in zip(sources, surveys):
             for site in survey:
@@ -357,7 +448,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _add(self, host: str, source: Source, site: dict[str, t.Any]) -> None:
         instance_group = f"plone_instance_{source.name}"
-        for group in (EVERY_SITE, instance_group, f"plone_{site['state'] or UNREADABLE}"):
+        groups = [EVERY_SITE, instance_group, f"plone_{site['state'] or UNREADABLE}"]
+        if site["addons_behind"]:
+            groups.append(ADDONS_BEHIND)
+        if site["addons_behind"] or site["state"] == PENDING:
+            groups.append(NEEDS_WORK)
+        for group in groups:
             self.inventory.add_host(host, group=self.inventory.add_group(self._sanitize_group_name(group)))
         for name, value in self._variables(source, site).items():
             self.inventory.set_variable(host, name, value)
@@ -374,8 +470,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         variables: dict[str, t.Any] = literal(values)
         if not source.params["validate_certs"]:
             variables["plone_upgrade_validate_certs"] = False
-        if source.ca_path:
-            variables["plone_upgrade_ca_path"] = source.ca_path
+        if source.params["login"] != BASIC:
+            variables["plone_upgrade_login"] = source.params["login"]
+        variables.update({f"plone_upgrade_{option}": path for option, path in source.paths.items()})
         variables["ansible_connection"] = trusted("local")
         variables["ansible_python_interpreter"] = trusted("{{ ansible_playbook_python }}")
         return variables

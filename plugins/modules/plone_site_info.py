@@ -78,6 +78,25 @@ options:
       token:
         description: As O(token).
         type: str
+      login:
+        description: As O(login).
+        type: str
+        choices:
+          - basic
+          - jwt
+        version_added: 1.1.0
+      headers:
+        description: As O(headers).
+        type: dict
+        version_added: 1.1.0
+      client_cert:
+        description: As O(client_cert).
+        type: path
+        version_added: 1.1.0
+      client_key:
+        description: As O(client_key).
+        type: path
+        version_added: 1.1.0
       validate_certs:
         description: As O(validate_certs).
         type: bool
@@ -290,7 +309,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.errors import OptionError
 from ..module_utils._core.module import run
 from ..module_utils._core.options import from_environment, require_positive
-from ..module_utils._plone.connection import plone_arguments, warn_if_unencrypted
+from ..module_utils._plone.connection import BASIC, JWT, plone_arguments, warn_if_unencrypted
 from ..module_utils._plone.status_table import FleetSite, read_rows, table
 from ..module_utils._plone.survey import ADDONS, STATE, Instance
 
@@ -300,6 +319,10 @@ FLEET_SITE = {
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "token": {"type": "str", "no_log": True},
+    "login": {"type": "str", "choices": [BASIC, JWT]},
+    "headers": {"type": "dict", "no_log": True},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path"},
     "validate_certs": {"type": "bool"},
     "ca_path": {"type": "path"},
     "error": {"type": "str"},

@@ -9,6 +9,7 @@ import contextlib
 import http.server
 import itertools
 import json
+import re
 import socket
 import ssl
 import struct
@@ -21,13 +22,18 @@ if t.TYPE_CHECKING:
 DRIP_SECONDS = 0.02
 
 
+UNCACHED = re.compile("[?&]_=([0-9a-f]+)")
+"""What a read of Plone has in its query, another value each time."""
+
+
 class Seen(t.NamedTuple):
-    """One request that arrived; header names in lower case."""
+    """One request that arrived; header names in lower case. ``mark`` is what stood in the query against caches."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+    mark: str = ""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -45,7 +51,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         local = self.server.local
-        local.seen.append(Seen(self.command, self.path, headers, body))
+        mark = UNCACHED.search(self.path)
+        self.path = UNCACHED.sub("", self.path)
+        local.seen.append(Seen(self.command, self.path, headers, body, mark.group(1) if mark else ""))
         local.next_reply()(self)
 
     def give(self, status: int, headers: t.Mapping[str, str], body: bytes) -> None:

@@ -58,7 +58,12 @@ class CallError(UpgradeError):
 
 
 class NotSentError(CallError):
-    """Nothing of the call reached the server: no address, refused, no trusted TLS. It can be tried again."""
+    """Nothing of the call reached the server: no address, refused, no trusted TLS. It can be tried again.
+
+    ``refused`` says that no process accepts connections at the server's own address.
+    """
+
+    refused = False
 
 
 class NotTrustedError(NotSentError):

@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 from .clock import FixedPauses, TimeLimitPassed, time_limit
 from .errors import AnswerLostError, NotSentError, NotTrustedError, UnexpectedAnswerError
 from .http_answer import Answer
-from .http_errors import explain, verification_error
+from .http_errors import explain, is_refused, verification_error
 from .proof import read_until
 from .socket_options import socket_options
 from .text import one_line, whole_number
@@ -62,6 +62,8 @@ class HttpClient:
         and CURL_CA_BUNDLE unless it is plain true.
     :param timeout: seconds for a whole quick call, from the name look-up to the last byte.
     :param auth: puts the credentials on a request; they are never sent to another host.
+    :param headers: more headers for each request; they are never sent to another host.
+    :param cert: the client certificate to show, as requests takes it; it is never shown to another host.
     """
 
     def __init__(
@@ -71,6 +73,8 @@ class HttpClient:
         verify: bool | str = True,
         timeout: float = 60,
         auth: t.Callable[[t.Any], t.Any] | None = None,
+        headers: t.Mapping[str, str] | None = None,
+        cert: str | tuple[str, str] | None = None,
     ) -> None:
         self.base_url = base_url
         self.timeout = timeout
@@ -78,7 +82,9 @@ class HttpClient:
         self._read_again_after: tuple[float, ...] = READ_AGAIN_AFTER
         self._session = requests.Session()
         # Without an auth of its own requests takes one from ~/.netrc, in place of ours.
-        self._session.auth = auth or (lambda request: request)
+        self._auth = auth or _without_credentials
+        self._headers = dict(headers or {})
+        self._cert = cert
         self._session.headers.update({"Accept": "application/json", "User-Agent": "siteops.upgrades"})
         adapter = HTTPAdapter(max_retries=0)
         adapter.init_poolmanager(10, 10, block=False, socket_options=socket_options(), **_block_size())
@@ -93,6 +99,12 @@ class HttpClient:
         """The same credentials and open connections for another base URL, to which the caller may send them."""
         other = copy.copy(self)
         other.base_url = base_url
+        return other
+
+    def as_user(self, auth: t.Callable[[t.Any], t.Any]) -> HttpClient:
+        """The same server and open connections with other credentials."""
+        other = copy.copy(self)
+        other._auth = auth
         return other
 
     def look(self, seconds: float) -> HttpClient:
@@ -190,6 +202,8 @@ class HttpClient:
         :raises UnexpectedAnswerError: a redirect of a call that writes, to another host, or without end.
         """
         call = call or call_name(method, url)
+        given = request.get("headers") or {}
+        request = {"auth": self._auth, "cert": self._cert, **request, "headers": {**self._headers, **given}}
         for _hop in range(MOST_REDIRECTS + 1):
             with _missing_bundle_in_words(call):
                 response = self._session.request(
@@ -200,7 +214,7 @@ class HttpClient:
             response.close()
             target = _redirect_target(call, url, response)
             if method == "GET" and leave_to and not _same_place(url, target) and leave_to(target):
-                request["auth"] = _without_credentials
+                request.update(auth=_without_credentials, cert=None, headers=given)
             elif method != "GET" or not _same_place(url, target):
                 raise UnexpectedAnswerError(
                     call,
@@ -226,8 +240,11 @@ class HttpClient:
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             reason, sent, hint = explain(error, too_slow)
             unsent = NotTrustedError if verification_error(error) else NotSentError
-            kind = AnswerLostError if sent else unsent
-            raise kind(call, reason if sent else f"could not be sent: {reason}", hint=hint) from error
+            if sent:
+                raise AnswerLostError(call, reason, hint=hint) from error
+            failed = unsent(call, f"could not be sent: {reason}", hint=hint)
+            failed.refused = is_refused(error)
+            raise failed from error
 
 
 def _block_size() -> dict[str, int]:

@@ -10,6 +10,7 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import socket
 import ssl
@@ -98,6 +99,13 @@ def _proxy_fault(error: Exception, chain: t.Sequence[BaseException], sent: bool)
         system = next((e.strerror for e in reversed(chain) if isinstance(e, OSError) and e.strerror), "no answer")
         return f"the proxy named in the environment cannot be reached ({system})", "Check https_proxy and no_proxy."
     return "the proxy named in the environment did not let it through", "Check https_proxy and no_proxy."
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the server itself refused the connection; a proxy of the environment that did says nothing of it."""
+    chain = list(_chain(error))
+    by_proxy = any(isinstance(e, requests.exceptions.ProxyError) for e in chain)
+    return not by_proxy and any(isinstance(e, OSError) and e.errno == errno.ECONNREFUSED for e in chain)
 
 
 def _broke_off(chain: t.Iterable[BaseException]) -> bool:

@@ -18,6 +18,9 @@ from .text import encodings_of
 
 MASK = "***"
 
+SHORTEST_VALUE = 4
+"""Characters of a value in a dict of secrets that is masked wherever it turns up."""
+
 REGISTERED: set[str] = set()
 """Every form of every secret. :func:`run` makes it the set of values that Ansible masks in a module's result."""
 
@@ -33,12 +36,31 @@ def register_options(argument_spec: t.Mapping[str, t.Any], values: t.Mapping[str
     """Register every option that an argument spec marks with ``no_log``, those of nested options too."""
     for name, settings in argument_spec.items():
         value = values.get(name)
-        if settings.get("no_log"):
+        if settings.get("no_log") and isinstance(value, dict):
+            register_secrets(*(str(entry) for entry in value.values() if len(str(entry)) >= SHORTEST_VALUE))
+        elif settings.get("no_log"):
             entries = value if isinstance(value, list) else [value]
             register_secrets(*(str(entry) for entry in entries if entry is not None))
         for entry in value if isinstance(value, list) else [value]:
             if "options" in settings and isinstance(entry, dict):
                 register_options(settings["options"], entry)
+
+
+def hide_secret_dicts(argument_spec: t.Mapping[str, t.Any], values: t.Any) -> set[str]:
+    """Put a mask in place of the values of every dict option with ``no_log``, and return those too short to be masked.
+
+    Ansible masks a secret wherever it turns up in a result. A header of one digit would make every version unreadable.
+    """
+    short: set[str] = set()
+    for name, settings in argument_spec.items():
+        value = values.get(name)
+        if settings.get("no_log") and isinstance(value, dict):
+            short.update(str(entry) for entry in value.values() if len(str(entry)) < SHORTEST_VALUE)
+            values[name] = dict.fromkeys(value, MASK)
+        for entry in value if isinstance(value, list) else [value]:
+            if "options" in settings and isinstance(entry, dict):
+                short |= hide_secret_dicts(settings["options"], entry)
+    return short
 
 
 def mask_secrets(text: str) -> str:

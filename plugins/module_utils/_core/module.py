@@ -16,7 +16,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from .clock import utc_now, utc_text
 from .errors import UpgradeError
 from .http_client import REQUESTS_IMPORT_ERROR
-from .masking import REGISTERED, register_options
+from .masking import REGISTERED, hide_secret_dicts, register_options
 from .path_options import mask_texts, refuse_texts
 from .role_variables import with_role_variables
 from .text import strip_control_chars
@@ -41,8 +41,11 @@ def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]], *, calls:
     module.warn = lambda warning: warn(strip_control_chars(warning))
     times = {"started_at": utc_text(utc_now())}
     try:
-        refuse_texts(module.argument_spec, module.params)
-        result = work()
+        try:
+            refuse_texts(module.argument_spec, module.params)
+            result = work()
+        finally:
+            REGISTERED.difference_update(hide_secret_dicts(module.argument_spec, module.params))
     except UpgradeError as error:
         times["finished_at"] = utc_text(utc_now())
         message = with_role_variables(str(error), module.argument_spec)

@@ -146,6 +146,7 @@ def send_and_prove(
     deadline: Deadline | None = None,
     may_have_acted: t.Callable[[CallError], bool] = is_lost_answer,
     on_lost: t.Callable[[CallError], None] = lambda _error: None,
+    stop: t.Callable[[], bool] = lambda: False,
     before_pause: t.Callable[[S | None], None] = lambda _state: None,
 ) -> Proof[A, S]:
     """Send a change once, whatever happens, and read the state until it decides whether the change was made.
@@ -159,6 +160,7 @@ def send_and_prove(
     :param deadline: until when to read after a lost answer; ``read_back_seconds`` as well where it is None.
     :param may_have_acted: whether the call may have been carried out although it failed so.
     :param on_lost: is called once when the answer is lost, before the first read.
+    :param stop: see :func:`read_until`.
     :param before_pause: see :func:`read_until`.
     :raises CallError: the call failed and changed nothing; after a :class:`NotSentError` nothing reached the server.
         A read that fails is never raised: by then the change may have been made.
@@ -179,6 +181,7 @@ def send_and_prove(
         read,
         lambda state: decide(state, answer) is not Decision.OPEN,
         GrowingPauses(limit, longest_pause),
+        stop=stop,
         before_pause=before_pause,
     )
     if lost:

@@ -102,6 +102,7 @@ class AddonChanger:
 
         :raises ChangeFailed: the server says that it failed, or it cannot be proven.
         """
+        self._outcome.warnings.extend(self._client.prepare_to_post(self._deadline.remaining))
         entry = Posted.now(change.what, self._deadline.seconds)
         journal.write(entry)
         try:

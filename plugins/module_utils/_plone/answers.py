@@ -22,6 +22,15 @@ TRACEBACK_LINES_KEPT = 6
 
 CHECK_SERVER = "Check which server answers at this URL, and that Plone runs."
 LET_THROUGH = "Have what stands in front of Plone, such as a login page or a firewall, let this call through."
+ASKS_FOR_MORE = f"{LET_THROUGH} If it asks for a header or a client certificate, set 'headers' or 'client_cert'."
+PAGE = (
+    f"{LET_THROUGH} Where a Volto front end answers at the address of the site, the URL for programs ends in /++api++."
+)
+
+CONFLICT = (
+    "Somebody wrote to the same objects meanwhile, each of the four times that Plone tried. Stop the writers, with a "
+    "read-only site or a maintenance page, and run this again."
+)
 
 T = t.TypeVar("T")
 
@@ -33,7 +42,7 @@ def read_document(answer: Answer, reader: t.Callable[[t.Any], T]) -> T:
     """
     if not answer.is_json:
         what = f"answered {answer.status} with {answer.describe_body()} instead of JSON"
-        raise UnexpectedAnswerError(answer.call, what, status=answer.status, hint=LET_THROUGH)
+        raise UnexpectedAnswerError(answer.call, what, status=answer.status, hint=PAGE)
     document = answer.document()
     try:
         return reader(document)
@@ -59,6 +68,12 @@ def error_type(answer: Answer) -> str:
     """
     name = str(_error_object(answer).get("type") or "")
     return name if name.isidentifier() else ""
+
+
+def is_zopes_own(answer: Answer) -> bool:
+    """Whether the server of Zope itself sent an answer, as far as its headers show: most proxies put in their name."""
+    server = answer.headers.get("Server", "").lower()
+    return server.startswith(("waitress", "zope")) and not answer.headers.get("Via")
 
 
 def answers_for_plone(answer: Answer) -> bool:
@@ -87,7 +102,7 @@ def server_error(answer: Answer) -> CallError:
     """The server's own words for a failure, with the end of its traceback."""
     document = _error_object(answer)
     if not error_type(answer):
-        hint = answer.wait_asked or (LET_THROUGH if answer.status < 500 else CHECK_SERVER)
+        hint = answer.wait_asked or (ASKS_FOR_MORE if answer.status < 500 else CHECK_SERVER)
         return CallError(
             answer.call, describe_stranger(answer), status=answer.status, hint=hint, retry_after=answer.retry_after
         )
@@ -98,6 +113,7 @@ def server_error(answer: Answer) -> CallError:
         answer.call,
         f"answered {answer.status} {words}",
         status=answer.status,
+        hint=CONFLICT if document["type"] == "ConflictError" else "",
         retry_after=answer.retry_after,
         type=str(document["type"]),
         message=str(document.get("message", "")),

@@ -9,17 +9,28 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import secrets
+import time
 import typing as t
-from dataclasses import dataclass
-from urllib.parse import quote
+from dataclasses import dataclass, replace
 
-from .._core.errors import AnswerLostError, CallError, UnexpectedAnswerError
+from .._core.errors import AnswerLostError, CallError, OptionError, UnexpectedAnswerError
 from .._core.http_answer import Answer
 from .._core.http_client import HttpClient
 from .._core.text import one_line
-from .answers import answers_for_plone, describe_stranger, error_type, json_object, read_document, server_error
+from .answers import (
+    answers_for_plone,
+    describe_stranger,
+    error_type,
+    is_zopes_own,
+    json_object,
+    read_document,
+    server_error,
+)
 from .connection import UPGRADE_SERVICE, Connection, Credentials, warn_if_unencrypted
 from .state import SiteState, Versions, steps_in_run_order
+from .tokens import GET_ANOTHER, LOGIN_SERVICE, RENEW_SERVICE, Ticket, end_in_words, end_of, has_ended
+from .unauthorized import why_unauthorized
 
 SYSTEM_SERVICE = "/@system"
 
@@ -29,6 +40,9 @@ SERVICE_SINCE = {"@upgrade": "8.32.0", "@transactions": "8.29.0"}
 VISIBLE_WITHIN_SECONDS = 15
 """How long a change that the server has accepted may take to be seen: several Zope clients on one database see a commit
 one after the other."""
+
+UNCACHED = "_"
+"""The name in the query of each read whose value is another one each time; plone.restapi ignores it (measured)."""
 
 S = t.TypeVar("S", bound="PloneClient")
 T = t.TypeVar("T")
@@ -48,8 +62,9 @@ class UpgradeAnswer:
 class PloneClient:
     """One site, reached with one set of credentials."""
 
-    def __init__(self, http: HttpClient, credentials: Credentials) -> None:
-        self._http = http
+    def __init__(self, http: HttpClient, credentials: Credentials, ticket: Ticket | None = None) -> None:
+        self._ticket = ticket or Ticket(credentials)
+        self._http = http.as_user(self._ticket)
         self._credentials = credentials
 
     @property
@@ -59,20 +74,33 @@ class PloneClient:
 
     def at(self: S, url: str) -> S:
         """Another site of the same server, with the same connections and credentials."""
-        return type(self)(self._http.at(url), self._credentials)
+        # A token is one site's own.
+        ticket = None if self._credentials.buys_token else self._ticket
+        return type(self)(self._http.at(url), self._credentials, ticket)
 
     def look(self: S, seconds: float) -> S:
         """The same site for one look of many: see :meth:`HttpClient.look`."""
-        return type(self)(self._http.look(seconds), self._credentials)
+        return type(self)(self._http.look(seconds), self._credentials, self._ticket)
 
     # What all services have in common
 
     def get(self, path: str) -> Answer:
         """The answer of a service, whatever its status.
 
-        :raises CallError: the network failed.
+        :raises CallError: the network failed, or no token could be bought.
         """
-        return self._http.get(path)
+        signed_in_before = bool(self._ticket.token)
+        self._sign_in()
+        answer = self._read(path)
+        if answer.status == 401 and self._credentials.buys_token and signed_in_before:
+            self._ticket.token = ""
+            self._sign_in()
+            answer = self._read(path)
+        return answer
+
+    def _read(self, path: str) -> Answer:
+        """Read with a query of its own each time, so that a cache that ignores what clients ask has no answer to it."""
+        return self._http.get(path, params={UNCACHED: secrets.token_hex(8)})
 
     def read(self, path: str, reader: t.Callable[[t.Any], T]) -> T:
         """The document of a service in our form.
@@ -80,7 +108,7 @@ class PloneClient:
         :raises CallError: the site, the service or the permission is missing, the document is of another shape, or the
             network failed.
         """
-        return read_document(self.expect_success(self._http.get(path)), reader)
+        return read_document(self.expect_success(self.get(path)), reader)
 
     def send(self, method: str, path: str, payload: t.Any, *, timeout: float | None = None) -> Answer:
         """Have a service change something, once. The payload travels as JSON.
@@ -90,6 +118,7 @@ class PloneClient:
         :raises AnswerLostError: no answer of Plone's own came back; it may be at work.
         :raises CallError: the server says that it failed. Nothing is committed then.
         """
+        self._sign_in()
         answer = self._http.send(method, path, timeout=timeout, json=payload)
         if answers_for_plone(answer):
             raise AnswerLostError(answer.call, describe_stranger(answer), status=answer.status)
@@ -108,6 +137,69 @@ class PloneClient:
             raise CallError(answer.call, "found nothing (404)", status=404, hint=self._why_not_found(answer))
         raise server_error(answer)
 
+    # Tokens
+
+    def _sign_in(self) -> None:
+        """Buy a token where user name and password are to buy one and there is none yet.
+
+        :raises CallError: the site sells none for them.
+        """
+        if not self._credentials.buys_token or self._ticket.token:
+            return
+        answer = self._post_login()
+        if answer.status == 401 and json_object(answer):
+            hint = "The user name or the password is wrong."
+            raise CallError(answer.call, "was refused (401 Unauthorized)", status=401, hint=hint)
+        token = json_object(answer).get("token")
+        if not isinstance(token, str) or not token:
+            if not json_object(answer):
+                self.expect_success(answer)
+            hint = "Without a token of this site, set 'login' to basic (plone_upgrade_login)."
+            raise UnexpectedAnswerError(
+                answer.call, f"answered {answer.status} and sold no token", status=answer.status, hint=hint
+            )
+        self._ticket.use(token)
+
+    def _post_login(self) -> Answer:
+        """The answer to user name and password in the body: a gate may need the header Authorization for itself."""
+        names = {"login": self._credentials.username, "password": self._credentials.password}
+        return self._http.send("POST", LOGIN_SERVICE, json=names, auth=lambda request: request)
+
+    def prepare_to_post(self, seconds: float) -> list[str]:
+        """Renew a token that ends within ``seconds``, where the site allows that; warnings for the reader.
+
+        A site may be set to forget a token when it is renewed, so a token that lasts is left alone.
+
+        :raises OptionError: the token has ended.
+        """
+        self._sign_in()
+        end = end_of(self._ticket.token)
+        if end is None or end > time.time() + seconds:
+            return []
+        renewed = self._renewed_token()
+        if renewed:
+            self._ticket.use(renewed)
+        token = self._ticket.token
+        if has_ended(token):
+            raise OptionError("token", f"The token expired at {end_in_words(token)}; {GET_ANOTHER}.")
+        end = end_of(token)
+        if end is None or end > time.time() + seconds:
+            return []
+        return [
+            f"The token ends at {end_in_words(token)}, before the {seconds:.0f} seconds of 'wait_timeout' are over. "
+            "What is posted with it goes on after that, but how it ends cannot be read then."
+        ]
+
+    def _renewed_token(self) -> str:
+        """A token that lasts longer; empty where the site gives none."""
+        try:
+            token = json_object(self._http.send("POST", RENEW_SERVICE, json={})).get("token")
+            if not token and self._credentials.buys_token:
+                token = json_object(self._post_login()).get("token")
+        except CallError:
+            return ""
+        return token if isinstance(token, str) else ""
+
     # The version of the site
 
     def site_state(self) -> SiteState:
@@ -121,7 +213,8 @@ class PloneClient:
         answer = self.get(UPGRADE_SERVICE)
         if answer.status == 503 and error_type(answer) == "KeyError":
             return self.read(SYSTEM_SERVICE, _state_from_system)
-        return read_document(self.expect_success(answer), _state_from_upgrade)
+        state = read_document(self.expect_success(answer), _state_from_upgrade)
+        return replace(state, direct=is_zopes_own(answer))
 
     def system(self) -> dict[str, t.Any]:
         """The document of GET @system: versions of Plone, plone.restapi, Zope and Python among others.
@@ -146,12 +239,8 @@ class PloneClient:
     # Why a call failed
 
     def _why_unauthorized(self) -> str:
-        """Whether the password is wrong or the role is missing: Plone answers 401 to both."""
-        user = self._credentials.user
-        own_data = self._probe(f"/@users/{quote(user, safe='')}") if user else None
-        if own_data is not None and own_data.status == 200:
-            return f"The user '{user}' is known, but lacks the Manager role here; Site Administrator is not enough."
-        return self._credentials.why_refused
+        """Which of the causes of a 401 it is: Plone answers 401 to all of them."""
+        return why_unauthorized(self._credentials, self._ticket, self._http)
 
     def _why_not_found(self, answer: Answer) -> str:
         system = self._probe(SYSTEM_SERVICE)
@@ -164,6 +253,12 @@ class PloneClient:
             return f"This is a Plone site, but its {release} has no {service}{since}."
         if json_object(answer):
             return "There is a Zope server, but no Plone site at this path; check the URL's path."
+        root = self._probe("")
+        if root is not None and root.is_json:
+            return (
+                "Something that answers with JSON is at the site's address itself, so a proxy in front of Plone most "
+                "likely hides its services (paths with an @). Have it let them through, or give Zope's own address."
+            )
         return (
             f"The answer was {answer.describe_body()}: no plone.restapi is there. Check the URL; "
             "where a Volto front end answers, the site's URL for programs ends in /++api++."
@@ -172,14 +267,21 @@ class PloneClient:
     def _probe(self, path: str) -> Answer | None:
         """An answer that only makes the message of a failure more precise; None if it cannot be read."""
         try:
-            return self._http.get(path)
+            return self._read(path)
         except CallError:
             return None
 
 
 def connect(connection: Connection, warn: t.Callable[[str], None]) -> PloneClient:
-    """The client for the site of a connection, with a warning where credentials can be read on the way."""
+    """The client for the site of a connection, with a warning where credentials can be read on the way.
+
+    :raises OptionError: the token has ended.
+    """
     warn_if_unencrypted(connection.url, warn)
+    token = connection.credentials.token
+    if has_ended(token):
+        # A site refuses it as well, but says nothing of the cause.
+        raise OptionError("token", f"The token expired at {end_in_words(token)}; {GET_ANOTHER}.")
     return PloneClient(connection.open(), connection.credentials)
 
 

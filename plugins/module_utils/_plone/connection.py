@@ -9,15 +9,13 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-import time
 import typing as t
 from dataclasses import dataclass, field
 
 from .._core.clock import Deadline
 from .._core.errors import OptionError
+from .._core.gate_options import client_certificate, gate_arguments, gate_headers
 from .._core.http_client import HttpClient
 from .._core.masking import register_secrets
 from .._core.options import (
@@ -30,10 +28,14 @@ from .._core.options import (
     verification,
 )
 from .._core.progress import progress_arguments
+from .tokens import GET_ANOTHER, Ticket, claims_of, end_in_words, has_ended
 
 UPGRADE_SERVICE = "/@upgrade"
 
 CREDENTIALS = ("username", "password", "token")
+
+BASIC, JWT = "basic", "jwt"
+"""How user name and password are used: with each request, or once to buy a token."""
 
 SURROGATES = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes of the environment that are not UTF-8."""
@@ -44,6 +46,7 @@ def plone_arguments() -> dict[str, dict[str, t.Any]]:
     return {
         "url": from_environment("PLONE_URL", type="str", required=True),
         **credential_arguments(),
+        **gate_arguments("PLONE"),
         **connection_arguments("PLONE"),
     }
 
@@ -54,6 +57,7 @@ def credential_arguments() -> dict[str, dict[str, t.Any]]:
         "username": from_environment("PLONE_USERNAME", type="str"),
         "password": from_environment("PLONE_PASSWORD", type="str", no_log=True),
         "token": from_environment("PLONE_TOKEN", type="str", no_log=True),
+        "login": from_environment("PLONE_LOGIN", type="str", choices=[BASIC, JWT], default=BASIC),
     }
 
 
@@ -70,12 +74,15 @@ def wait_arguments() -> dict[str, dict[str, t.Any]]:
 class Credentials:
     """Who asks a Plone site: either ``username`` and ``password`` or ``token``, a JSON Web Token, is filled.
 
+    ``login`` is ``basic``, or ``jwt`` where user name and password buy a token.
+
     Its secrets are registered when it is made, so that they are masked wherever they turn up.
     """
 
     username: str = ""
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    login: str = BASIC
 
     def __post_init__(self) -> None:
         register_secrets(self.password, self.token)
@@ -99,65 +106,60 @@ class Credentials:
             raise OptionError("password", "is required together with 'username'.")
         if not token and not username:
             raise OptionError("username", "is required together with 'password'.")
-        if ":" in username:
-            raise OptionError("username", "must not contain a colon: HTTP Basic authentication cannot carry it.")
+        login = params.get("login") or BASIC
+        if ":" in username and login == BASIC:
+            raise OptionError(
+                "username",
+                "must not contain a colon: HTTP Basic authentication cannot carry it. With 'login' set to jwt it may.",
+            )
         for option, value in (("username", username), ("password", password)):
             if SURROGATES.search(value):
                 raise OptionError(option, "contains bytes that are not UTF-8; check where it is read from.")
         if not token.isprintable() or not token.isascii() or " " in token:
             raise OptionError("token", "contains a space, a line end or another character that no token has.")
-        return cls(username, password, token)
+        return cls(username, password, token, login)
+
+    @property
+    def buys_token(self) -> bool:
+        """Whether user name and password are to buy a token."""
+        return self.login == JWT and not self.token
 
     def __call__(self, request: t.Any) -> t.Any:
-        """Put the credentials on a request of requests before it is sent.
-
-        Plone answers 401 without WWW-Authenticate, so nothing would ask for them later (measured).
-        """
-        if self.token:
-            request.headers["Authorization"] = f"Bearer {self.token}"
-        else:
-            pair = f"{self.username}:{self.password}".encode()
-            request.headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-        return request
+        """Put the credentials on a request of requests: see :class:`Ticket`."""
+        return Ticket(self)(request)
 
     @property
     def user(self) -> str:
         """The user's name; empty where a token does not name it."""
-        return self.username or str(self._claims.get("sub", ""))
+        return self.username or str(claims_of(self.token).get("sub", ""))
 
     @property
     def why_refused(self) -> str:
         """The likely cause of a 401, and the next thing to do."""
         if not self.token:
             return "The user name or the password is wrong, or the user lacks the Manager role."
-        expires = self._claims.get("exp")
-        if isinstance(expires, (int, float)) and expires < time.time():
-            when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(max(expires, 0)))
-            return f"The token expired at {when}; get a new one from @login or @login-renew."
-        return "The token is not valid for this site, or its user lacks the Manager role."
-
-    @property
-    def _claims(self) -> dict[str, t.Any]:
-        """What a JSON Web Token says of itself (RFC 7519), unverified: only used for words in a message."""
-        part = self.token.partition(".")[2].partition(".")[0]
-        try:
-            claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        except ValueError:
-            return {}
-        return claims if isinstance(claims, dict) else {}
+        if has_ended(self.token):
+            return f"The token expired at {end_in_words(self.token)}; {GET_ANOTHER}."
+        return (
+            "The token is not valid for this site, or its user lacks the Manager role, or what stands in front of "
+            "Plone takes the Authorization header away."
+        )
 
 
 @dataclass(frozen=True)
 class Connection:
     """One server and one set of credentials: ``url`` has no trailing slash, ``timeout`` is in seconds.
 
-    ``verify`` is true (the system's certificate authorities), false, or the path of a bundle.
+    ``verify`` is true (the system's certificate authorities), false, or the path of a bundle. ``headers`` and ``cert``
+    are for a gate in front of the server: more headers, as pairs of name and value, and a client certificate.
     """
 
     url: str
     credentials: Credentials
     verify: bool | str
     timeout: float
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    cert: str | tuple[str, str] | None = None
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Connection:
@@ -175,11 +177,19 @@ class Connection:
         """
         credentials = Credentials.from_params(params)
         require_positive(params, "timeout")
-        return cls(url, credentials, verification(params), params["timeout"])
+        headers, cert = tuple(gate_headers(params).items()), client_certificate(params)
+        return cls(url, credentials, verification(params), params["timeout"], headers, cert)
 
     def open(self) -> HttpClient:
         """An HTTP client for this server."""
-        return HttpClient(self.url, verify=self.verify, timeout=self.timeout, auth=self.credentials)
+        return HttpClient(
+            self.url,
+            verify=self.verify,
+            timeout=self.timeout,
+            auth=self.credentials,
+            headers=dict(self.headers),
+            cert=self.cert,
+        )
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ WARNINGS = (
     "Exception was thrown while updating role mappings",
     "Cannot import module",
 )
+START = "Starting the migration from version: "
 STEP_DONE = "Ran upgrade step: "
 END_OF_STEPS = "End of upgrade path, main migration has finished."
 TRACEBACK = "Traceback (most recent call last):"
@@ -44,7 +45,8 @@ class MigrationJudgement:
 
     ``failures`` and ``warnings`` are the lines that say so; ``error`` is the exception that stopped it, such as
     ``ValueError: boom``, with all lines of its message, or empty; ``steps_run`` the titles of the steps that ran, in
-    order. ``reached_the_end`` is whether the sentence of success is there and none of failure behind it.
+    order; ``starts`` the versions that migrations began at, several where sites share a log. ``reached_the_end`` is
+    whether the sentence of success is there and none of failure behind it.
     """
 
     reached_the_end: bool
@@ -52,6 +54,7 @@ class MigrationJudgement:
     warnings: tuple[str, ...]
     error: str
     steps_run: tuple[str, ...]
+    starts: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -74,6 +77,7 @@ def judge(migration_log: str) -> MigrationJudgement:
         warnings=tuple(line for line in lines if line.startswith(WARNINGS)),
         error=_error_of_abort(migration_log.splitlines()),
         steps_run=tuple(line[len(STEP_DONE) :] for line in lines if line.startswith(STEP_DONE)),
+        starts=tuple(line[len(START) :].strip() for line in lines if line.startswith(START)),
     )
 
 

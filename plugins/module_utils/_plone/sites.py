@@ -39,7 +39,14 @@ class Site:
 
 
 class ZopeRoot(PloneClient):
-    """The root of a Zope instance."""
+    """The root of a Zope instance. Its list of sites is open to everybody, and it sells no tokens (measured)."""
+
+    def _sign_in(self) -> None:
+        """Ask as a visitor where a token is to be bought."""
+
+    def at(self, url: str) -> PloneClient:  # type: ignore[override]
+        """A site of this instance."""
+        return PloneClient(self._http.at(url), self._credentials)
 
     def sites(self) -> list[Site]:
         """Every site as @sites lists them, nested ones too. It proves no credentials (measured).

@@ -127,7 +127,8 @@ class _Clients:
 
     def of(self, connection: Connection) -> PloneClient:
         """The client for a site."""
-        way = (urlsplit(connection.url).scheme, connection.credentials, connection.verify)
+        scheme = urlsplit(connection.url).scheme
+        way = (scheme, connection.credentials, connection.verify, connection.headers, connection.cert)
         if way not in self._by_way:
             self._by_way[way] = PloneClient(connection.open(), connection.credentials)
         return self._by_way[way].at(connection.url)

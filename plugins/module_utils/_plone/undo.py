@@ -128,6 +128,7 @@ def _undo(client: PloneClient, undo_plan: UndoPlan, before: SiteState, *, newest
     :raises CallError: the call failed in another way.
     """
     service = Transactions(client)
+    client.prepare_to_post(VISIBLE_WITHIN_SECONDS)
 
     def decide(transactions: t.Sequence[Transaction], _answer: t.Any) -> Decision:
         later = itertools.takewhile(lambda one: one.id != newest.id, transactions)

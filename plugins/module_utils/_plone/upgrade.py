@@ -25,6 +25,7 @@ from .connection import Waiting
 from .journal import UPGRADE_WORDS, Posted, SiteJournal, clear_if_finished, open_journal
 from .migration_log import judge
 from .state import PENDING, UP_TO_DATE, SiteState
+from .upgrade_evidence import SKIP_REHEARSAL, Watch, committed_but_refused, refuse_stale_reads, what_was_read
 from .upgrade_outcome import UpgradeFailed, UpgradeOutcome, must_be_able_to_upgrade
 
 MOST_WARNINGS = 20
@@ -65,6 +66,7 @@ class UpgradeRun:
         self._dry_run = dry_run
         self._deadline = waiting.start()
         self._interval = waiting.interval
+        self._watch = Watch()
 
     def perform(self) -> UpgradeOutcome:
         """Upgrade or rehearse, at most one POST; nothing is posted where nothing is pending.
@@ -72,7 +74,7 @@ class UpgradeRun:
         :raises UpgradeFailed: it did not happen, or was not proven.
         :raises CallError: the state could not be read before anything was posted.
         """
-        before = self._client.site_state()
+        before = self._watch.read(self._client)
         must_be_able_to_upgrade(before, dry_run=self._dry_run)
         if before.name == UP_TO_DATE:
             clear_finished_upgrade(self._client.url, before)
@@ -120,9 +122,10 @@ class UpgradeRun:
             self._look,
             outcome.is_target,
             GrowingPauses(self._deadline, self._interval),
-            stop=lambda: not earlier.may_be_running,
+            stop=lambda: self._watch.is_over or not earlier.may_be_running,
         )
         outcome.after = None if reading.error else reading.state
+        self._watch.require_use(f"An earlier run posted {earlier.what}.", journal, earlier, outcome)
         if not reading.found and earlier.may_be_running:
             raise UpgradeFailed(
                 f"An earlier run posted {earlier.what}, and after {self._deadline.seconds:g} more seconds the site "
@@ -141,6 +144,7 @@ class UpgradeRun:
         outcome.duration = time.monotonic() - started
         outcome.migration_log = answer.migration_log
         self._read_afterwards(outcome)
+        refuse_stale_reads(answer, outcome)
         if answer.versions.instance != outcome.before.versions.instance or outcome.moved:
             outcome.after = outcome.after or SiteState(answer.versions, steps=None)
             raise UpgradeFailed(
@@ -158,7 +162,7 @@ class UpgradeRun:
         self._read_afterwards(outcome)
         return UpgradeFailed(
             f"{error} A dry run leaves nothing behind that could be read instead, so nothing is proven. "
-            f"{outcome.describe_database_state} Raise 'wait_timeout', or the timeout of the proxy in front of Plone.",
+            f"{outcome.describe_database_state} {SKIP_REHEARSAL}",
             outcome,
             error,
         )
@@ -180,6 +184,8 @@ class UpgradeRun:
             self._conclude_without_answer(proof, journal, entry, outcome)
         elif proof.answer:
             outcome.migration_log = proof.answer.migration_log
+            if not proof.proven:
+                refuse_stale_reads(proof.answer, outcome)
             self._require_good_log("The upgrade", outcome)
             self._require_proven(proof, outcome)
 
@@ -201,12 +207,13 @@ class UpgradeRun:
 
         return send_and_prove(
             send,
-            lambda: self._look() if outcome.answer == "lost" else self._client.site_state(),
+            lambda: self._look() if outcome.answer == "lost" else self._watch.read(self._client),
             decide,
             longest_pause=self._interval,
             read_back_seconds=VISIBLE_WITHIN_SECONDS,
             deadline=self._deadline,
             on_lost=lose_answer,
+            stop=lambda: self._watch.is_over,
         )
 
     def _conclude_without_answer(
@@ -217,9 +224,10 @@ class UpgradeRun:
         outcome: UpgradeOutcome,
     ) -> None:
         """:raises UpgradeFailed: the state that was read after the lost answer does not prove the upgrade."""
+        self._watch.require_use(str(proof.lost), journal, entry, outcome)
         if not proof.proven:
             raise UpgradeFailed(
-                f"{proof.lost} After {self._deadline.seconds:g} seconds the site still reads {_versions(outcome)}."
+                f"{proof.lost} After {self._deadline.seconds:g} seconds {what_was_read(proof.state, outcome)}."
                 f"{_last_error(proof.error)} {journal.advice(entry)}",
                 outcome,
                 proof.lost,
@@ -230,6 +238,8 @@ class UpgradeRun:
 
     def _require_proven(self, proof: Proof[UpgradeAnswer, SiteState], outcome: UpgradeOutcome) -> None:
         """:raises UpgradeFailed: the server says that the upgrade is complete, and what is read does not prove it."""
+        if self._watch.refused and proof.answer:
+            raise committed_but_refused(proof.answer, self._watch.refused, outcome)
         if not proof.proven:
             reads = (
                 f"still reads {_versions(outcome)}." if outcome.after else f"cannot be read.{_last_error(proof.error)}"
@@ -248,6 +258,7 @@ class UpgradeRun:
                 "over. Run this again, with a longer 'wait_timeout' if necessary.",
                 outcome,
             )
+        outcome.warnings.extend(self._client.prepare_to_post(self._deadline.remaining))
         outcome.posted, outcome.answer = True, "received"
         self._report_progress(doing)
 
@@ -277,7 +288,7 @@ class UpgradeRun:
 
     def _look(self) -> SiteState:
         """Read the state once, in no more time than the run has: a server that hangs must not delay its end."""
-        return self._client.look(self._deadline.time_to_look).site_state()
+        return self._watch.read(self._client.look(self._deadline.time_to_look))
 
     def _read_afterwards(self, outcome: UpgradeOutcome) -> None:
         """Read the state into the outcome of a call that is over; None where it cannot be read."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,7 @@ from support.plone.snapshot import PROFILE, addon_path, prepare_snapshot, site_i
 
 SECONDS_TO_START = 120.0
 STARTS_ON_A_FREE_PORT = 5
+UNCACHED = re.compile("[?&]_=[0-9a-f]+")
 CORE_PROFILE = "Products.CMFPlone:plone"
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -200,12 +202,15 @@ class PloneServer:
             raise RuntimeError(f"setting {profile} to {version} answered {status}: {answer}")
 
     def requests(self) -> list[Request]:
-        """What arrived since reset() or clear_requests(), in order, without the calls of this class itself."""
+        """What arrived since reset() or clear_requests(), in order, without the calls of this class itself.
+
+        Paths are without what stands in the query of a read against caches, which is another one each time.
+        """
         found: dict[str, Request] = {}
         lines = self.access_log.read_text(encoding="utf-8").splitlines() if self.access_log.exists() else []
         for key, *rest in (line.split(" ", 2) for line in lines):
             if len(rest) == 2:
-                found[key] = Request(rest[0], rest[1], None)
+                found[key] = Request(rest[0], UNCACHED.sub("", rest[1]), None)
             elif key in found:
                 found[key] = found[key]._replace(status=int(rest[0]))
         return list(found.values())

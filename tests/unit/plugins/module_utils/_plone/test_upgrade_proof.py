@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import types
@@ -13,12 +14,16 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core import clock
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import CallError, NotSentError
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import upgrade as upgrade_module
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone import upgrade_evidence
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials, Waiting
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.state import SiteState, Versions
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade import UpgradeRun
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade_evidence import Watch
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade_outcome import (
     UpgradeFailed,
     UpgradeOutcome,
@@ -81,7 +86,7 @@ def upgrade(post: Reply, *reads: Reply, posts: int = 1) -> UpgradeOutcome:
             run = UpgradeRun(client, dry_run=False, waiting=WAITING, progress=progress)
             return run.perform()
         finally:
-            assert [request.method for request in server.seen].count("POST") == posts
+            assert server.asked.count("POST /@upgrade") == posts
 
 
 def failure(post: Reply, *reads: Reply, posts: int = 1) -> UpgradeFailed:
@@ -143,3 +148,89 @@ def test_a_failure_of_a_gateway_in_json_is_not_plones(status: int) -> None:
 def test_a_failure_of_plone_is_one_at_once() -> None:
     own = document({"type": "KeyError", "message": "'x'", "traceback": ["File x"]}, 503)
     assert "POST /@upgrade answered 503 KeyError: 'x'. Nothing was committed" in str(failure(own, PENDING))
+
+
+# What makes waiting useless, and reads that are stale
+
+REFUSED = document({"type": "Unauthorized", "message": "You are not authorized to access this resource."}, 401)
+STALE_LOG = "Starting the migration from version: 6205\nYour Plone instance is now up-to-date.\n"
+NO_OP = document({"versions": {"instance": "6205", "fs": "6205"}, "report": STALE_LOG, "upgraded": True})
+
+
+def test_credentials_that_are_refused_after_a_good_answer_leave_a_committed_upgrade() -> None:
+    error = failure(done("6205", "6205"), PENDING, PENDING, REFUSED)
+    assert "The upgrade is committed, as the server's answer says: the database is at 6205." in str(error)
+    assert "cache" not in str(error)
+    result = error.outcome.as_result()
+    assert (result["changed"], result["versions_after"]["instance"]) == (True, "6205")
+
+
+def test_credentials_that_are_refused_after_a_lost_answer_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "WAITING", Waiting(7200, 10))
+    error = failure(page(504), PENDING, PENDING, REFUSED)
+    assert "Then the site refused the credentials that it had accepted before, so the wait ended" in str(error)
+    assert "Whether the upgrade was committed is not known." in str(error)
+    assert "still reads" not in str(error)
+
+
+def test_no_state_is_claimed_that_was_not_read() -> None:
+    error = failure(page(504), PENDING, PENDING, page(500))
+    assert "After 60 seconds no read of the site had succeeded. The last read failed" in str(error)
+
+
+def test_a_server_that_says_that_nothing_was_to_do_shows_that_the_reads_were_stale() -> None:
+    error = failure(NO_OP, PENDING)
+    assert "A cache answered the reads with an older state" in str(error)
+    assert "restore" not in str(error)
+    assert not error.outcome.as_result()["changed"]
+
+
+def test_a_rehearsal_of_a_site_that_is_up_to_date_shows_that_the_reads_were_stale() -> None:
+    progress = Progress(types.SimpleNamespace(_tmpdir=None, check_mode=False, params={}))
+    with LocalServer(routed(GET={"/@upgrade": PENDING}, POST={"/@upgrade": NO_OP})) as server:
+        credentials = Credentials(username="admin", password="secret")
+        client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+        run = UpgradeRun(client, dry_run=True, waiting=WAITING, progress=progress)
+        with pytest.raises(UpgradeFailed, match="A cache answered the reads with an older state") as caught:
+            run.perform()
+        marks = [seen.mark for seen in server.seen if seen.method == "GET"]
+    assert "not dry" not in str(caught.value)
+    assert all(marks)
+    assert len(set(marks)) == len(marks), "a cache could have answered"
+
+
+def test_another_run_that_was_quicker_is_no_failure() -> None:
+    assert upgrade(NO_OP, PENDING, PENDING, NEW_CODE).as_result()["changed"]
+
+
+def watched(*reads: str) -> Watch:
+    """A watch that has read so: a version by Zope itself, ``p`` by a proxy, or ``x`` where no connection was taken."""
+
+    class Client:
+        def __init__(self, read: str) -> None:
+            self._read = read
+
+        def site_state(self) -> SiteState:
+            if self._read == "x":
+                refused = NotSentError("GET /@upgrade", "could not be sent")
+                refused.refused = True
+                raise refused
+            return SiteState(Versions("6018", "6205"), None, direct=self._read != "p")
+
+    watch = Watch()
+    for read in reads:
+        with contextlib.suppress(CallError):
+            watch.read(t.cast(PloneClient, Client(read)))
+    return watch
+
+
+def test_a_process_that_took_the_place_of_another_is_noticed() -> None:
+    assert watched("6018", "x", "x", "6018").restarted
+    for reads in (("6018", "x", "6018"), ("p", "x", "x", "p"), ("x", "x", "6018"), ("6018", "6018")):
+        assert not watched(*reads).is_over
+
+
+def test_a_server_that_stays_down_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrade_evidence, "LONGEST_DOWN", 0)
+    assert watched("6018", "x").down
+    assert not watched("p", "x").down

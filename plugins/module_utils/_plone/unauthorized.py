@@ -1,0 +1,76 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Why a Plone site answers 401: causes that look alike, told apart by further calls.
+
+Private to the collection: may change without notice.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import quote
+
+from .._core.errors import CallError
+from .._core.http_answer import Answer
+from .._core.http_client import HttpClient
+from .answers import error_type, json_object
+from .connection import UPGRADE_SERVICE, Credentials
+from .tokens import LOGIN_SERVICE, Ticket
+
+UNAUTHORIZED = 401
+
+
+def why_unauthorized(credentials: Credentials, ticket: Ticket, http: HttpClient) -> str:
+    """The cause, and the next thing to do.
+
+    A user who may read her own data has the wrong role. Where that is refused as well, the password is sent to @login,
+    in a body, which needs no header: if it is right, the header Authorization does not arrive or is not taken.
+    """
+    user = credentials.user
+    own_data = f"/@users/{quote(user, safe='')}"
+    lacks_role = f"The user '{user}' is known, but lacks the Manager role here; Site Administrator is not enough."
+    if user and _status(http, own_data) == 200:
+        return lacks_role
+    if credentials.token or ticket.token:
+        return credentials.why_refused
+    token, wrong = _token_for(credentials, http)
+    if wrong:
+        return "The user name or the password is wrong."
+    if not token:
+        return f"{credentials.why_refused} Or what stands in front of Plone takes the Authorization header away."
+    bearer = Ticket(credentials)
+    bearer.use(token)
+    with_token = http.as_user(bearer)
+    if _status(with_token, UPGRADE_SERVICE) == UNAUTHORIZED:
+        if _status(with_token, own_data) == 200:
+            return f"{lacks_role} The site does not take the password by HTTP Basic either."
+        return (
+            "The password is right, as @login says, but neither it nor a token arrives: what stands in front of Plone "
+            "takes the Authorization header away. Have it pass that header on, or give Zope's own address."
+        )
+    return (
+        "The password is right, as @login says, but this site does not take it by HTTP Basic. Set 'login' to jwt "
+        "(plone_upgrade_login), or give a token."
+    )
+
+
+def _status(http: HttpClient, path: str) -> int:
+    """The status of a read; 0 where nothing came back."""
+    try:
+        return http.get(path).status
+    except CallError:
+        return 0
+
+
+def _token_for(credentials: Credentials, http: HttpClient) -> tuple[str, bool]:
+    """The token that the user name and the password buy, or empty; and whether they are wrong."""
+    names = {"login": credentials.username, "password": credentials.password}
+    try:
+        answer: Answer = http.send("POST", LOGIN_SERVICE, json=names, auth=lambda request: request)
+    except CallError:
+        return "", False
+    token: t.Any = json_object(answer).get("token")
+    wrong = answer.status == UNAUTHORIZED and bool(error_type(answer) or json_object(answer).get("error"))
+    return (token if isinstance(token, str) and answer.status == 200 else ""), wrong

@@ -1,0 +1,211 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tokens: bought, renewed, refused; and the causes of a 401 that are told apart."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import CallError, OptionError, UpgradeError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient, connect
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Connection, Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.sites import ZopeRoot
+from ansible_collections.siteops.upgrades.tests.unit.local_server import (
+    Handler,
+    LocalServer,
+    Reply,
+    document,
+    in_turn,
+    page,
+    routed,
+)
+
+STATE = document({"versions": {"instance": "6018", "fs": "6205"}, "upgrade_steps": {}})
+UNAUTHORIZED = document({"type": "Unauthorized", "message": "You are not authorized to access this resource."}, 401)
+WRONG = document({"error": {"type": "Invalid credentials", "message": "Wrong login and/or password."}}, 401)
+OWN_DATA = document({"id": "admin"})
+
+
+def token(ends_in: float, user: str = "admin") -> str:
+    claims = json.dumps({"sub": user, "exp": time.time() + ends_in}).encode()
+    return f"eyJhbGciOiJIUzI1NiJ9.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2lnbmF0dXJl"
+
+
+def sold(ends_in: float) -> Reply:
+    return document({"token": token(ends_in)})
+
+
+def client_for(server: LocalServer, **credentials: str) -> PloneClient:
+    made = Credentials(**credentials)
+    return PloneClient(HttpClient(server.url, timeout=20, auth=made), made)
+
+
+def buyer(server: LocalServer) -> PloneClient:
+    return client_for(server, username="admin", password="a secret", login="jwt")
+
+
+def test_a_token_is_bought_once_with_the_password_in_the_body() -> None:
+    with LocalServer(routed(GET={"/@upgrade": STATE}, POST={"/@login": sold(3600)})) as server:
+        client = buyer(server)
+        client.site_state()
+        client.look(5).site_state()
+    assert server.asked == ["POST /@login", "GET /@upgrade", "GET /@upgrade"]
+    assert json.loads(server.seen[0].body) == {"login": "admin", "password": "a secret"}
+    assert "authorization" not in server.seen[0].headers
+    assert [seen.headers["authorization"].split()[0] for seen in server.seen[1:]] == ["Bearer", "Bearer"]
+
+
+def test_each_site_sells_its_own_token_and_the_root_none() -> None:
+    listed = document({"@id": "http://x/@sites", "sites": [{"@id": "http://x/a", "id": "a", "needs_upgrade": True}]})
+    replies = routed(GET={"/@sites": listed, "/a/@upgrade": STATE}, POST={"/a/@login": sold(3600)})
+    with LocalServer(replies) as server:
+        credentials = Credentials("admin", "a secret", login="jwt")
+        root = ZopeRoot(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+        root.at(f"{server.url}/{root.sites()[0].id}").site_state()
+    assert server.asked == ["GET /@sites", "POST /a/@login", "GET /a/@upgrade"]
+    assert "authorization" not in server.seen[0].headers
+
+
+def test_another_token_is_bought_when_one_is_refused() -> None:
+    reads = in_turn(STATE, UNAUTHORIZED, STATE)
+    with LocalServer(routed(GET={"/@upgrade": reads}, POST={"/@login": sold(3600)})) as server:
+        client = buyer(server)
+        client.site_state()
+        client.site_state()
+    assert server.asked.count("POST /@login") == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    (
+        (WRONG, "The user name or the password is wrong."),
+        (document({"token": None}), "sold no token. Without a token of this site, set 'login' to basic"),
+        (document({"error": {"type": "Login failed"}}, 501), "answered 501 and sold no token"),
+        (page(403), "403 with an HTML page"),
+    ),
+    ids=("wrong", "none", "no plugin", "page"),
+)
+def test_a_site_that_sells_no_token(reply: Reply, says: str) -> None:
+    with LocalServer(routed(POST={"/@login": reply})) as server, pytest.raises(CallError, match=says) as caught:
+        buyer(server).site_state()
+    assert "a secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("has", ("a token", "a password"))
+def test_a_token_that_ends_too_soon_is_renewed_before_something_is_posted(has: str) -> None:
+    replies = routed(GET={"/@upgrade": STATE}, POST={"/@login-renew": sold(7200), "/@login": sold(20), "/x": STATE})
+    with LocalServer(replies) as server:
+        client = client_for(server, token=token(20)) if has == "a token" else buyer(server)
+        client.site_state()
+        assert client.prepare_to_post(3600) == []
+        assert client.prepare_to_post(3600) == [], "the new one lasts"
+        client.send("POST", "/x", {})
+    assert server.asked.count("POST /@login-renew") == 1
+    assert server.seen[-1].headers["authorization"] != server.seen[-3].headers["authorization"]
+
+
+def test_a_token_that_lasts_is_left_alone() -> None:
+    """A site can be set to forget a token when it is renewed, and the next task has the old one."""
+    with LocalServer(routed()) as server:
+        assert client_for(server, token=token(7200)).prepare_to_post(3600) == []
+        assert client_for(server, username="admin", password="secret").prepare_to_post(3600) == []
+    assert server.asked == []
+
+
+def test_a_token_that_the_site_does_not_renew_is_warned_about() -> None:
+    with LocalServer(routed()) as server:
+        (warning,) = client_for(server, token=token(60)).prepare_to_post(3600)
+    assert "before the 3600 seconds of 'wait_timeout' are over" in warning
+
+
+def options(url: str, **given: t.Any) -> dict[str, t.Any]:
+    names = ("username", "password", "token", "login", "headers", "client_cert", "client_key", "ca_path")
+    return {**dict.fromkeys(names), "url": url, "validate_certs": True, "timeout": 20, **given}
+
+
+def test_a_token_that_has_ended_is_refused_before_anything_is_sent() -> None:
+    with LocalServer(STATE) as server, pytest.raises(OptionError, match="'token': The token expired at 2"):
+        connect(Connection.from_params(options(server.url, token=token(-5))), print)
+    assert server.asked == []
+
+
+# A gate in front of Plone
+
+
+def test_headers_go_with_every_call_and_are_secrets() -> None:
+    with LocalServer(STATE) as server:
+        params = options(
+            server.url, username="admin", password="secret", headers={"X-Gate": "open sesame", "X-No": None}
+        )
+        connection = Connection.from_params(params)
+        client = connect(connection, print)
+        client.site_state()
+        client.at(f"{server.url}/other").send("POST", "/@upgrade", {})
+    assert [seen.headers.get("x-gate") for seen in server.seen] == ["open sesame"] * 2
+    assert "x-no" not in server.seen[0].headers
+    assert "sesame" not in repr(connection)
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    (
+        ({"authorization": "Basic x"}, "cannot both be had"),
+        ({"Content-Type": "x"}, "set by the client itself"),
+        ({"X Y": "x"}, "'X Y' is not the name of a header"),
+        ({"X-Gate": "a\nb"}, "the value of X-Gate is not a text"),
+        ({"X-Gate": ["a"]}, "the value of X-Gate is not a text"),
+    ),
+    ids=("authorization", "ours", "name", "line end", "list"),
+)
+def test_headers_that_cannot_be_sent(headers: dict[str, t.Any], says: str) -> None:
+    with pytest.raises(OptionError, match=says) as caught:
+        Connection.from_params(options("http://x", username="a", password="b", headers=headers))
+    assert caught.value.result["option"] == "headers"
+
+
+# Causes of a 401
+
+
+def behind(**rules: t.Any) -> Reply:
+    """A Plone that refuses Basic, or whose proxy takes the header away, and to whose user these paths are open."""
+
+    def reply(handler: Handler) -> None:
+        header = handler.headers.get("Authorization", "")
+        if handler.path == "/@login":
+            (sold(3600) if rules["right"] else WRONG)(handler)
+        elif rules.get("stripped") or header.split()[0] not in rules["takes"]:
+            UNAUTHORIZED(handler)
+        else:
+            {"/@users/admin": OWN_DATA, "/@upgrade": STATE if rules.get("manager") else UNAUTHORIZED}[handler.path](
+                handler
+            )
+
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    (
+        ({"right": True, "takes": ("Basic", "Bearer")}, "lacks the Manager role"),
+        ({"right": False, "takes": ()}, "The user name or the password is wrong."),
+        ({"right": True, "takes": ("Bearer",), "manager": True}, "does not take it by HTTP Basic. Set 'login' to jwt"),
+        ({"right": True, "takes": ("Bearer",)}, "lacks the Manager role"),
+        ({"right": True, "takes": ("Basic", "Bearer"), "stripped": True}, "takes the Authorization header away"),
+    ),
+    ids=("role", "password", "no basic", "no basic and no role", "stripped"),
+)
+def test_causes_of_a_401(rules: dict[str, t.Any], says: str) -> None:
+    with LocalServer(behind(**rules)) as server, pytest.raises(UpgradeError, match=says):
+        client_for(server, username="admin", password="secret").site_state()
+
+
+def test_a_page_of_volto_is_named() -> None:
+    with LocalServer(page(200)) as server, pytest.raises(CallError, match=r"ends in /\+\+api\+\+"):
+        client_for(server, username="admin", password="secret").site_state()
