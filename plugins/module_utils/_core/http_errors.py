@@ -86,8 +86,8 @@ def _proxy_fault(error: Exception, chain: t.Sequence[BaseException], sent: bool)
     status = int(refused[1]) if refused else 0
     if status == PROXY_AUTHENTICATION:
         hint = (
-            "Give both in https_proxy, as in http://user:password@proxy:3128, and write '%40' for '@', '%3A' for ':' "
-            "and '%2F' for '/' in them."
+            "Give both in https_proxy, as in http://user:password@proxy.example.org:3128, and write '%40' for '@', "
+            "'%3A' for ':' and '%2F' for '/' in them."
         )
         return "the proxy named in the environment refuses its user or password, or asks for them (407)", hint
     if status:

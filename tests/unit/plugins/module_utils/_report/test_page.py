@@ -14,7 +14,8 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.fleet import gather
-from ansible_collections.siteops.upgrades.plugins.module_utils._report.html import identity, page
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.html import page
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.html_host import identity
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.markdown import document
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.markup import Markup, tag
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Unreadable
