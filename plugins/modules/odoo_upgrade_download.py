@@ -78,6 +78,17 @@ options:
         zero, as for C(ansible.builtin.file). While the file is being fetched, only its owner has access.
     type: raw
     default: "0600"
+  owner:
+    description:
+      - The user that the result is given to, by name or number, once it is verified. Only root can give it to another
+        user.
+    type: str
+    version_added: 2.0.0
+  group:
+    description:
+      - The group that the result is given to, by name or number.
+    type: str
+    version_added: 2.0.0
   force:
     description:
       - Replace a file at O(dest) that is not recorded as the result.
@@ -272,6 +283,8 @@ def main() -> None:
             "dump": {"type": "path"},
             "content": {"type": "str", "choices": ["archive", "sql"], "default": "archive"},
             "mode": {"type": "raw", "default": "0600"},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
             "force": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,18 @@ def test_renew_makes_another_request_where_the_recorded_one_has_ended(platform: 
     sql_dump(job.dump, 300_000)
     assert request(job, job.dump, renew=True).result["changed"]
     assert len(platform.store.all()) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_result_is_given_away(platform: Platform, job: Job) -> None:
+    job.submit()
+    job.module("odoo_upgrade_request_info", wait=True, wait_timeout=60, wait_interval=1)
+    options = {"dest": str(job.dest), "owner": "65533", "group": "65532", "mode": "0640"}
+    assert "there is no user nobody else" in job.module("odoo_upgrade_download", **{**options, "owner": "nobody else"}).msg
+    assert job.module("odoo_upgrade_download", **options).result["changed"]
+    assert not job.module("odoo_upgrade_download", **options).result["changed"]
+    status = job.dest.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65533, 65532, 0o640)
 
 
 def test_two_hosts_with_one_request_file(platform: Platform, job: Job) -> None:

@@ -30,6 +30,7 @@ ODOO_UPGRADE = {
             *("validate_certs", "wait", "wait_interval", "wait_timeout"),
         )
     },
+    **{name: f"odoo_upgrade_dest_{name}" for name in ("group", "mode", "owner")},
     "src": "odoo_upgrade_dump",
 }
 PLONE_UPGRADE = {

@@ -18,6 +18,7 @@ from .._core.errors import OptionError
 from .._transfer.dump import FileMark, hash_of
 from .._transfer.part_file import SUFFIX, PartFile, give_name, open_part
 from .._transfer.verify import Verdict, check
+from .ownership import Ownership, ownership
 
 if t.TYPE_CHECKING:
     from .._core.progress import Progress
@@ -31,6 +32,16 @@ class Destination(ABC):
     """The path that a result gets, as one platform delivers it."""
 
     path: str
+    owner: Ownership
+
+    def give_away(self) -> None:
+        """Give what was fetched, and has not got its name yet, to the user and the group of the options.
+
+        It is noted as fetched by then: one that belongs to somebody else is not taken for a part.
+
+        :raises UpgradeError: that is not possible.
+        """
+        self.owner.give(self.path + SUFFIX)
 
     @property
     def is_taken(self) -> bool:
@@ -75,6 +86,7 @@ class FileDestination(Destination):
     def __init__(self, options: DownloadOptions, task: Task) -> None:
         self.path = _file_path(options.dest)
         self._mode = permissions(options.mode)
+        self.owner = ownership(options.owner, options.group)
         self._content = options.content
         self._always_read = options.transfer.always_read
         self._task = task

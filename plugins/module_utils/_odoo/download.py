@@ -70,6 +70,7 @@ class _Download:
             msg = f"The result would be fetched by {self._download.transport.upper()}."
             return self._answer(status, self._note(TransferStats(), FileMark(0, 0, 0, 0)), msg, TransferStats())
         if noted and self._destination.is_left_unnamed(noted):
+            self._destination.give_away()
             self._destination.give_name()
             self._release()
             return self._answer(status, noted, "Renamed the file that an earlier run fetched.", TransferStats())
@@ -108,6 +109,7 @@ class _Download:
             fetched = self._record.fetched = self._note(stats, part.mark)
             self._record.fetching = None
             self._request.file.save()
+            self._destination.give_away()
             part.promote()
         self._release()
         duration = time.monotonic() - started

@@ -121,6 +121,8 @@ class DownloadOptions:
     force: bool
     transfer: TransferOptions
     dump: str | None = None
+    owner: str | None = None
+    group: str | None = None
 
 
 def odoo_arguments() -> dict[str, dict[str, t.Any]]:
@@ -234,6 +236,8 @@ def download_options(params: Params) -> DownloadOptions:
         params["force"],
         transfer_options(params),
         params["dump"] or None,
+        params["owner"],
+        params["group"],
     )
 
 

@@ -24,6 +24,7 @@ from ..._transfer.folder_dump import CONTENTS, FolderDump, folder_sha256, member
 from ..._transfer.part_file import SUFFIX, give_name
 from ..._transfer.verify import Verdict, check
 from ..destination import Destination, permissions, require_room_for_name
+from ..ownership import ownership
 
 if t.TYPE_CHECKING:
     from ..._core.progress import Progress
@@ -48,6 +49,7 @@ class ResultFolder(Destination):
     def __init__(self, options: DownloadOptions, task: Task) -> None:
         self.path = _folder_path(options.dest)
         self._mode = permissions(options.mode)
+        self.owner = ownership(options.owner, options.group)
         self._always_read = options.transfer.always_read
         self._task = task
 
