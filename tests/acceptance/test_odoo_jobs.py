@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from support.ansible_cli import run_playbook
 from support.module_runner import ModuleRun
@@ -110,7 +111,8 @@ def test_a_result_is_given_away(platform: Platform, job: Job) -> None:
     job.submit()
     job.module("odoo_upgrade_request_info", wait=True, wait_timeout=60, wait_interval=1)
     options = {"dest": str(job.dest), "owner": "65533", "group": "65532", "mode": "0640"}
-    assert "there is no user nobody else" in job.module("odoo_upgrade_download", **{**options, "owner": "nobody else"}).msg
+    unknown = job.module("odoo_upgrade_download", **{**options, "owner": "nobody else"})
+    assert "there is no user nobody else" in unknown.msg
     assert job.module("odoo_upgrade_download", **options).result["changed"]
     assert not job.module("odoo_upgrade_download", **options).result["changed"]
     status = job.dest.stat()
@@ -149,3 +151,21 @@ def test_a_dated_dump_each_month_is_one_line(platform: Platform, job: Job) -> No
         assert job.counters(ended)["changed"] == changed, ended.output
         assert (job.dest.read_bytes() == first) is (flags != ())
     job.assert_whole()
+
+
+def test_null_and_empty_mean_that_a_variable_is_not_set(platform: Platform, job: Job) -> None:
+    """A survey of AWX sends both for a field that was left empty."""
+    specs = Path(__file__).parents[2] / "roles/odoo_upgrade/meta/argument_specs.yml"
+    options = yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    needed = {"api_url", "ca_path", "email"}
+    required = [name.removeprefix("odoo_upgrade_") for name, option in options.items() if option.get("required")]
+    optional = {name.removeprefix("odoo_upgrade_") for name in options} - {*required, *needed}
+    hosts: dict[str, dict[str, Any]] = {
+        "null": dict.fromkeys(optional),
+        "empty": dict.fromkeys(optional - {"window"}, ""),
+        "nothing": dict.fromkeys(required),
+    }
+    found = failures(run_hosts(job, hosts, "--check"))
+    assert sorted(found) == ["nothing"], found
+    assert [name for name in required if f"odoo_upgrade_{name} is required" not in found["nothing"]] == []
+    assert calls(platform) == []
