@@ -72,6 +72,12 @@ options:
     type: str
     choices: [copy, link]
     default: copy
+  prove_only:
+    description:
+      - Only prove that the backup is whole, with the SHA-256 of all its files, and could be restored. The server may
+        run. Nothing is written.
+    type: bool
+    default: false
 seealso:
   - module: siteops.upgrades.plone_backup
 """
@@ -168,6 +174,7 @@ def main() -> None:
             "blobs": {"type": "path"},
             "keep_as": {"type": "str", "default": "before"},
             "blobs_by": {"type": "str", "choices": ["copy", "link"], "default": "copy"},
+            "prove_only": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

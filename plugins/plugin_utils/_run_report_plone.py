@@ -25,7 +25,7 @@ PHASES = {
     "upgrade": ("upgrade",),
     "addons": ("addons",),
     "verification": ("verification", "addons_left", "checks_after"),
-    "undo": ("undo",),
+    "undo": ("undo", "restore"),
 }
 WINDOWS = ("window_rehearsal", "window_upgrade")
 RUN, REHEARSED, PENDING = "run", "rehearsed", "pending"

@@ -36,7 +36,9 @@ PROGRAMS = {
     *("ansible", "ansible-builder", "ansible-rulebook", "ansible-vault"),
     *("curl", "git", "mkdir", "pg_dump", "pip", "podman", "python3", "ssh-keygen"),
 }
-ROLE_VARIABLE = re.compile(r"^(awx_setup|odoo_upgrade|plone_upgrade|service_control|upgrade_report)_")
+ROLE_VARIABLE = re.compile(
+    r"^(awx_setup|odoo_upgrade|plone_backup|plone_rehearsal|plone_upgrade|service_control|upgrade_report)_"
+)
 NAME_OF_OURS = re.compile(r"\bsiteops\.upgrades\.(\w+)")
 
 

@@ -107,6 +107,11 @@ def restore_once(module: t.Any) -> dict[str, t.Any]:
         timeout=params["timeout"],
     )
     restore = RestoreRun(programs_of(params), plan, Progress(module))
+    if params["prove_only"]:
+        if plan.state == REVERTED:
+            raise OptionError("prove_only", "goes with 'state' restored.")
+        result = restore.prove()
+        return {"msg": f"{result['src']} is whole and could be restored to {plan.data_fs}.", **result}
     result = restore.run(module.check_mode)
     warn_of(module, restore.warnings)
     done = "would be" if module.check_mode else "was"

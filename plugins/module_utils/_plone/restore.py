@@ -127,6 +127,22 @@ class RestoreRun:
         self._require_room(backup)
         return True
 
+    def prove(self) -> dict[str, t.Any]:
+        """Prove that the backup could be restored, while the server runs. Nothing is written.
+
+        :raises UpgradeError: says what stands against it.
+        """
+        self._require_place()
+        backup = self._backup()
+        if self._swap.is_begun:
+            raise UpgradeError(
+                f"An interrupted restore of {self.plan.data_fs} is not finished. Run plone_restore first."
+            )
+        require_whole(backup)
+        self._require_nothing_in_the_way()
+        self._require_room(backup)
+        return self._result(backup, False)
+
     # The server
 
     @property

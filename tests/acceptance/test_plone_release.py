@@ -1,0 +1,113 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A release over the clients of a site, and a backup as the way back where the storage cannot undo."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from support.ansible_cli import PlaybookRun, run_module, run_playbook
+from support.cutting_proxy import CuttingProxy, Rule, html
+from support.plone import PROFILE, PloneServer
+from support.plone.environment import environment_folder
+
+HOOK = """\
+- name: Note what is done, and fail where that is wanted
+  ansible.builtin.shell: |
+    echo '{name}' "$CLIENT" >> "{log}"
+    test "{fails}" != "$CLIENT"
+  environment:
+    CLIENT: "{{{{ inventory_hostname }}}}"
+"""
+
+SERVICE = """\
+import json, sys
+from pathlib import Path
+from support.plone.server import PloneServer
+
+path = Path(sys.argv[2])
+server = PloneServer.from_state(json.loads(path.read_text()))
+server.stop() if sys.argv[1] == "stop" else server.start()
+path.write_text(json.dumps(server.state()))
+"""
+
+
+def release(plone: PloneServer, as_admin: dict[str, Any], folder: Path, fails: str = "") -> tuple[PlaybookRun, str]:
+    """The run with two clients, of which one may fail to be deployed, and what the hooks noted."""
+    log = folder / "log"
+    log.write_text("", encoding="utf-8")
+    variables: dict[str, Any] = {"plone_upgrade_rehearsal": "skip", "plone_release_start_delay": 1}
+    for name in ("drain", "deploy", "enable"):
+        hook = folder / f"{name}.yml"
+        hook.write_text(HOOK.format(name=name, log=log, fails=fails if name == "deploy" else ""), encoding="utf-8")
+        variables[f"plone_release_{name}"] = str(hook)
+    inventory = folder / "clients.yml"
+    hosts = {
+        client: {"plone_upgrade_url": plone.url.replace("127.0.0.1", host)}
+        for client, host in (("one", "127.0.0.1"), ("two", "localhost"))
+    }
+    inventory.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+    env = {f"PLONE_{name.upper()}": str(value) for name, value in as_admin.items() if name != "url"}
+    arguments = ("-i", str(inventory), "-e", json.dumps(variables))
+    return run_playbook("siteops.upgrades.plone_release", *arguments, env=env), log.read_text(encoding="utf-8")
+
+
+def version(plone: PloneServer) -> str:
+    return str(plone.call("GET", f"{plone.url}/@upgrade")[1]["versions"]["instance"])
+
+
+def test_one_client_after_the_other(plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path) -> None:
+    ended, log = release(plone, as_admin, tmp_path, fails="one")
+    assert (ended.status, log.split()) == (2, ["drain", "one", "deploy", "one"]), ended.output
+    assert version(plone) == PROFILE
+    ended, log = release(plone, as_admin, tmp_path)
+    assert ended.status == 0, ended.output
+    assert log.split("\n")[:-1] == [f"{what} {who}" for who in ("one", "two") for what in ("drain", "deploy", "enable")]
+    assert version(plone) != PROFILE
+    posts = [request.path for request in plone.requests() if request.method == "POST"]
+    assert posts == ["/Plone/@upgrade"]
+    assert "Every client sees" in ended.words
+
+
+def test_a_backup_is_the_way_back_where_the_storage_cannot_undo(
+    plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path
+) -> None:
+    backups, var = tmp_path / "backups", plone.folder / "var"
+    backups.mkdir()
+    place = {"data_fs": str(var / "Data.fs"), "blobs": str(var / "blobstorage")}
+    place["python"] = str(environment_folder() / "bin/python")
+    assert not run_module("plone_backup", {**place, "dest": str(backups)}).failed
+    script, state = tmp_path / "service.py", tmp_path / "state.json"
+    script.write_text(SERVICE, encoding="utf-8")
+    state.write_text(json.dumps(plone.state()), encoding="utf-8")
+    command = ["env", f"PYTHONPATH={os.environ['PYTHONPATH']}", sys.executable, str(script)]
+    variables = {
+        "plone_upgrade_rehearsal": "skip",
+        "plone_upgrade_undo_on_failure": True,
+        "plone_upgrade_checks": [{"path": "/", "contains": "only the new release says this"}],
+        "plone_upgrade_backup_dest": str(backups),
+        "plone_upgrade_restore": place,
+        "plone_upgrade_service": {
+            "stop_command": [*command, "stop", str(state)],
+            "start_command": [*command, "start", str(state)],
+        },
+    }
+    before = var.joinpath("Data.fs").read_bytes()
+    refused = Rule("PATCH", "@transactions", html(403), acts=False)
+    with CuttingProxy(plone.root_url, refused) as proxy:
+        env = {f"PLONE_{name.upper()}": str(value) for name, value in as_admin.items()}
+        env["PLONE_URL"] = f"{proxy.url}/Plone"
+        arguments = ("-i", "site,", "-e", json.dumps(variables))
+        ended = run_playbook("siteops.upgrades.plone_upgrade", *arguments, env=env)
+    plone.pid = json.loads(state.read_text(encoding="utf-8"))["pid"]
+    assert ended.status == 2, ended.output
+    assert "1 of 1 checks failed" in ended.words
+    assert f"was restored from {backups}" in ended.words
+    assert version(plone) == PROFILE
+    assert var.joinpath("Data.fs").read_bytes()[: len(before)] == before
+    assert var.joinpath("Data.fs.before").stat().st_size > len(before)
