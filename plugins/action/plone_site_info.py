@@ -52,7 +52,8 @@ def entry(host: str, hostvars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
             # The inventory plugin has such a host in the place of an instance that could not be read.
             return {"name": host, "url": "", "error": its.get("plone_site_error") or NO_SITE}
         given = {name: its.get(f"{PREFIX}{name}") for name in CREDENTIALS}
-        made = {name: value for name, value in given.items() if value not in (None, "", {})}
+        given["accept_no_path"] = its.get(f"{PREFIX}addons_accept_no_path")
+        made = {name: value for name, value in given.items() if value not in (None, "", {}, [])}
         return {"name": host, "url": its.get(f"{PREFIX}url") or None, "error": NO_SITE, **made}
     except (AnsibleError, KeyError) as error:
         return {"name": host, "url": "", "error": f"The variables of the host cannot be read: {one_line(error)}"}

@@ -17,9 +17,8 @@ options:
       - The URL of the Plone site, such as V(https://plone.example.org) or V(http://localhost:8080/Plone).
       - Where a Volto front end answers at the address of the site, add V(/++api++) to reach Plone itself.
       - A trailing V(/@upgrade) is removed. Credentials, a query or a fragment in the URL are refused.
-      - If not set, the value of the environment variable E(PLONE_URL) is used.
+      - Required. If not set, the value of the environment variable E(PLONE_URL) is used.
     type: str
-    required: true
   username:
     description:
       - A user with the V(Manager) role, of the site or of the Zope root. V(Site Administrator) is not enough.
@@ -97,5 +96,5 @@ notes:
   - An environment variable that is empty counts as not set.
   - Proxies are taken from the environment (E(https_proxy), E(http_proxy), E(no_proxy)).
   - Environment variables are those of the host that runs the module. With C(connection=local) that is the controller,
-    so that a credential of AWX reaches the module without any variable.
+    so that a credential of AWX reaches the module without any variable. C(become) drops them.
 """

@@ -202,6 +202,14 @@ options:
       - Whether to ask each site also which of its add-ons are behind, for C(plone_site_addons_behind).
     type: bool
     default: false
+  accept_no_path:
+    description:
+      - Ids of add-ons that do not count as behind where no upgrade step leads to the version of their code, as in
+        M(siteops.upgrades.plone_addon).
+    type: list
+    elements: str
+    default: []
+    version_added: 1.1.0
   unreadable:
     description:
       - What to do with a site, or a whole instance, that cannot be read, whether it does not answer or refuses the
@@ -256,6 +264,7 @@ import re
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ansible import template
@@ -400,7 +409,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         :raises OptionError: an option is bad; nothing was sent.
         :raises UpgradeError: something could not be read, and that is not to be a host.
         """
-        of = [source.fingerprint for source in sources] + [{"addons": self.get_option("addons")}]
+        of = [source.fingerprint for source in sources] + [
+            {"addons": self.get_option("addons"), "accept_no_path": self.get_option("accept_no_path")}
+        ]
         if cache and self.get_option("cache"):
             kept = self._cache.get(cache_key)
             if kept and kept.get("of") == of:
@@ -422,7 +433,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """The sites of one instance; where not one could be read, the instance itself stands for them."""
         what = [STATE, ADDONS] if self.get_option("addons") else [STATE]
         try:
-            sites = [reading.as_result() for reading in instance.survey(what)]
+            accepted = tuple(self.get_option("accept_no_path"))
+            sites = [replace(reading, accept_no_path=accepted).as_result() for reading in instance.survey(what)]
         except UpgradeError as error:
             whole = Reading(Site(id="", path="", url=instance.url), error=str(error))
             sites = error.result.get("sites") or [whole.as_result()]

@@ -189,6 +189,7 @@ from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._core.errors import OptionError
 from ..module_utils._core.module import run
 from ..module_utils._core.progress import Progress
 from ..module_utils._plone.addon_outcome import ABSENT, LATEST, PRESENT, AddonsFailed, AddonsOutcome
@@ -212,6 +213,12 @@ class Options:
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Options:
         """:raises OptionError: one of the options is bad; nothing was sent."""
         names = None if params["name"] is None else tuple(dict.fromkeys(params["name"]))
+        if names and names[0].lstrip().startswith(("[", "{")):
+            raise OptionError(
+                "name",
+                "is the text of a JSON value and not a list. As an extra variable, give the whole as JSON: "
+                """-e '{"plone_upgrade_addons": ["first.addon", "second.addon"]}'.""",
+            )
         return cls(
             Connection.from_params(params),
             Waiting.from_params(params),

@@ -35,7 +35,6 @@ options:
       - Not needed where each of O(sites) is a whole URL.
       - If not set, the value of the environment variable E(PLONE_URL) is used.
     type: str
-    required: false
   username:
     description:
       - A user with the V(Manager) role in all sites, which is one of the Zope root in most cases. V(Site Administrator)
@@ -103,6 +102,11 @@ options:
       ca_path:
         description: As O(ca_path).
         type: path
+      accept_no_path:
+        description: As O(accept_no_path).
+        type: list
+        elements: str
+        version_added: 1.1.0
       error:
         description: The reason in the row of a site whose URL cannot be used, instead of what is wrong with the URL.
         type: str
@@ -125,6 +129,14 @@ options:
       - state
       - addons
     default: []
+  accept_no_path:
+    description:
+      - Ids of add-ons that do not count as behind where no upgrade step leads to the version of their code, as in
+        M(siteops.upgrades.plone_addon). With O(fleet_hosts) those of C(plone_upgrade_addons_accept_no_path).
+    type: list
+    elements: str
+    default: []
+    version_added: 1.1.0
   timeout:
     description:
       - Seconds that a call may take that lists the sites or checks the credentials, from resolving the host name to the
@@ -302,6 +314,7 @@ finished_at:
 """
 
 import typing as t
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
@@ -325,6 +338,7 @@ FLEET_SITE = {
     "client_key": {"type": "path"},
     "validate_certs": {"type": "bool"},
     "ca_path": {"type": "path"},
+    "accept_no_path": {"type": "list", "elements": "str"},
     "error": {"type": "str"},
 }
 
@@ -338,7 +352,8 @@ def read(module: AnsibleModule) -> dict[str, t.Any]:
         return read_fleet(module, {*what, STATE})
     instance = Instance.from_params(module.params)
     instance.warn_if_unencrypted(module.warn)
-    readings = instance.survey(what)
+    accepted = tuple(module.params["accept_no_path"])
+    readings = [replace(reading, accept_no_path=accepted) for reading in instance.survey(what)]
     for reading in readings:
         if reading.error:
             module.warn(f"{reading.site.url}: {reading.error}")
@@ -367,6 +382,7 @@ def main() -> None:
             "fleet": {"type": "list", "elements": "dict", "options": FLEET_SITE},
             "fleet_hosts": {"type": "list", "elements": "str"},
             "gather": {"type": "list", "elements": "str", "choices": [STATE, ADDONS], "default": []},
+            "accept_no_path": {"type": "list", "elements": "str", "default": []},
         },
         mutually_exclusive=[("sites", "fleet", "fleet_hosts")],
         supports_check_mode=True,

@@ -150,6 +150,8 @@ def test_one_host_for_each_site(fleet: PloneServer, inventory: Inventory) -> Non
     hosts = listed["_meta"]["hostvars"]
     assert listed["plone_pending"]["hosts"] == listed["late"]["hosts"] == ["intranet_Plone"]
     assert listed["plone_newer_than_code"]["hosts"] == listed["profile_9999"]["hosts"] == ["intranet_Plone2"]
+    behind = [name for name, values in hosts.items() if values["plone_site_addons_behind"]]
+    assert listed["plone_addons_behind"]["hosts"] == listed["plone_needs_work"]["hosts"] == behind
     assert listed["plone_instance_intranet"]["hosts"] == listed["plone_sites"]["hosts"] == list(hosts)
     assert hosts["intranet_Plone"] == {
         "ansible_connection": "local",
@@ -221,6 +223,7 @@ def test_what_cannot_be_read(fleet: PloneServer, inventory: Inventory) -> None:
     listed, output = inventory.listed()
     assert listed["plone_pending"]["hosts"] == ["good_Plone"]
     assert listed["plone_unreadable"]["hosts"] == ["good_NoSuch", "bad", "away"]
+    assert listed["plone_needs_work"]["hosts"] == ["good_Plone"]
     assert "not-the-password-at-all" not in output
     assert "was refused (401 Unauthorized). The user name or the password is wrong" in output
     assert "GET /@sites could not be sent" in output

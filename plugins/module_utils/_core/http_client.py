@@ -107,6 +107,11 @@ class HttpClient:
         other._auth = auth
         return other
 
+    def forget_cookie(self, name: str) -> None:
+        """Do not send a cookie that a server has set: one that logs in would stand for credentials that are refused."""
+        for cookie in [cookie for cookie in self._session.cookies if cookie.name == name]:
+            self._session.cookies.clear(cookie.domain, cookie.path, cookie.name)
+
     def look(self, seconds: float) -> HttpClient:
         """The same for a caller that reads again and again: reads are tried once, in no more than ``seconds``."""
         other = copy.copy(self)

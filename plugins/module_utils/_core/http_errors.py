@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import http.client
 import re
 import socket
 import ssl
@@ -56,6 +57,8 @@ def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple
     if isinstance(error, requests.exceptions.Timeout) and not sent:
         return "the host does not answer", sent, "Check that it runs, and that no firewall is in between."
     system = next((e for e in reversed(chain) if isinstance(e, OSError) and e.strerror), None)
+    if any(_is_http2(e) for e in chain):
+        return "the server speaks HTTP/2 only", False, "Have it, or what stands in front of it, take HTTP/1.1 as well."
     if any(_in_handshake(e) for e in chain):
         words = (system and system.strerror) or "the connection ended"
         return f"the TLS handshake failed ({words})", False, "Check that scheme and port of the URL belong together."
@@ -99,6 +102,13 @@ def _proxy_fault(error: Exception, chain: t.Sequence[BaseException], sent: bool)
         system = next((e.strerror for e in reversed(chain) if isinstance(e, OSError) and e.strerror), "no answer")
         return f"the proxy named in the environment cannot be reached ({system})", "Check https_proxy and no_proxy."
     return "the proxy named in the environment did not let it through", "Check https_proxy and no_proxy."
+
+
+def _is_http2(error: BaseException) -> bool:
+    """Whether a server answered with a frame of HTTP/2, which begins with its length, or agreed to nothing else."""
+    if isinstance(error, ssl.SSLError):
+        return "NO_APPLICATION_PROTOCOL" in (error.reason or "")
+    return isinstance(error, http.client.BadStatusLine) and str(error).startswith("\x00\x00")
 
 
 def is_refused(error: BaseException) -> bool:

@@ -145,7 +145,7 @@ def base_url(params: t.Mapping[str, t.Any], option: str) -> str:
     if "?" in value or "#" in value:
         raise OptionError(option, "must end with a path: no '?' or '#' part.")
     if re.search(r"[\s\x00-\x1f]", value):
-        raise OptionError(option, "contains a space or a line end.")
+        raise OptionError(option, "contains a space or a line end; write a space as %20.")
     return value.rstrip("/")
 
 

@@ -34,11 +34,15 @@ ODOO_UPGRADE = {
     "src": "odoo_upgrade_dump",
 }
 PLONE_UPGRADE = {
-    name: f"plone_upgrade_{name}"
-    for name in (
-        *("ca_path", "client_cert", "client_key", "headers", "login", "password", "token", "url", "username"),
-        *("validate_certs", "wait_interval", "wait_timeout"),
-    )
+    **{
+        name: f"plone_upgrade_{name}"
+        for name in (
+            *("ca_path", "client_cert", "client_key", "headers", "login", "password", "token", "url", "username"),
+            *("validate_certs", "wait_interval", "wait_timeout"),
+        )
+    },
+    "accept_no_path": "plone_upgrade_addons_accept_no_path",
+    "keep_going": "plone_upgrade_addons_keep_going",
 }
 ROLES = (("odoo_upgrade", "request_file", ODOO_UPGRADE), ("plone_upgrade", "token", PLONE_UPGRADE))
 """Each role with an option that all its modules have, and no others."""

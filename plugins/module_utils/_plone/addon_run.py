@@ -173,7 +173,7 @@ class AddonRun:
         """The add-ons as they are, those that cannot get there, and the state of the core where it matters."""
         addons = Addons(self._client).read(required=names or ())
         if names is None:
-            names = [name for name, addon in addons.items() if addon.is_behind]
+            names = [name for name, addon in addons.items() if addon.is_behind()]
         outcome = AddonsOutcome(addons, names)
         changes = self._changes(outcome)
         for name in names:

@@ -55,10 +55,12 @@ class Addon:
         newer = version_key(self.installed_version) > version_key(self.available_version)
         return NEWER_THAN_CODE if newer else NO_UPGRADE_PATH
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether its profile in the database is older than its code, which an upgrade step may or may not mend."""
-        return self.state in (PENDING, NO_UPGRADE_PATH)
+    def is_behind(self, accept_no_path: t.Collection[str] = ()) -> bool:
+        """Whether its profile in the database is older than its code, which an upgrade step may or may not mend.
+
+        :param accept_no_path: ids of add-ons that may stay where no step leads on.
+        """
+        return self.state == PENDING or (self.state == NO_UPGRADE_PATH and self.id not in accept_no_path)
 
     def as_result(self) -> dict[str, t.Any]:
         """The add-on as a module returns it."""

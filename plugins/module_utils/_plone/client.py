@@ -29,7 +29,7 @@ from .answers import (
 )
 from .connection import UPGRADE_SERVICE, Connection, Credentials, warn_if_unencrypted
 from .state import SiteState, Versions, steps_in_run_order
-from .tokens import GET_ANOTHER, LOGIN_SERVICE, RENEW_SERVICE, Ticket, end_in_words, end_of, has_ended
+from .tokens import GET_ANOTHER, RENEW_SERVICE, Ticket, ask_for_token, end_in_words, end_of, has_ended
 from .unauthorized import why_unauthorized
 
 SYSTEM_SERVICE = "/@system"
@@ -137,6 +137,14 @@ class PloneClient:
             raise CallError(answer.call, "found nothing (404)", status=404, hint=self._why_not_found(answer))
         raise server_error(answer)
 
+    def as_http(self) -> HttpClient:
+        """The same server and credentials, for calls whose answers are not plone.restapi's.
+
+        :raises CallError: no token could be bought.
+        """
+        self._sign_in()
+        return self._http
+
     # Tokens
 
     def _sign_in(self) -> None:
@@ -146,7 +154,7 @@ class PloneClient:
         """
         if not self._credentials.buys_token or self._ticket.token:
             return
-        answer = self._post_login()
+        answer = ask_for_token(self._http, self._credentials)
         if answer.status == 401 and json_object(answer):
             hint = "The user name or the password is wrong."
             raise CallError(answer.call, "was refused (401 Unauthorized)", status=401, hint=hint)
@@ -159,11 +167,6 @@ class PloneClient:
                 answer.call, f"answered {answer.status} and sold no token", status=answer.status, hint=hint
             )
         self._ticket.use(token)
-
-    def _post_login(self) -> Answer:
-        """The answer to user name and password in the body: a gate may need the header Authorization for itself."""
-        names = {"login": self._credentials.username, "password": self._credentials.password}
-        return self._http.send("POST", LOGIN_SERVICE, json=names, auth=lambda request: request)
 
     def prepare_to_post(self, seconds: float) -> list[str]:
         """Renew a token that ends within ``seconds``, where the site allows that; warnings for the reader.
@@ -195,7 +198,7 @@ class PloneClient:
         try:
             token = json_object(self._http.send("POST", RENEW_SERVICE, json={})).get("token")
             if not token and self._credentials.buys_token:
-                token = json_object(self._post_login()).get("token")
+                token = json_object(ask_for_token(self._http, self._credentials)).get("token")
         except CallError:
             return ""
         return token if isinstance(token, str) else ""

@@ -37,6 +37,11 @@ CREDENTIALS = ("username", "password", "token")
 BASIC, JWT = "basic", "jwt"
 """How user name and password are used: with each request, or once to buy a token."""
 
+NO_URL = (
+    "is not set, and PLONE_URL is not in the environment of the process that runs the module either. Variables count "
+    "where the module runs, and 'become' drops them: leave 'become' out, or give the URL as an option."
+)
+
 SURROGATES = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes of the environment that are not UTF-8."""
 
@@ -44,7 +49,8 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 def plone_arguments() -> dict[str, dict[str, t.Any]]:
     """The argument spec that all Plone modules share; documented in the fragment ``plone``."""
     return {
-        "url": from_environment("PLONE_URL", type="str", required=True),
+        # Not required, so that its absence is said in words of ours: see NO_URL.
+        "url": from_environment("PLONE_URL", type="str"),
         **credential_arguments(),
         **gate_arguments("PLONE"),
         **connection_arguments("PLONE"),
@@ -167,6 +173,8 @@ class Connection:
 
         :raises OptionError: one of the options is bad; nothing was sent.
         """
+        if not (params["url"] or "").strip():
+            raise OptionError("url", NO_URL)
         return cls.to(site_url(params, "url"), params)
 
     @classmethod

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from .._core.errors import OptionError
@@ -34,6 +34,7 @@ class FleetSite:
     name: str
     connection: Connection | None
     error: str = ""
+    accept_no_path: tuple[str, ...] = ()
 
     @classmethod
     def from_entry(cls, entry: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any]) -> FleetSite:
@@ -48,7 +49,7 @@ class FleetSite:
         except OptionError as error:
             return cls(name, None, entry["error"] or str(error))
         try:
-            return cls(name, Connection.to(url, params))
+            return cls(name, Connection.to(url, params), accept_no_path=tuple(params.get("accept_no_path") or ()))
         except OptionError as error:
             return cls(name, None, str(error))
 
@@ -101,7 +102,8 @@ def read_rows(sites: t.Sequence[FleetSite], what: t.Collection[str]) -> list[Row
         with ThreadPoolExecutor(READ_AT_ONCE) as pool:
             connections = [t.cast(Connection, sites[number].connection) for number in numbers]
             readings = pool.map(lambda each: read_site(clients.of(each), Site("", "", each.url), what), connections)
-            rows.update({number: Row(sites[number], reading) for number, reading in zip(numbers, readings)})
+            for number, reading in zip(numbers, readings):
+                rows[number] = Row(sites[number], replace(reading, accept_no_path=sites[number].accept_no_path))
 
     with ThreadPoolExecutor(SERVERS_AT_ONCE) as servers:
         for _done in servers.map(read_server, by_server.values()):

@@ -33,12 +33,16 @@ READ_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read of a site; None where it was not asked for or could not be read, with the reason in ``error``."""
+    """What was read of a site; None where it was not asked for or could not be read, with the reason in ``error``.
+
+    ``accept_no_path`` are the ids of add-ons that may stay behind where no step leads on.
+    """
 
     site: Site
     state: SiteState | None = None
     addons: t.Mapping[str, Addon] | None = None
     error: str = ""
+    accept_no_path: tuple[str, ...] = ()
 
     @property
     def state_name(self) -> str | None:
@@ -49,10 +53,10 @@ class Reading:
 
     @property
     def addons_behind(self) -> list[str] | None:
-        """The ids of installed add-ons whose profile in the database is older than their code."""
+        """The ids of installed add-ons whose profile in the database is older than their code, and not accepted so."""
         if self.addons is None:
             return None
-        return [addon.id for addon in self.addons.values() if addon.is_behind]
+        return [addon.id for addon in self.addons.values() if addon.is_behind(self.accept_no_path)]
 
     def as_result(self) -> dict[str, t.Any]:
         """The reading as a module returns it: plain JSON values without a secret."""

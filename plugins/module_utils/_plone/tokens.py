@@ -17,12 +17,29 @@ import typing as t
 from .._core.masking import register_secrets
 
 if t.TYPE_CHECKING:
+    from .._core.http_answer import Answer
+    from .._core.http_client import HttpClient
     from .connection import Credentials
 
 LOGIN_SERVICE = "/@login"
 RENEW_SERVICE = "/@login-renew"
 
 GET_ANOTHER = "get a new one from @login or @login-renew"
+
+
+LOGIN_COOKIE = "__ac"
+"""What @login sets beside the token. It logs in as well, so it would hide that a token is refused (measured)."""
+
+
+def ask_for_token(http: HttpClient, credentials: Credentials) -> Answer:
+    """The answer of @login to user name and password in the body, which need no header.
+
+    :raises CallError: the network failed.
+    """
+    names = {"login": credentials.username, "password": credentials.password}
+    answer = http.send("POST", LOGIN_SERVICE, json=names, auth=lambda request: request)
+    http.forget_cookie(LOGIN_COOKIE)
+    return answer
 
 
 class Ticket:

@@ -13,11 +13,10 @@ import typing as t
 from urllib.parse import quote
 
 from .._core.errors import CallError
-from .._core.http_answer import Answer
 from .._core.http_client import HttpClient
 from .answers import error_type, json_object
 from .connection import UPGRADE_SERVICE, Credentials
-from .tokens import LOGIN_SERVICE, Ticket
+from .tokens import Ticket, ask_for_token
 
 UNAUTHORIZED = 401
 
@@ -66,9 +65,8 @@ def _status(http: HttpClient, path: str) -> int:
 
 def _token_for(credentials: Credentials, http: HttpClient) -> tuple[str, bool]:
     """The token that the user name and the password buy, or empty; and whether they are wrong."""
-    names = {"login": credentials.username, "password": credentials.password}
     try:
-        answer: Answer = http.send("POST", LOGIN_SERVICE, json=names, auth=lambda request: request)
+        answer = ask_for_token(http, credentials)
     except CallError:
         return "", False
     token: t.Any = json_object(answer).get("token")

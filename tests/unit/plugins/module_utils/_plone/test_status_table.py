@@ -161,3 +161,11 @@ def test_a_server_is_asked_for_four_sites_at_a_time_whoever_asks() -> None:
         rows = read_rows(sites, {"state"})
     assert [row.reading.state_name for row in rows] == ["pending"] * 8
     assert at_once[1] == 4
+
+
+def test_an_add_on_that_is_accepted_without_a_path_is_not_behind() -> None:
+    stuck = {"available": False, "required": True, "installedVersion": "2", "newVersion": "3"}
+    items = [{"id": name, "is_installed": True, "upgrade_info": stuck} for name in ("a", "b")]
+    with LocalServer(document({"items": items})) as server:
+        (row,) = read_rows([site("x", url=server.url, accept_no_path=["a"])], ["addons"])
+    assert row.as_result()["addons_behind"] == ["b"]

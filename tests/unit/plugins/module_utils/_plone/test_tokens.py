@@ -21,6 +21,7 @@ from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     Handler,
     LocalServer,
     Reply,
+    answer,
     document,
     in_turn,
     page,
@@ -168,6 +169,16 @@ def test_headers_that_cannot_be_sent(headers: dict[str, t.Any], says: str) -> No
     with pytest.raises(OptionError, match=says) as caught:
         Connection.from_params(options("http://x", username="a", password="b", headers=headers))
     assert caught.value.result["option"] == "headers"
+
+
+def test_the_cookie_of_a_login_is_not_used() -> None:
+    """It would let reads through where a proxy takes the token away, and the cause would not be found."""
+    selling = answer(
+        json.dumps({"token": token(60)}).encode(), Content_Type="application/json", Set_Cookie="__ac=x; Path=/"
+    )
+    with LocalServer(routed(GET={"/@upgrade": STATE}, POST={"/@login": selling})) as server:
+        buyer(server).site_state()
+    assert "cookie" not in server.seen[-1].headers
 
 
 # Causes of a 401
