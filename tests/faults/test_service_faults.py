@@ -17,7 +17,7 @@ import pytest
 
 from support.module_runner import ModuleRun
 from support.odoo_shop import sql_dump
-from support.platform import Platform
+from support.platform import SAMPLE_DUMP, Platform
 from support.rst import tables
 from support.service_job import STRANGER, ServiceJob, folder_dump
 
@@ -147,6 +147,26 @@ def test_a_cut_upload_goes_on_in_the_next_run(shop: ServiceJob) -> None:
     before = len(shop.platform.calls())
     assert not shop.upload().failed
     assert sum(record.received for record in shop.platform.calls()[before:] if record.call == "ssh") < 8 * MEBIBYTE
+
+
+@pytest.mark.parametrize("cut", [True, False], ids=["cut", "whole"])
+def test_a_dump_of_another_form_gets_a_request_of_its_own(shop: ServiceJob, cut: bool) -> None:
+    """Or rsync would put a file into the folder of the same name, and the platform would find both."""
+    folder = folder_dump(shop.folder / "shop", files=2, size=4 * MEBIBYTE)
+    shop.dump = folder
+    _until(shop, "upload")
+    if cut:
+        shop.platform.fault("ssh_cut", after=5 * MEBIBYTE)
+    assert shop.upload(retries=0, connections=1).failed is cut
+    folder.rename(shop.folder / "kept")
+    folder.write_bytes(SAMPLE_DUMP.read_bytes())
+    run = shop.upload()
+    assert run.failed
+    assert "origin.dump/" in run.msg
+    assert "renew: true" in run.msg
+    folder.unlink()
+    (shop.folder / "kept").rename(folder)
+    assert not shop.upload().failed
 
 
 def test_a_cut_download_goes_on_where_it_was(shop: ServiceJob) -> None:

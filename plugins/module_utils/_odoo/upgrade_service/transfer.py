@@ -149,13 +149,10 @@ class ServiceUpload(Upload):
 
     def send(self, handle: Handle, status: Status, progress: Progress) -> TransferStats:
         name = f"origin{self._suffix}"
-        sending = self._notes.sending
-        if sending and sending.name != name:
-            raise UpgradeError(
-                f"An earlier run began to send {sending.name}, which stays on the platform beside {name}. Make another "
-                "request for this dump: with another 'request_file', or with 'renew: true'."
-            )
-        self._notes.note_sending(Sending(self._dump.mark, name, Held(NOTHING)))
+        # A folder and a file of one name are kept apart: rsync would put the file into the folder.
+        there = f"{name}/" if isinstance(self._dump, FolderDump) else name
+        self._require_room_for(there)
+        self._notes.note_sending(Sending(self._dump.mark, there, Held(NOTHING)))
         digest = _Digest(self._dump)
         job = self._job(name)
 
@@ -171,9 +168,19 @@ class ServiceUpload(Upload):
                 raise
             raise UpgradeError(f"{error} Run this again to go on where it broke off.", **error.result) from error
         stats = self._transfers.stats
-        stats.size, stats.sha256, stats.entity = self._dump.size, digest.value(), name
+        stats.size, stats.sha256, stats.entity = self._dump.size, digest.value(), there
         self._dump.require_unchanged()
         return stats
+
+    def _require_room_for(self, there: str) -> None:
+        """:raises UpgradeError: a dump of another form was sent to this request, and would stay beside this one."""
+        sent, sending = self._notes.sent, self._notes.sending
+        earlier = sending.name if sending else sent.name if sent else ""
+        if earlier and earlier != there:
+            raise UpgradeError(
+                f"An earlier run sent {earlier}, all of it or a part, which stays on the platform beside {there}. Make "
+                "another request for this dump: with another 'request_file', or with 'renew: true'."
+            )
 
     def _job(self, name: str) -> Job:
         path = os.path.abspath(self._dump.path)
