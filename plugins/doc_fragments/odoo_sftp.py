@@ -90,9 +90,11 @@ options:
     default: 4
   ssh_options:
     description:
-      - More options for C(ssh) in transfers of today's service, such as V(ProxyJump=gate.example.org). The user's own
-        configuration and agent are not used.
-      - Those that say which server it is, and how it is recognised, cannot be given.
+      - More options for C(ssh), such as V(ProxyJump=gate.example.org). The user's own configuration is not used.
+      - With today's service they are for its transfers, without the user's agent. Those that say which server it is,
+        and how it is recognised, cannot be given.
+      - With SFTP they are for jump hosts only, so one of them must be C(ProxyJump). The others, such as
+        C(IdentityFile) or C(UserKnownHostsFile), are for the login to the last of its hosts.
     type: list
     elements: str
     default: []

@@ -20,6 +20,7 @@ import pytest
 from support.ansible_cli import run_module
 from support.odoo_shop import MEBIBYTE, SMALL, Shop, failed, make_key, sha256, sql_dump, succeeded
 from support.platform import Platform
+from support.ssh_host import NoServer, SshHost
 
 TRANSPORTS = ("https", "sftp")
 PASSPHRASE = "correct horse battery staple"
@@ -126,6 +127,36 @@ def test_keys_of_every_type_with_a_passphrase(shop: Shop, kind: str) -> None:
     assert PASSPHRASE not in run.output
     assert shop.record["handle"]["secret"] not in run.output
     assert "PRIVATE KEY" not in run.output
+
+
+def test_sftp_goes_through_a_jump_host(shop: Shop) -> None:
+    gate = SshHost(shop.folder / "gate")
+    with contextlib.ExitStack() as stack:
+        try:
+            variables = stack.enter_context(gate).variables
+        except NoServer as error:
+            pytest.skip(str(error))
+        options = [
+            f"ProxyJump={variables['ansible_user']}@127.0.0.1:{variables['ansible_port']}",
+            f"IdentityFile={variables['ansible_ssh_private_key_file']}",
+            "IdentitiesOnly=yes",
+        ]
+        failed(
+            shop.upload("sftp", ssh_options=options, retries=0), "through", "Host key verification failed", "ProxyJump"
+        )
+        options.append(f"UserKnownHostsFile={shop.folder / 'gate/known_hosts'}")
+        succeeded(shop.upload("sftp", ssh_options=options), changed=True)
+    assert sha256(shop.received) == sha256(shop.dump)
+
+
+def test_auto_goes_on_by_https_where_sftp_cannot_be_reached(shop: Shop) -> None:
+    shop.platform.fault("edit", "request_sftp_access", path="request.sftp_port", value=1)
+    options = {"transport": "auto", "sftp_threshold": "1M", "retries": 0}
+    run = shop.upload("sftp", **options)
+    assert succeeded(run, changed=True)["sent"]["transport"] == "https"
+    assert "cannot be reached: Connection refused" in run.warnings
+    assert "sent by HTTPS instead" in run.warnings
+    assert sha256(shop.received) == sha256(shop.dump)
 
 
 def test_keys_of_an_agent(shop: Shop) -> None:

@@ -102,6 +102,11 @@ class Running:
         self.late = True
         self.kill()
 
+    @property
+    def said(self) -> str:
+        """What it has written to standard error so far."""
+        return self._errors.decode("utf-8", "replace")
+
     def kill(self) -> None:
         """End it and all that it started, at once."""
         with contextlib.suppress(ProcessLookupError, PermissionError):

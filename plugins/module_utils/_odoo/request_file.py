@@ -143,7 +143,7 @@ def check_path(path: str) -> None:
 def _busy(path: str, seconds: float) -> str:
     return (
         f"Another run is using the request file {path}, and did not end in the {seconds:g} seconds that this one "
-        "waited. Run this again once that run has ended."
+        "waited. Run this again once that run has ended. The module of a playbook that was killed may still be at work."
     )
 
 

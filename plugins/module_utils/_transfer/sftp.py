@@ -17,6 +17,7 @@ import typing as t
 from .._core.text import one_line
 from .sftp_protocol import SftpBrokenError, SftpDeniedError, SftpError, SftpSession
 from .ssh_host_keys import HostKeys, place_of
+from .ssh_jump import JumpHosts
 from .ssh_keys import Identity, paramiko_module, public_line
 from .ssh_offer import nothing_in_common, offered
 from .ssh_socket import BundledChannel, BundledSocket
@@ -28,8 +29,8 @@ LARGEST_PACKET = 256 * 1024
 KEEP_ALIVE_SECONDS = 30
 
 DIRECT = (
-    "SFTP needs a direct connection to that port; proxies of the environment do not carry it. Set 'transport' to https "
-    "where only the API can be reached."
+    "Proxies of the environment do not carry SFTP. Name a jump host in 'ssh_options' (ProxyJump), or set 'transport' "
+    "to https where only the API can be reached."
 )
 
 
@@ -66,9 +67,18 @@ class SftpServer:
 
     :param ask: asks for the access; what it raises comes through.
     :param timeout: seconds that the server may be silent.
+    :param jump: the hosts through which it is reached; None where it is reached directly.
     """
 
-    def __init__(self, ask: t.Callable[[], Access], identity: Identity, host_keys: HostKeys, timeout: float) -> None:
+    def __init__(
+        self,
+        ask: t.Callable[[], Access],
+        identity: Identity,
+        host_keys: HostKeys,
+        timeout: float,
+        jump: JumpHosts | None = None,
+    ) -> None:
+        self._jump = jump
         self._ask = ask
         self._identity = identity
         self._host_keys = host_keys
@@ -117,14 +127,12 @@ class SftpServer:
     def _login(self, stack: contextlib.ExitStack, access: Access) -> t.Any:
         paramiko = paramiko_module()
         where = f"{access.user}@{place_of(access.hostname, access.port)}"
-        try:
-            connection = socket.create_connection((access.hostname, access.port), timeout=self._timeout)
-        except (OSError, UnicodeError) as error:
-            # A name with a label that no host has, such as one of 64 letters, is a UnicodeError.
-            reason = one_line(getattr(error, "strerror", "it is not a valid host name") or "no answer in time")
-            raise SftpUnreachableError(f"The SFTP server {where} cannot be reached: {reason}. {DIRECT}") from error
-        stack.callback(connection.close)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        through = ""
+        if self._jump:
+            carried = self._jump.connect(stack, access.hostname, access.port, int(self._timeout))
+            connection, through = carried.socket, f" through {', '.join(self._jump.hosts)}"
+        else:
+            connection, carried = self._connect(stack, access, where), None
         bundled = BundledSocket(connection, self._timeout)
         try:
             transport = paramiko.Transport(bundled)
@@ -137,8 +145,9 @@ class SftpServer:
             if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
                 raise SftpIncompatibleError(f"{cannot}: {self._incompatible(transport, access, error)}") from error
             if "banner" in str(error):
+                words = (carried and carried.words) or _reason(error)
                 raise SftpUnreachableError(
-                    f"{cannot}: no SSH server answers there ({_reason(error)}). {DIRECT}"
+                    f"{cannot}: no SSH server answers there{through} ({words}). {DIRECT}"
                 ) from error
             raise SftpBrokenError(f"{cannot}: {_reason(error)}.") from error
         self._host_keys.check(place_of(access.hostname, access.port), shown)
@@ -146,6 +155,17 @@ class SftpServer:
         with self._authenticating:
             self._authenticate(paramiko, transport, access.user, where)
         return transport
+
+    def _connect(self, stack: contextlib.ExitStack, access: Access, where: str) -> socket.socket:
+        try:
+            connection = socket.create_connection((access.hostname, access.port), timeout=self._timeout)
+        except (OSError, UnicodeError) as error:
+            # A name with a label that no host has, such as one of 64 letters, is a UnicodeError.
+            reason = one_line(getattr(error, "strerror", "it is not a valid host name") or "no answer in time")
+            raise SftpUnreachableError(f"The SFTP server {where} cannot be reached: {reason}. {DIRECT}") from error
+        stack.callback(connection.close)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
     def _agree(self, transport: t.Any, access: Access) -> None:
         """What to propose first: the fastest cipher, and the types of host key that are known of the server."""

@@ -16,6 +16,7 @@ from ..._core.errors import OptionError
 from ..._transfer.known_hosts_file import KnownHosts
 from ..._transfer.sftp import SftpServer
 from ..._transfer.ssh_host_keys import FirstSeen, GivenKey, HostKeys, fingerprint
+from ..._transfer.ssh_jump import jump_hosts
 from ..._transfer.ssh_keys import identity
 from ..._transfer.ssh_private_key import key_of
 
@@ -52,7 +53,8 @@ class SftpLogin:
             access = client.request_sftp_access(self.identity.public_keys)
             return replace(access, shared_file=access.shared_file or filename)
 
-        return SftpServer(ask, self.identity, self._host_keys, self._options.timeout)
+        jump = jump_hosts(self._options.ssh_options)
+        return SftpServer(ask, self.identity, self._host_keys, self._options.timeout, jump)
 
     def _make_host_keys(self) -> HostKeys:
         sftp = self._options.sftp

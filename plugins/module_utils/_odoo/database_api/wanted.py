@@ -13,6 +13,8 @@ import typing as t
 from dataclasses import asdict
 
 from ..._core.errors import OptionError
+from ..._transfer.ssh_jump import jump_hosts
+from ..options import AUTO, HTTPS
 from ..platform import Handle, Wanted
 
 if t.TYPE_CHECKING:
@@ -74,6 +76,9 @@ def given(reference: RequestReference) -> Handle | None:
 
 
 def check_transfer(options: TransferOptions) -> None:
-    """:raises OptionError: an option of transfers that only the other protocol has is given."""
-    if options.ssh_options:
-        raise OptionError("ssh_options", OTHER_PROTOCOL)
+    """:raises OptionError: an option is given that this transfer cannot use."""
+    jump_hosts(options.ssh_options)
+    keys = options.sftp.keys
+    has_keys = keys.private_key or keys.private_key_text or keys.public_keys
+    if options.ssh_options and (options.transport == HTTPS or (options.transport == AUTO and not has_keys)):
+        raise OptionError("ssh_options", "is for SFTP here, and this transfer goes by HTTPS.")

@@ -105,7 +105,7 @@ def test_nothing_in_common_is_said_for_each_kind() -> None:
 def test_a_port_that_is_closed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    refused = pytest.raises(SftpUnreachableError, match=r"cannot be reached.*proxies.*'transport' to https")
+    refused = pytest.raises(SftpUnreachableError, match=r"cannot be reached.*Proxies.*'transport' to https")
     with refused, client(port, ANY_KEY).session():
         pass
     assert ssh_offer.offered("127.0.0.1", port, 5) == {}
@@ -121,6 +121,6 @@ def test_a_port_that_is_of_another_protocol() -> None:
             connection.close()
 
         threading.Thread(target=serve, daemon=True).start()
-        refused = pytest.raises(SftpUnreachableError, match=r"no SSH server answers there.*proxies")
+        refused = pytest.raises(SftpUnreachableError, match=r"no SSH server answers there.*Proxies")
         with refused, client(listening.getsockname()[1], ANY_KEY).session():
             pass
