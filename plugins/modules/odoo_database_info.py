@@ -50,6 +50,11 @@ options:
         counts nothing.
     type: list
     elements: str
+  contract:
+    description:
+      - Whether to return the reference of the enterprise contract, which is a secret. Set C(no_log=true) on the task.
+    type: bool
+    default: false
 seealso:
   - module: siteops.upgrades.odoo_database_verify
 """
@@ -133,6 +138,11 @@ parameters:
   type: dict
   returned: success
   sample: {"database.secret": "(hidden)", "database.uuid": "b1946ac9-2492-11ee-9d5e-0242ac120002"}
+contract:
+  description: The reference of the enterprise contract; empty if the database has none. It is a secret.
+  type: str
+  returned: if O(contract=true) and the database is readable
+  sample: M123456789ABCDEF
 neutralized:
   description: Whether the database is marked as neutralised.
   type: bool
@@ -203,6 +213,7 @@ def main() -> None:
             "verify": {"type": "str", "choices": ["none", "stat", "hash"], "default": "stat"},
             "tools": {"type": "bool", "default": True},
             "counts": {"type": "list", "elements": "str"},
+            "contract": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

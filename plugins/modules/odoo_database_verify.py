@@ -131,6 +131,17 @@ counts:
   type: dict
   returned: success or when something is wrong
   sample: {"res_partner": 43}
+invoices:
+  description: The number of accounting entries by kind and state.
+  type: dict
+  returned: success or when something is wrong
+  sample: {"out_invoice/posted": 17}
+modules_lost:
+  description: Modules that were installed before and are not any more, the allowed ones too.
+  type: list
+  elements: str
+  returned: success or when something is wrong
+  sample: [web_diagram]
 neutralized:
   description: Whether the database is marked as neutralised.
   type: bool

@@ -14,6 +14,8 @@ import yaml
 
 ROLES = (
     "awx_setup",
+    "odoo_backup",
+    "odoo_test_copy",
     "odoo_upgrade",
     "plone_backup",
     "plone_rehearsal",

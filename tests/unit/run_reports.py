@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.parts import (
     Addon,
+    ComparedDatabase,
     Phase,
     Request,
     SeenState,
@@ -77,6 +78,7 @@ def whole_run() -> Run:
         server_report="one\ntwo",
         addons=(Addon("an.addon", "1", ""),),
         request=Request("7", "test", "18.0", (SeenState("draft", started),), sent, fetched),
+        database=ComparedDatabase("16.0", "18.0", {"res_partner": 1043, "old": 1}, {"res_partner": 1044}, ("web_old",)),
         warnings=("Careful.",),
     )
 

@@ -16,6 +16,7 @@ from .database import Server
 from .filestore import compare, folder_of, needed_by
 from .odoo_facts import (
     UNFINISHED,
+    contract_of,
     counts_of,
     groups_of,
     invoices_of,
@@ -78,6 +79,8 @@ def database_info(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     if "ir_module_module" not in tables_of(server, name):
         return {**result, "msg": f"The database {name} is no database of Odoo."}
     result.update(odoo_content(server, name, params["counts"]))
+    if params["contract"]:
+        result["contract"] = contract_of(server, name)
     if params["filestore"]:
         compared = compare(needed_by(server, name), [params["filestore"]], params["verify"])
         result["filestore"] = compared.as_result()

@@ -122,6 +122,15 @@ def parameters_of(server: Server, database: str) -> dict[str, str]:
     return {row["key"]: row["value"] or "" for row in rows}
 
 
+def contract_of(server: Server, database: str) -> str:
+    """The reference of the enterprise contract, a secret; empty where the database has none."""
+    rows = server.rows(
+        "SELECT value FROM public.ir_config_parameter WHERE key = 'database.enterprise_code'",
+        database,
+    )
+    return str(rows[0]["value"] or "").strip() if rows else ""
+
+
 def counts_of(server: Server, database: str, wanted: t.Sequence[str] | None) -> dict[str, int]:
     """The number of rows of tables; those that are not there are left out.
 

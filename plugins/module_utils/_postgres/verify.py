@@ -53,6 +53,8 @@ def verify(server: Server, plan: VerifyPlan, log_in: t.Callable[[], str] | None)
         "changed": False,
         "version": found["version"],
         "counts": found["counts"],
+        "invoices": found["invoices"],
+        "modules_lost": _lost_modules(plan, found),
         "neutralized": found["neutralized"],
         "open_work": found["open_work"],
     }
@@ -82,8 +84,7 @@ def _of_modules(plan: VerifyPlan, found: t.Mapping[str, t.Any]) -> list[str]:
     reasons = []
     if found["unfinished_modules"]:
         reasons.append(f"modules are left in an unfinished state: {', '.join(found['unfinished_modules'])}")
-    before = {name for name, module in (plan.baseline.get("modules") or {}).items() if module["state"] == "installed"}
-    lost = sorted(before - set(found["modules"]) - set(plan.allow_missing_modules))
+    lost = [name for name in _lost_modules(plan, found) if name not in plan.allow_missing_modules]
     if lost:
         reasons.append(
             f"modules that were installed before are not any more: {', '.join(lost)} "
@@ -97,6 +98,11 @@ def _of_modules(plan: VerifyPlan, found: t.Mapping[str, t.Any]) -> list[str]:
     if old and plan.expect_version:
         reasons.append(f"modules still have the version of before, their code was not updated: {', '.join(old)}")
     return reasons
+
+
+def _lost_modules(plan: VerifyPlan, found: t.Mapping[str, t.Any]) -> list[str]:
+    before = {name for name, module in (plan.baseline.get("modules") or {}).items() if module["state"] == "installed"}
+    return sorted(before - set(found["modules"]))
 
 
 def _of_counts(plan: VerifyPlan, found: t.Mapping[str, t.Any]) -> list[str]:

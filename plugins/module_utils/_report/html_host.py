@@ -21,7 +21,7 @@ from .markup import Child, Markup, tag
 
 if t.TYPE_CHECKING:
     from .fleet import Host
-    from .parts import Addon, Request, Step, Transfer
+    from .parts import Addon, ComparedDatabase, Request, Step, Transfer
     from .run import Run
 
 NOT_OF_NAMES = re.compile("[^a-z0-9]+")
@@ -60,6 +60,7 @@ def host_section(host: Host) -> Markup:
         _steps(run),
         _addons(run.addons),
         _states(run.request),
+        _database(run.database),
         _server_report(run),
         _past_runs(host),
         class_="host",
@@ -135,6 +136,30 @@ def _states(request: Request | None) -> Markup | None:
         summary,
         table_of("The states that the request passed", ["State", "Seen at"], rows, "states within-fold"),
     )
+
+
+def _database(database: ComparedDatabase | None) -> Markup | None:
+    if database is None:
+        return None
+    names = [*database.counts_before, *(name for name in database.counts_after if name not in database.counts_before)]
+    if not names and not database.modules_lost:
+        return None
+    rows = [[name, *map(_count, (database.counts_before.get(name), database.counts_after.get(name)))] for name in names]
+    lost = ", ".join(database.modules_lost)
+    summary = words.counted(len(names), "table or kind", "tables and kinds")
+    headings = ["Table or kind", "Before", "After"]
+    return folded(
+        "Rows of the database",
+        f"{summary}, {words.counted(len(database.modules_lost), 'module', 'modules')} lost" if lost else summary,
+        (
+            tag("p", f"Modules that are not installed any more: {lost}.", class_="note") if lost else None,
+            table_of("The number of rows before and after", headings, rows, "rows within-fold"),
+        ),
+    )
+
+
+def _count(count: int | None) -> Cell:
+    return fixed("" if count is None else f"{count:,}")
 
 
 def _server_report(run: Run) -> Markup | None:

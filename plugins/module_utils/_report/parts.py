@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parts of a run's report: phases, upgrade steps, add-ons, Odoo's request and its dumps, to JSON and from JSON.
+"""The parts of a run's report: phases, steps, add-ons, Odoo's request, dumps and database, to JSON and from JSON.
 
 Private to the collection: may change without notice.
 """
@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._core.clock import utc_text
-from .values import as_moment, as_name, as_number, as_object, as_objects, as_text, seconds_between
+from .values import MOST_ITEMS, as_list, as_moment, as_name, as_number, as_object, as_objects, as_text, seconds_between
 
 MOST_BYTES = 1e18
 
@@ -180,3 +180,43 @@ class Request:
 
 def _written(moment: dt.datetime | None) -> str:
     return utc_text(moment) if moment else ""
+
+
+@dataclass(frozen=True)
+class ComparedDatabase:
+    """A database before and after its upgrade: version, numbers of rows by table or kind, modules that are gone."""
+
+    version_before: str
+    version_after: str
+    counts_before: t.Mapping[str, int]
+    counts_after: t.Mapping[str, int]
+    modules_lost: tuple[str, ...]
+
+    def to_json(self) -> Json:
+        """As the schema describes it."""
+        return {
+            "version_before": self.version_before,
+            "version_after": self.version_after,
+            "counts_before": dict(self.counts_before),
+            "counts_after": dict(self.counts_after),
+            "modules_lost": list(self.modules_lost),
+        }
+
+    @classmethod
+    def from_json(cls, value: t.Any) -> ComparedDatabase | None:
+        """One database, with defaults for what is missing; None if there is nothing."""
+        each = as_object(value)
+        if not each:
+            return None
+        return cls(
+            version_before=as_name(each.get("version_before")),
+            version_after=as_name(each.get("version_after")),
+            counts_before=_counts(each.get("counts_before")),
+            counts_after=_counts(each.get("counts_after")),
+            modules_lost=tuple(filter(None, map(as_name, as_list(each.get("modules_lost"))[:MOST_ITEMS]))),
+        )
+
+
+def _counts(value: t.Any) -> dict[str, int]:
+    found = list(as_object(value).items())[:MOST_ITEMS]
+    return {as_name(name): int(as_number(count, 0.0, MOST_BYTES)) for name, count in found}

@@ -17,7 +17,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._core.clock import utc_text
-from .parts import Addon, Json, Phase, Request, Step
+from .parts import Addon, ComparedDatabase, Json, Phase, Request, Step
 from .values import (
     LONGEST_NAME,
     MOST_ITEMS,
@@ -74,6 +74,7 @@ class Run:
     server_report: str = ""
     addons: tuple[Addon, ...] = ()
     request: Request | None = None
+    database: ComparedDatabase | None = None
     warnings: tuple[str, ...] = ()
     file: str = ""
     steps_omitted: int = 0
@@ -90,7 +91,7 @@ class Run:
 
     def in_brief(self) -> Run:
         """The same run without what is shown of a host's latest run only."""
-        return replace(self, steps=(), server_report="", addons=(), request=None, phases=(), warnings=())
+        return replace(self, steps=(), server_report="", addons=(), request=None, database=None, phases=(), warnings=())
 
     def to_json(self) -> Json:
         """The document that a file of a report holds."""
@@ -114,6 +115,7 @@ class Run:
             "server_report": self.server_report,
             "addons": [addon.to_json() for addon in self.addons],
             "request": self.request.to_json() if self.request else None,
+            "database": self.database.to_json() if self.database else None,
             "warnings": list(self.warnings),
         }
 
@@ -161,6 +163,7 @@ class Run:
             server_report=report[-LONGEST_SHOWN_REPORT:],
             addons=tuple(map(Addon.from_json, as_objects(document.get("addons")))),
             request=Request.from_json(document.get("request")),
+            database=ComparedDatabase.from_json(document.get("database")),
             warnings=tuple(filter(None, map(as_text, as_list(document.get("warnings"))[:MOST_ITEMS]))),
             file=file,
             steps_omitted=max(len(as_list(document.get("steps"))) - MOST_ITEMS, 0),

@@ -32,14 +32,23 @@ PHASE_COLOUR = {
     "addons": "violet",
     "verification": "green",
     "undo": "rust",
+    "dump": "green",
     "request": "plain",
     "upload": "rust",
     "process": "blue",
     "wait": "violet",
     "skip_test": "ochre",
     "download": "green",
+    "restore": "blue",
+    "merge": "ochre",
+    "neutralize": "violet",
+    "update": "rust",
+    "verify": "green",
+    "swap": "blue",
+    "login": "violet",
+    "revert": "rust",
 }
-PHASE_WORDS = {"addons": "add-ons", "skip_test": "skip test"}
+PHASE_WORDS = {"addons": "add-ons", "skip_test": "skip test", "neutralize": "neutralise"}
 MINUTE, HOUR, DAY = 60, 3600, 86400
 TICKS = (
     *(seconds for seconds in (1, 2, 5, 10, 15, 30)),

@@ -48,6 +48,9 @@ def length(seconds: float | None) -> str:
 
 def versions(run: Run) -> str:
     """The versions before and after, if the run knows them: the profile of a Plone site, the release of Odoo."""
+    if run.database and run.database.version_before and run.database.version_after:
+        before, after = run.database.version_before, run.database.version_after
+        return f"{before} → {after}" if before != after else after
     if run.product == "odoo":
         target = run.versions_after.get("target", "")
         return f"to {target}" if target else ""

@@ -193,6 +193,7 @@ def _pack_with_filestore(original: Path, kind: str, destination: Path, note: dic
     sql = destination.with_name("packed.sql")
     try:
         write_sql(original, sql) if kind != "unknown" else shutil.copyfile(original, sql)
+        _raise_versions(sql, note["target"])
         with zipfile.ZipFile(destination, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.write(sql, _SQL_IN_ZIP)
             archive.writestr(zipfile.ZipInfo(f"{_FILESTORE_IN_ZIP}00/{'0' * 40}"), b"an attachment\n")
@@ -201,6 +202,17 @@ def _pack_with_filestore(original: Path, kind: str, destination: Path, note: dic
         raise DumpError(f"The database dump cannot be read: {error}") from error
     finally:
         sql.unlink(missing_ok=True)
+
+
+def _raise_versions(sql: Path, target: str) -> None:
+    """Let the modules of a database of Odoo have the version that was asked for, as the real platform does."""
+    table = b"public.ir_module_module"
+    text = sql.read_bytes()
+    place = text.rfind(SQL_END)
+    if place < 0 or b"CREATE TABLE " + table not in text:
+        return
+    update = b"UPDATE %s SET latest_version = regexp_replace(latest_version, '^[0-9]+[.]0', '%s');\n\n"
+    sql.write_bytes(text[:place] + update % (table, target.encode()) + text[place:])
 
 
 def _restore_as_sql(dump: Path, destination: Path) -> None:

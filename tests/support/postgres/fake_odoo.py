@@ -16,6 +16,7 @@ options, rest = parser.parse_known_args()
 behaviour = open({behaviour!r}).read().split()
 sql = {{
     "updates": "UPDATE ir_module_module SET latest_version = '16.0.2.0' WHERE name = 'zz_shop'",
+    "activates": "UPDATE ir_cron SET active = true",
     "leaves": "UPDATE ir_module_module SET state = 'to upgrade' WHERE name = 'zz_shop'",
 }}
 with open(options.logfile, "w") as log:
@@ -46,5 +47,5 @@ def make_odoo_bin(folder: Path, psql: Path) -> Path:
 
 
 def behave(program: Path, *words: str) -> None:
-    """What the next runs do: ``updates``, ``leaves``, ``complains``, ``warns``, ``hangs``, ``breaks``."""
+    """What the next runs do: words out of updates, activates, leaves, complains, warns, hangs, breaks."""
     program.with_name("behaviour").write_text(" ".join(words), encoding="utf-8")

@@ -68,6 +68,13 @@ def everywhere(folder: Path, text: str) -> Run:
         server_report=text,
         addons=[{"id": text, "from": text, "to": text}],
         request={**request, "sent": transfer, "fetched": transfer},
+        database={
+            "version_before": text,
+            "version_after": text,
+            "counts_before": {text: 1},
+            "counts_after": {text: 2},
+            "modules_lost": [text],
+        },
         warnings=[text],
     )
 
@@ -129,7 +136,7 @@ def test_the_policy_allows_this_style_and_nothing_else(tmp_path: Path) -> None:
 
 def test_every_table_tells_its_rows_and_columns(tmp_path: Path) -> None:
     made = Page(page(gather([everywhere(tmp_path, "x")] * 2 + [Unreadable("x", "x")], 20), "Report"))
-    assert len(made.all("caption")) == len(made.all("table")) == 7
+    assert len(made.all("caption")) == len(made.all("table")) == 8
     assert {each["scope"] for each in made.all("th")} == {"row", "col"}
     assert all(each["role"] in ("columnheader", "rowheader") for each in made.all("th"))
 
@@ -178,6 +185,21 @@ def test_a_check_that_came_later_is_told(tmp_path: Path) -> None:
     made = Page(page(gather([failed, checked], 20), "Report"))
     assert "since then would change" in made.text
     assert "1 host, which failed." in made.text
+
+
+def test_rows_are_shown_before_and_after(tmp_path: Path) -> None:
+    database = {
+        "version_before": "16.0",
+        "version_after": "18.0",
+        "counts_before": {"res_partner": 1043, "old_table": 7},
+        "counts_after": {"res_partner": 1044},
+        "modules_lost": ["web_old"],
+    }
+    shown = Page(page(gather([run_of(tmp_path, product="odoo", database=database)], 20), "Report")).text
+    assert "16.0 → 18.0" in shown
+    assert "Rows of the database 2 tables and kinds, 1 module lost" in shown
+    assert "Modules that are not installed any more: web_old." in shown
+    assert "res_partner 1,043 1,044 old_table 7" in shown
 
 
 def test_what_was_cut_is_told(tmp_path: Path) -> None:
