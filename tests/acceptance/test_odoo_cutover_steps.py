@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.postgres.fake_odoo import behave, make_odoo_bin
+from support.postgres.fake_web import Web, web
 from support.postgres.odoo import (
     FILES,
     PARTNERS,
@@ -29,6 +26,8 @@ from support.postgres.odoo import (
 )
 from support.postgres.runs import Databases
 from support.postgres.server import PASSWORD, ROLE, Postgres
+
+__all__ = ["web"]
 
 
 @pytest.fixture
@@ -227,39 +226,6 @@ def test_every_reason_is_named_at_once(databases: Databases) -> None:
     assert "Option 'baseline'" in databases.refused(
         "odoo_database_verify", database="shop", baseline={"counts": {"x": 1}}
     )
-
-
-class Web(BaseHTTPRequestHandler):
-    """Odoo's two answers to a login, both with status 200."""
-
-    page = b"<form class='oe_login_form'></form>"
-
-    def do_GET(self) -> None:
-        self._answer("text/html", self.page)
-
-    def do_POST(self) -> None:
-        params = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["params"]
-        granted = {"result": {"uid": 2, "db": params["db"]}}
-        refused = {"error": {"message": "Odoo Server Error", "data": {"message": "Access Denied"}}}
-        self._answer("application/json", json.dumps(granted if params["password"] == "right" else refused).encode())
-
-    def _answer(self, kind: str, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_arguments: Any) -> None:
-        """Nothing."""
-
-
-@pytest.fixture
-def web() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Web) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def test_a_login_is_judged_by_its_answer(databases: Databases, web: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,9 @@ import lzma
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -475,6 +477,29 @@ def test_a_name_that_looks_like_options_is_a_name(databases: Databases) -> None:
     databases.done("odoo_database_dump", database=name, dest=str(dest))
     databases.done("odoo_database_restore", src=str(dest), database=f"{name}2", connections=True)
     assert databases.done("odoo_database_info", database=f"{name}2")["counts"]["res_partner"] == PARTNERS
+
+
+def test_a_server_ends_with_whoever_started_it() -> None:
+    """Also when that was killed, and could not stop it."""
+    program = (
+        "import sys\nfrom support.postgres.server import newest_bin, running\n"
+        "with running(newest_bin()) as server:\n    print(server.process.pid, server.folder, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        number, folder = parent.stdout.readline().split()
+        parent.kill()
+    try:
+        give_up = time.monotonic() + 60
+        while Path(f"/proc/{int(number)}/stat").exists():
+            state = Path(f"/proc/{int(number)}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+            if state == "Z":
+                break
+            assert time.monotonic() < give_up, "the server is still there"
+            time.sleep(0.05)
+    finally:
+        shutil.rmtree(folder.decode())
 
 
 def test_an_empty_variable_is_not_set(databases: Databases) -> None:

