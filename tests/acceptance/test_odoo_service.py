@@ -64,7 +64,10 @@ def test_a_dump_of_each_form_goes_there_and_back(shop: ServiceJob, form: str) ->
     runs = shop.all()
     assert not runs[-1].failed, runs[-1].output
     assert [run.result["changed"] for run in runs] == [True, True, True, False, True]
-    assert runs[1].result["sent"]["transport"] == "rsync"
+    sent = runs[1].result["sent"]
+    assert (sent["transport"], sent["form"]) == ("rsync", form)
+    # A zip has checksums of everything; what the others lack is said.
+    assert bool(sent["not_checked"]) == (form != "zip"), sent
     assert any(f"/data/{name}" in record.opens[0] for record in shop.platform.calls("ssh") if record.opens)
     fetched = runs[-1].result["fetched"]
     assert {file["name"] for file in fetched["files"]} >= {"upgrade-report.html", "upgrade.log"}
@@ -329,3 +332,20 @@ def test_a_damaged_dump_is_not_sent(shop: ServiceJob) -> None:
     assert run.failed
     assert "dump.sql" in run.msg
     assert shop.times("transfer/start") == 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_half_a_dump_is_refused_before_there_is_a_request(shop: ServiceJob, form: str) -> None:
+    """The role asks this first, in check mode."""
+    make, _name = FORMS[form]
+    shop.dump = make(shop.folder)
+    cut = shop.dump
+    if shop.dump.is_dir():
+        cut = max(shop.dump.iterdir(), key=lambda path: path.stat().st_size)
+        cut.unlink()
+        cut = shop.dump / "toc.dat"
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    run = shop.upload("--check")
+    assert run.failed, run.output
+    assert "Option 'src'" in run.msg
+    assert shop.platform.calls() == []

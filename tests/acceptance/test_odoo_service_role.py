@@ -112,3 +112,12 @@ def test_a_wish_of_the_other_protocol_fails_before_the_first_call(shop: ServiceJ
     assert "odoo_upgrade_skip_test" in ended.words
     assert shop.platform.calls() == []
     assert not shop.request_file.exists()
+
+
+def test_a_damaged_dump_is_refused_before_there_is_a_request(shop: ServiceJob) -> None:
+    shop.dump.write_bytes(shop.dump.read_bytes()[:1000])
+    ended = _play(shop)
+    assert ended.status
+    assert "is not whole" in ended.words
+    assert shop.platform.calls() == []
+    assert not shop.request_file.exists()

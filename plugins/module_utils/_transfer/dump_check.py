@@ -21,6 +21,7 @@ from .dump_forms import (
     ARCHIVES,
     BLOCK,
     CUSTOM,
+    DIRECTORY,
     SECTOR,
     SQL,
     SQL_MEMBER,
@@ -48,6 +49,7 @@ NO_CHECKSUM = {
     SQL: "plain SQL has no checksums: a changed byte in its middle is not found",
     TAR: "a tar archive has no checksums of its content: a changed byte in its data is not found",
     CUSTOM: "a changed byte in the table of contents of a custom archive can go unnoticed",
+    DIRECTORY: "a changed byte in the table of contents of a directory, toc.dat, can go unnoticed",
 }
 ALL_ZERO = b"\0" * 2 * SECTOR
 TAR_ROWS = re.compile(r"\d+\.dat", re.ASCII)
