@@ -36,11 +36,11 @@ PROGRAMS = {
     *("ansible", "ansible-builder", "ansible-rulebook", "ansible-vault"),
     *("curl", "git", "mkdir", "pg_dump", "pip", "podman", "python3", "ssh-keygen"),
 }
-ROLE_VARIABLE = re.compile(
-    ROLE_VARIABLE=re.compile(
-        r"^(awx_setup|odoo_backup|odoo_cutover|odoo_test_copy|odoo_upgrade|plone_backup|plone_rehearsal|plone_upgrade|service_control|upgrade_report)_"
-    )
+ROLES = (
+    *("awx_setup", "odoo_backup", "odoo_cutover", "odoo_test_copy", "odoo_upgrade"),
+    *("plone_backup", "plone_rehearsal", "plone_upgrade", "service_control", "upgrade_report"),
 )
+ROLE_VARIABLE = re.compile(f"^({'|'.join(ROLES)})_")
 NAME_OF_OURS = re.compile(r"\bsiteops\.upgrades\.(\w+)")
 
 
