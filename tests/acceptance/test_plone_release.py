@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from support.ansible_cli import PlaybookRun, run_module, run_playbook
 from support.cutting_proxy import CuttingProxy, Rule, html
 from support.plone import PROFILE, PloneServer
 from support.plone.environment import environment_folder
+from support.plone.zeo import Load, ZeoSite
 
 HOOK = """\
 - name: Note what is done, and fail where that is wanted
@@ -61,17 +65,51 @@ def version(plone: PloneServer) -> str:
     return str(plone.call("GET", f"{plone.url}/@upgrade")[1]["versions"]["instance"])
 
 
-def test_one_client_after_the_other(plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path) -> None:
+def test_a_failure_stops_before_the_next_client(plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path) -> None:
     ended, log = release(plone, as_admin, tmp_path, fails="one")
     assert (ended.status, log.split()) == (2, ["drain", "one", "deploy", "one"]), ended.output
     assert version(plone) == PROFILE
-    ended, log = release(plone, as_admin, tmp_path)
-    assert ended.status == 0, ended.output
-    assert log.split("\n")[:-1] == [f"{what} {who}" for who in ("one", "two") for what in ("drain", "deploy", "enable")]
-    assert version(plone) != PROFILE
-    posts = [request.path for request in plone.requests() if request.method == "POST"]
-    assert posts == ["/Plone/@upgrade"]
-    assert "Every client sees" in ended.words
+
+
+NGINX_HOOK = """\
+- name: Change the clients of the balancer, and let what is under way end
+  ansible.builtin.shell: |
+    printf '%b' "{{{{ {clients} }}}}" > {folder}/upstream.conf
+    nginx -c {folder}/nginx.conf -s reload
+    sleep 1
+"""
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+def test_a_release_over_two_zeo_clients_that_no_reader_notices(as_admin: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "zeo"
+    folder.mkdir()
+    with ZeoSite(folder) as site:
+        hosts = {}
+        for name, other in (("one", "two"), ("two", "one")):
+            hosts[name] = {
+                "plone_upgrade_url": site.url(name),
+                "drained": site.upstream(other),
+                "enabled": site.upstream("one", "two"),
+                "plone_release_service": {f"{what}_command": site.service(what, name) for what in ("stop", "start")},
+            }
+        variables: dict[str, Any] = {"plone_upgrade_rehearsal": "skip", "plone_release_start_delay": 1}
+        for name, clients in (("drain", "drained"), ("enable", "enabled")):
+            hook = tmp_path / f"{name}.yml"
+            hook.write_text(NGINX_HOOK.format(clients=clients, folder=folder), encoding="utf-8")
+            variables[f"plone_release_{name}"] = str(hook)
+        inventory = tmp_path / "clients.yml"
+        inventory.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+        env = {f"PLONE_{name.upper()}": str(value) for name, value in as_admin.items() if name != "url"}
+        pids = [(folder / name / "pid").read_text(encoding="ascii") for name in hosts]
+        with Load(f"http://127.0.0.1:{site.balancer}/Plone/@navigation") as load:
+            arguments = ("-i", str(inventory), "-e", json.dumps(variables))
+            ended = run_playbook("siteops.upgrades.plone_release", *arguments, env=env)
+        assert ended.status == 0, ended.output
+        assert "Every client sees" in ended.words
+        assert [(folder / name / "pid").read_text(encoding="ascii") for name in hosts] != pids
+        assert set(load.statuses) == {200}, load.statuses
+        assert len(load.statuses) > 10
 
 
 def test_a_backup_is_the_way_back_where_the_storage_cannot_undo(

@@ -1,0 +1,220 @@
+# Copyright: Contributors to the siteops.upgrades collection
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One site with two Zope clients on a ZEO server, and a real nginx as their balancer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from functools import partial
+from pathlib import Path
+
+from support.plone.cache import build_once, cache_folder, digest, run
+from support.plone.environment import clean_variables, environment_folder
+from support.plone.instance import Instance
+from support.plone.process import end, launch
+from support.plone.server import SECONDS_TO_START, _free_port
+from support.plone.snapshot import addon_path, prepare_snapshot
+
+PACKAGES = ("ZEO==6.2", "zdaemon==5.2.1")
+"""What the environment of the other tests lacks."""
+
+ZEO_CONF = """\
+<zeo>
+  address 127.0.0.1:{port}
+</zeo>
+<filestorage 1>
+  path {folder}/var/Data.fs
+  blob-dir {folder}/var/blobstorage
+</filestorage>
+"""
+
+ZOPE_CONF = """\
+instancehome {home}
+
+<zodb_db main>
+  mount-point /
+  <zeoclient>
+    server 127.0.0.1:{port}
+    storage 1
+    name zeostorage
+    shared-blob-dir on
+    blob-dir {folder}/var/blobstorage
+  </zeoclient>
+</zodb_db>
+"""
+
+NGINX_CONF = """\
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  upstream plone {{ include {folder}/upstream.conf; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://plone;
+      proxy_next_upstream off;
+      add_header X-Upstream $upstream_addr;
+    }}
+  }}
+}}
+"""
+
+SERVICE = """\
+import sys
+from pathlib import Path
+from support.plone.zeo import start_client, stop_client
+
+{"stop": stop_client, "start": start_client}[sys.argv[1]](Path(sys.argv[2]))
+"""
+
+
+def _install(folder: Path) -> None:
+    python = str(environment_folder() / "bin/python")
+    install = ["install", "--quiet", "--no-deps", "--target", str(folder / "packages"), *PACKAGES]
+    run([python, "-m", "pip", *install], clean_variables())
+
+
+def packages() -> Path:
+    """A folder for the Python path, with what ZEO needs beside the environment of Plone."""
+    folder = cache_folder() / f"plone-zeo-{digest(environment_folder().name, *PACKAGES)}"
+    build_once(folder, partial(_install), proof="packages/ZEO/runzeo.py")
+    return folder / "packages"
+
+
+def variables() -> dict[str, str]:
+    """The environment of server and clients."""
+    return clean_variables(PYTHONPATH=f"{addon_path(prepare_snapshot())}{os.pathsep}{packages()}")
+
+
+def start_client(home: Path) -> None:
+    """Start the client of a folder; it answers some seconds later."""
+    command = [str(environment_folder() / "bin/runwsgi"), str(Instance(home).wsgi_ini)]
+    pid = launch(command, variables(), home, home / "console.log")
+    (home / "pid").write_text(str(pid), encoding="ascii")
+
+
+def stop_client(home: Path) -> None:
+    """End the client of a folder."""
+    end(int((home / "pid").read_text(encoding="ascii")), home)
+
+
+class ZeoSite:
+    """The site with its server, clients and balancer; use it as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {"one": _free_port(), "two": _free_port()}
+        self.balancer = _free_port()
+        self._zeo: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> ZeoSite:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for name in self.ports:
+            if (self.folder / name / "pid").exists():
+                stop_client(self.folder / name)
+        if (self.folder / "nginx.pid").exists():
+            self.nginx("-s", "stop")
+        if self._zeo:
+            self._zeo.terminate()
+            self._zeo.wait()
+
+    def url(self, name: str) -> str:
+        """The site's URL at one client, past the balancer."""
+        return f"http://127.0.0.1:{self.ports[name]}/Plone"
+
+    def upstream(self, *names: str) -> str:
+        """What the balancer's file of clients says for these."""
+        return "".join(f"server 127.0.0.1:{self.ports[name]};\n" for name in names)
+
+    def nginx(self, *arguments: str) -> None:
+        subprocess.run(["nginx", "-c", str(self.folder / "nginx.conf"), *arguments], check=True, capture_output=True)
+
+    def service(self, what: str, name: str) -> list[str]:
+        """The command that stops or starts a client."""
+        script = self.folder / "service.py"
+        script.write_text(SERVICE, encoding="utf-8")
+        tests = str(Path(__file__).parents[2])
+        return ["env", f"PYTHONPATH={tests}", sys.executable, str(script), what, str(self.folder / name)]
+
+    def _start(self) -> None:
+        shutil.copytree(prepare_snapshot() / "var", self.folder / "var")
+        port = _free_port()
+        (self.folder / "zeo.conf").write_text(ZEO_CONF.format(port=port, folder=self.folder), encoding="utf-8")
+        command = [str(environment_folder() / "bin/python"), "-m", "ZEO.runzeo", "-C", str(self.folder / "zeo.conf")]
+        with open(self.folder / "zeo.log", "wb") as log:
+            self._zeo = subprocess.Popen(command, env=variables(), stdout=log, stderr=log)
+        for name, own in self.ports.items():
+            home = self.folder / name
+            instance = Instance(home)
+            instance.write(own)
+            instance.faults.write_text("{}", encoding="utf-8")
+            conf = ZOPE_CONF.format(home=home, port=port, folder=self.folder)
+            instance.zope_conf.write_text(conf, encoding="utf-8")
+            start_client(home)
+        give_up = time.monotonic() + SECONDS_TO_START
+        while not all(status(f"http://127.0.0.1:{own}/ok") == 200 for own in self.ports.values()):
+            if time.monotonic() > give_up:
+                raise RuntimeError((self.folder / "one/console.log").read_text(encoding="utf-8")[-2000:])
+            time.sleep(0.2)
+        (self.folder / "upstream.conf").write_text(self.upstream("one", "two"), encoding="utf-8")
+        conf = NGINX_CONF.format(folder=self.folder, port=self.balancer)
+        (self.folder / "nginx.conf").write_text(conf, encoding="utf-8")
+        self.nginx()
+
+
+class Load:
+    """A steady load of reads through the balancer: the status of each, 0 for one without an answer."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.statuses: list[int] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        self._thread.join(60)
+
+    def _read(self) -> None:
+        while not self._over.wait(0.2):
+            self.statuses.append(status(self.url))
+
+
+def status(url: str) -> int:
+    """The status of a read; 0 without an answer."""
+    request = urllib.request.Request(url, headers={"Accept": "application/json"})
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return 0
