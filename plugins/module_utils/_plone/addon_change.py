@@ -24,6 +24,9 @@ DOING = {INSTALL: "installing", UPGRADE: "upgrading", UNINSTALL: "uninstalling"}
 
 UNAUTHORIZED = 401
 
+REFUSED = "Then the site refused the credentials that it had accepted before, so the wait ended:"
+WITH_OTHERS = "Run this again with credentials that are good, such as a new token."
+
 
 class AddonChanger:
     """Changes add-ons of one site, one at a time, and keeps the outcome as it was read last.
@@ -37,6 +40,7 @@ class AddonChanger:
         self._outcome = outcome
         self._deadline = deadline
         self._interval = interval
+        self._refused: CallError | None = None
 
     def read_again(self, *, patient: bool = True) -> dict[str, Addon]:
         """Read the add-ons anew into the outcome.
@@ -45,7 +49,12 @@ class AddonChanger:
         :raises CallError: they cannot be read, or one is not listed any more; the outcome stays as it is.
         """
         client = self._client if patient else self._client.look(self._deadline.time_to_look)
-        addons = Addons(client).read()
+        try:
+            addons = Addons(client).read()
+        except CallError as error:
+            # What was accepted before: waiting does not mend that.
+            self._refused = error if error.status == UNAUTHORIZED else None
+            raise
         gone = [name for name in self._outcome.names if name not in addons]
         if gone:
             raise UnexpectedAnswerError(
@@ -82,6 +91,7 @@ class AddonChanger:
             lambda: self.read_again(patient=False),
             lambda addons: change.is_final(addons[change.addon.id]),
             GrowingPauses(self._deadline, self._interval),
+            stop=lambda: self._refused is not None,
         )
         if not reading.found:
             message = self._not_done(change, "Its end is unknown.", reading.error, journal, earlier)
@@ -119,6 +129,9 @@ class AddonChanger:
         elif proof.lost:
             message = self._not_done(change, str(proof.lost), proof.error, journal, entry)
             raise ChangeFailed(message, others_can_go_on=False, cause=proof.lost)
+        elif self._refused:
+            message = f"The server answered that {change.what} went well. {REFUSED} {self._refused} {WITH_OTHERS}"
+            raise ChangeFailed(message, others_can_go_on=False, cause=self._refused)
         else:
             self._outcome.record(change)
             raise ChangeFailed(
@@ -147,10 +160,16 @@ class AddonChanger:
             read_back_seconds=VISIBLE_WITHIN_SECONDS,
             deadline=self._deadline,
             on_lost=lose_answer,
+            stop=lambda: self._refused is not None,
         )
 
     def _not_done(self, change: Change, why: str, error: CallError | None, journal: SiteJournal, entry: Posted) -> str:
         """The message for a change that may still be under way."""
+        if self._refused:
+            return (
+                f"{why} {REFUSED} {self._refused} Whether {change.what} was committed is not known. {WITH_OTHERS} "
+                f"{journal.advice(entry)}"
+            )
         failed = f"{why} After {self._deadline.seconds:g} seconds {change.what} is not done.{_last_error(error)}"
         return f"{failed} {journal.advice(entry)}"
 

@@ -32,8 +32,13 @@ def why_unauthorized(credentials: Credentials, ticket: Ticket, http: HttpClient)
     lacks_role = f"The user '{user}' is known, but lacks the Manager role here; Site Administrator is not enough."
     if user and _status(http, own_data) == 200:
         return lacks_role
-    if credentials.token or ticket.token:
+    if credentials.token:
         return credentials.why_refused
+    if ticket.token:
+        return (
+            "The password is right, since it bought a token. The token is refused: the user lacks the Manager role, or "
+            "what stands in front of Plone takes the Authorization header away."
+        )
     token, wrong = _token_for(credentials, http)
     if wrong:
         return "The user name or the password is wrong."

@@ -88,7 +88,7 @@ def running(
 
 def posted(server: LocalServer) -> str:
     """The ids that were posted to, in order."""
-    return " ".join(seen.path.split("/")[2] for seen in server.seen if seen.method == "POST")
+    return " ".join(seen.path.split("/")[2] for seen in server.seen if "/@addons/" in seen.path)
 
 
 def failure(*reads: Reply, **posts: Reply) -> AddonsFailed:
@@ -233,4 +233,19 @@ def test_nothing_else_is_tried_after_a_call_whose_end_is_unknown() -> None:
         run.perform(None)
     assert posted(server) == "a"
     assert "The server may still be at work" in str(caught.value)
+    assert caught.value.outcome.as_result()["not_tried"] == ["b"]
+
+
+REFUSED = document({"type": "Unauthorized", "message": "You are not authorized to access this resource."}, 401)
+
+
+@pytest.mark.parametrize("reply", (DONE, page(504)), ids=("answered", "lost"))
+def test_credentials_that_are_refused_end_the_wait(monkeypatch: pytest.MonkeyPatch, reply: Reply) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "WAITING", Waiting(7200, 10))
+    reads = [listed(a="1>2", b="1>2")] * 2 + [REFUSED]
+    with running(reads, {"a": reply, "b": DONE}) as (run, server), pytest.raises(AddonsFailed) as caught:
+        run.perform(None)
+    assert posted(server).split()[0] == "a"
+    assert "/@addons/b/upgrade" not in " ".join(server.asked)
+    assert "Then the site refused the credentials that it had accepted before" in str(caught.value)
     assert caught.value.outcome.as_result()["not_tried"] == ["b"]
