@@ -71,9 +71,12 @@ def error_type(answer: Answer) -> str:
 
 
 def is_zopes_own(answer: Answer) -> bool:
-    """Whether the server of Zope itself sent an answer, as far as its headers show: most proxies put in their name."""
-    server = answer.headers.get("Server", "").lower()
-    return server.startswith(("waitress", "zope")) and not answer.headers.get("Via")
+    """Whether the server of Zope itself sent an answer, as far as its headers show.
+
+    Most proxies put in their name as ``Server``. Zope's own server calls itself a ``Via`` as well (measured).
+    """
+    server, via = (answer.headers.get(name, "").lower() for name in ("Server", "Via"))
+    return server.startswith(("waitress", "zope")) and via in ("", "waitress")
 
 
 def answers_for_plone(answer: Answer) -> bool:

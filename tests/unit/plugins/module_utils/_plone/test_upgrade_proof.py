@@ -15,10 +15,12 @@ import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core import clock
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import CallError, NotSentError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer import Answer
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import upgrade as upgrade_module
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import upgrade_evidence
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.answers import is_zopes_own
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials, Waiting
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.state import SiteState, Versions
@@ -222,6 +224,22 @@ def watched(*reads: str) -> Watch:
         with contextlib.suppress(CallError):
             watch.read(t.cast(PloneClient, Client(read)))
     return watch
+
+
+@pytest.mark.parametrize(
+    ("headers", "own"),
+    (
+        ({"Server": "waitress", "Via": "waitress"}, True),
+        ({"Server": "waitress"}, True),
+        ({"Server": "nginx/1.22.1", "Via": "waitress"}, False),
+        ({"Server": "waitress", "Via": "waitress, 1.1 varnish"}, False),
+        ({}, False),
+    ),
+    ids=("zope 6.3", "zope", "nginx", "varnish", "nobody"),
+)
+def test_who_answered(headers: dict[str, str], own: bool) -> None:
+    """What Plone 6.2.2 sends by itself and through nginx 1.22, as it was measured."""
+    assert is_zopes_own(Answer("GET /@upgrade", 200, headers, b"")) is own
 
 
 def test_a_process_that_took_the_place_of_another_is_noticed() -> None:
