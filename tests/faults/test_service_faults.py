@@ -327,6 +327,22 @@ def test_an_attachment_of_other_content_is_a_failure(shop: ServiceJob) -> None:
     assert not shop.dest.exists()
 
 
+def test_a_link_in_a_result_is_a_failure_and_does_not_stay(shop: ServiceJob) -> None:
+    shop.dump = folder_dump(shop.folder / "shop-dump")
+    _until(shop, "download")
+    dump = shop.request.data / "upgraded.dump"
+    for name, target in (("out.dat", "/etc/passwd"), ("in.dat", "toc.dat")):
+        (dump / name).symlink_to(target)
+    run = shop.download()
+    assert run.failed
+    assert "in.dat is not a regular file" in run.msg
+    assert not shop.dest.exists()
+    for name in ("out.dat", "in.dat"):
+        (dump / name).unlink()
+    assert not shop.download().failed
+    shop.assert_whole()
+
+
 @pytest.mark.parametrize("refused", ["--partial", "c"])
 def test_options_that_the_platform_refuses_are_left_out(shop: ServiceJob, refused: str) -> None:
     shop.platform.settings.update({"rsync_refuses": [refused]})

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from ..._core.errors import CallError, UpgradeError
 from ..._transfer.dump import TransferStats
-from ..._transfer.dump_forms import CUSTOM, DIRECTORY, HEAD, SQL, SQL_GZ, ZIP, kind_of
+from ..._transfer.dump_forms import CUSTOM, DIRECTORY, HEAD, SQL, SQL_GZ, ZIP, DamagedError, kind_of
 from ..._transfer.folder_dump import FolderDump, folder_sha256
 from ..._transfer.ranges import Held, Prefix
 from ..._transfer.resume import BrokenOffError, Retries
@@ -246,7 +246,7 @@ class ServiceDownload(Download):
         finally:
             self._note(part, handle, part.size)
         stats = self._transfers.stats
-        stats.size, stats.sha256, stats.entity = part.size, folder_sha256(part.path), part.dump_name
+        stats.size, stats.sha256, stats.entity = part.size, _sha256_of(part), part.dump_name
         return stats
 
     def _note(self, part: ResultPart, handle: Handle, size: int) -> None:
@@ -275,6 +275,19 @@ class _Digest:
         if isinstance(self._result, UpgradeError):
             raise self._result
         return self._result
+
+
+def _sha256_of(part: ResultPart) -> str:
+    """The hash of what was fetched.
+
+    :raises DamagedError: it holds something that is no file, such as a link; it is removed, or it would stay for ever.
+    """
+    try:
+        return folder_sha256(part.path)
+    except UpgradeError as error:
+        part.empty()
+        what = f"What was fetched holds something that is no file: {error}. It was removed; ask Odoo's support."
+        raise DamagedError(what) from error
 
 
 def _suffix_of(dump: Dump) -> str:
