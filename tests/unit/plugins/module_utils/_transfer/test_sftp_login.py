@@ -73,8 +73,10 @@ ANY_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGX0ztqEJGY9BYEGS1nVDp5OkffGCHvy
 def test_a_key_that_is_only_a_part_of_the_login(further: str) -> None:
     named = ", ".join(further.split(","))
     refused = pytest.raises(SftpDeniedError, match=f"more than that: {named}")
-    with served(further) as (server, _place), refused, server.session():
-        pass
+    with served(further) as (server, _place):
+        session = server.session()
+        with refused, session:
+            pass
 
 
 def test_no_algorithm_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,8 +91,10 @@ def test_no_algorithm_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
             "ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp.offered", lambda *_where: theirs
         )
         refused = pytest.raises(SftpIncompatibleError, match=r"has sntrup761.*and paramiko has .*'transport' to https")
-        with served(kex="diffie-hellman-group14-sha256") as (other, _place), refused, other.session():
-            pass
+        with served(kex="diffie-hellman-group14-sha256") as (other, _place):
+            session = other.session()
+            with refused, session:
+                pass
 
 
 def test_nothing_in_common_is_said_for_each_kind() -> None:
