@@ -213,5 +213,7 @@ def test_the_role_does_not_go_back_unless_it_is_asked_to_and_runs_hooks_around_c
     plone.fault(addon_error="ValueError")
     run = role(plone_upgrade_addons=[ADDON], **hooks)
     assert run.status != 0
+    failures = [line for line in run.output.splitlines() if line.startswith("fatal: ")]
+    assert "Upgrade the add-ons: siteops.testaddon: POST" in failures[-1]
     assert (core_version(plone), addon_version(plone)) == ("6205", "1000")
     assert [log.read_text() for log in logs.values()] == ["6018 False", "6018 True"]
