@@ -24,7 +24,7 @@ INDEX = $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-u
 .PHONY: help demo bench test test-matrix test-ends test-faults faults totals plone platform lint sanity units integration molecule docs importer repository acceptance pictures build changelog release clean
 
 help:
-	@echo "make demo         upgrade a real Plone, and an Odoo dump on the rehearsal platform, step by step"
+	@echo "make demo         upgrade a real Plone, an Odoo dump and an Odoo database, step by step"
 	@echo "make test         the checks, on the newest ansible-core that this machine's Pythons run"
 	@echo "make test-matrix  sanity and integration tests on every ansible-core from 2.16 to the newest"
 	@echo "make test-ends    the same on the oldest and the newest, and sanity on those between; what CI runs"

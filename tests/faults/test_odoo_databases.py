@@ -9,6 +9,7 @@ import hashlib
 import os
 import subprocess
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -252,20 +253,47 @@ def tree_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def test_a_disk_that_is_full_during_a_dump(databases: Databases, tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "none", str(disk)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a file system cannot be mounted here: this needs root, and a container that lets it")
     try:
-        for form in ("custom", "sql.gz", "zip", "directory"):
-            ended = databases.run("odoo_database_dump", database="shop", dest=str(disk / "shop"), format=form)
-            assert ended.failed, ended.output
-            assert "No space left on device" in ended.msg
-            assert list(disk.iterdir()) == []
+        yield disk
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_disk_that_is_full_during_a_dump(databases: Databases, small_disk: Path) -> None:
+    for form in ("custom", "sql.gz", "zip", "directory"):
+        ended = databases.run("odoo_database_dump", database="shop", dest=str(small_disk / "shop"), format=form)
+        assert ended.failed, ended.output
+        assert "No space left on device" in ended.msg
+        assert list(small_disk.iterdir()) == []
+
+
+def test_a_disk_that_is_full_during_a_restore(databases: Databases, small_disk: Path, tmp_path: Path) -> None:
+    """Of its filestore: no database has the name then, and a run with more room completes."""
+    dump = databases.folder / "shop.zip"
+    with zipfile.ZipFile(dump, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("dump.sql", databases.server.run("pg_dump", "--no-owner", "-d", "shop"))
+        for number in range(20):
+            content = bytes([number]) * 20_000
+            name = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+            archive.writestr(f"filestore/{name[:2]}/{name}", content)
+    options = {"src": str(dump), "database": "restored", "connections": True}
+    ended = databases.run("odoo_database_restore", filestore_dest=str(small_disk / "restored"), **options)
+    assert ended.failed, ended.output
+    assert "No space left on device" in ended.msg
+    assert "Traceback" not in ended.output
+    assert real_names(databases.server) == {"shop"}
+    roomy = tmp_path / "restored"
+    result = databases.done("odoo_database_restore", filestore_dest=str(roomy), **options)
+    assert (result["changed"], result["filestore"]["added"]) == (True, 20)
+    assert databases.server.databases() == {"shop", "restored"}
 
 
 def test_two_restores_of_one_name_at_once(databases: Databases) -> None:

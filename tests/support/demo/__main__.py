@@ -13,11 +13,11 @@ import sys
 import sysconfig
 import tempfile
 
-from support.demo import odoo, odoo_service, plone
+from support.demo import odoo, odoo_database, odoo_service, plone
 from support.demo.terminal import DemonstrationError, Terminal, quiet_environment
 from support.plone.cache import cache_folder
 
-DEMONSTRATIONS = (plone, odoo_service, odoo)
+DEMONSTRATIONS = (plone, odoo_service, odoo, odoo_database)
 
 
 def main(collections_path: pathlib.Path) -> int:
