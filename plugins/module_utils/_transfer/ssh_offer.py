@@ -18,6 +18,9 @@ import typing as t
 KINDS = ("key exchange", "host key", "cipher", "cipher", "MAC", "MAC")
 """The first lists of the packet, in their order; two of them once for each direction."""
 
+MARKS = ("kex-strict-", "ext-info-")
+"""Names in the list of key exchanges that say what the server can do besides (RFC 8308)."""
+
 KEXINIT = 20
 COOKIE = 16
 LONGEST = 64 * 1024
@@ -59,6 +62,6 @@ def _names(file: t.IO[bytes]) -> dict[str, list[str]]:
     for kind in KINDS:
         (size,) = struct.unpack_from(">I", payload, place)
         names = payload[place + 4 : place + 4 + size].decode("ascii", "replace").split(",")
-        found.setdefault(kind, [name for name in names if name])
+        found.setdefault(kind, [name for name in names if name and not name.startswith(MARKS)])
         place += 4 + size
     return found
