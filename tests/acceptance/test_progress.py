@@ -162,7 +162,7 @@ def test_no_line_is_printed_where_none_is_wanted(platform: Platform, tmp_path: P
 def test_an_interval_below_zero_is_refused(database: Database) -> None:
     before = len(database.platform.calls())
     run = run_module("odoo_upgrade_request_info", {**database.options, "progress_interval": -1})
-    assert run.msg == "Option 'progress_interval': must be 0 or greater, not -1."
+    assert run.msg.startswith("Option 'progress_interval': must be 0 or greater, not -1.")
     assert len(database.platform.calls()) == before
 
 
