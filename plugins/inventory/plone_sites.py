@@ -302,7 +302,8 @@ PATHS = ("ca_path", "client_cert", "client_key")
 this run has, as in AWX."""
 
 EVERY_STATE = (UP_TO_DATE, PENDING, NEWER_THAN_CODE, NO_UPGRADE_PATH, UNREADABLE)
-ADDONS_BEHIND, NEEDS_WORK = "plone_addons_behind", "plone_needs_work"
+ADDONS_BEHIND = "plone_addons_behind"
+NEEDS_WORK = "plone_needs_work"
 
 Survey = list[dict[str, t.Any]]
 """The sites of one instance, as plone_site_info returns them; what the cache keeps."""

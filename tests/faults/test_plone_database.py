@@ -126,7 +126,8 @@ def test_a_restore_that_is_killed(place: Place, killing: ModuleRunner, figure: F
 def test_two_backups_at_once(place: Place) -> None:
     ended: list[ModuleRun] = []
     threads = [
-        threading.Thread(target=lambda: ended.append(run_module("plone_backup", place.for_backup))) for _ in range(2)
+        threading.Thread(target=lambda: ended.append(run_module("plone_backup", place.for_backup)))
+        for _number in range(2)
     ]
     for thread in threads:
         thread.start()
