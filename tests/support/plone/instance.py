@@ -82,7 +82,10 @@ format = %(asctime)s %(levelname)s [%(name)s][%(threadName)s] %(message)s
 
 
 class Instance(NamedTuple):
+    """The files of one instance; ``conf`` is the template of its zope.conf."""
+
     folder: Path
+    conf: str = ZOPE_CONF
 
     @property
     def data(self) -> Path:
@@ -114,6 +117,6 @@ class Instance(NamedTuple):
         values = {"folder": self.folder, "port": port, "access_log": self.access_log, "faults": self.faults}
         self.data.mkdir(parents=True, exist_ok=True)
         self.zope_conf.parent.mkdir(exist_ok=True)
-        self.zope_conf.write_text(Template(ZOPE_CONF).substitute(values), encoding="utf-8")
+        self.zope_conf.write_text(Template(self.conf).substitute(values), encoding="utf-8")
         self.zope_conf.with_name("site.zcml").write_text(SITE_ZCML, encoding="utf-8")
         self.wsgi_ini.write_text(Template(WSGI_INI).substitute(values), encoding="utf-8")

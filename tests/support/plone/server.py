@@ -243,11 +243,14 @@ class PloneServer:
     def _snapshot(self) -> Path:
         return prepare_snapshot(len(self.site_ids))
 
+    def _python_path(self) -> str:
+        return str(addon_path(self._snapshot()))
+
     def _launched(self) -> bool:
         self._instance.write(self.port)
         self._instance.console_log.write_text("", encoding="utf-8")
         command = [str(environment_folder() / "bin" / "runwsgi"), str(self._instance.wsgi_ini)]
-        variables = clean_variables(PYTHONPATH=str(addon_path(self._snapshot())))
+        variables = clean_variables(PYTHONPATH=self._python_path())
         self.pid = launch(command, variables, self.folder, self._instance.console_log)
         deadline = time.monotonic() + SECONDS_TO_START
         while is_running(self.pid, self.folder) and time.monotonic() < deadline:

@@ -13,11 +13,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from functools import partial
 from pathlib import Path
 
-from support.plone.cache import build_once, cache_folder, digest, run
 from support.plone.environment import clean_variables, environment_folder
+from support.plone.extra_packages import extra_packages
 from support.plone.instance import Instance
 from support.plone.process import end, launch
 from support.plone.server import SECONDS_TO_START, _free_port
@@ -84,22 +83,10 @@ from support.plone.zeo import start_client, stop_client
 """
 
 
-def _install(folder: Path) -> None:
-    python = str(environment_folder() / "bin/python")
-    install = ["install", "--quiet", "--no-deps", "--target", str(folder / "packages"), *PACKAGES]
-    run([python, "-m", "pip", *install], clean_variables())
-
-
-def packages() -> Path:
-    """A folder for the Python path, with what ZEO needs beside the environment of Plone."""
-    folder = cache_folder() / f"plone-zeo-{digest(environment_folder().name, *PACKAGES)}"
-    build_once(folder, partial(_install), proof="packages/ZEO/runzeo.py")
-    return folder / "packages"
-
-
 def variables() -> dict[str, str]:
     """The environment of server and clients."""
-    return clean_variables(PYTHONPATH=f"{addon_path(prepare_snapshot())}{os.pathsep}{packages()}")
+    packages = extra_packages("zeo", *PACKAGES, proof="ZEO/runzeo.py")
+    return clean_variables(PYTHONPATH=f"{addon_path(prepare_snapshot())}{os.pathsep}{packages}")
 
 
 def start_client(home: Path) -> None:
