@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from faults.wait_for_idle import wait_for_idle
-from support.ansible_cli import run_module
+from support.ansible_cli import environment, playbook_command, run_module, run_playbook
 from support.module_runner import ModuleRun
 from support.odoo_job import Job
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
+from support.processes import kill_alone, kill_when
 
 CREATION = {
     "contract": SAMPLE_CONTRACT,
@@ -62,6 +63,29 @@ def test_two_plays_on_one_request_file(job: Job) -> None:
     assert [len(platform.calls(call)) for call in ("create", "upload", "process", "upgraded/archive")] == [1, 1, 1, 1]
     job.assert_whole()
     assert job.files == {job.request_file.name, job.dest.name}
+
+
+def test_a_play_waits_for_the_module_of_one_that_was_killed_alone(job: Job, tmp_path: Path) -> None:
+    """A kill of ansible-playbook leaves its module at work, which sends the dump while the next play begins."""
+    platform = job.platform
+    platform.fault("delay", "upload", seconds=4.0)
+    kill_when(lambda: platform.calls("upload"), job.command(), environment(), tmp_path / "killed.log", kill_alone)
+    job.counters(job.run())
+    assert [len(platform.calls(call)) for call in ("create", "upload", "process")] == [1, 1, 1]
+    job.assert_whole()
+
+
+def test_a_play_waits_for_the_upgrade_of_one_that_was_killed_alone(plone: PloneServer, tmp_path: Path) -> None:
+    plone.fault(step_sleep=4.0)
+    credentials = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
+    env = {"PLONE_URL": plone.url, **credentials, "XDG_STATE_HOME": str(tmp_path / "state")}
+    options = ("-i", "site,", "-e", "plone_upgrade_rehearsal=skip", "-e", "plone_upgrade_wait_interval=1")
+    command = playbook_command("siteops.upgrades.plone_upgrade", *options)
+    kill_when(lambda: writes(plone), command, environment(env), tmp_path / "killed.log", kill_alone)
+    ended = run_playbook("siteops.upgrades.plone_upgrade", *options, env=env)
+    assert ended.status == 0, ended.output
+    assert len(writes(plone)) == 1
+    assert on(plone, "plone_upgrade_info").result["state"] == "up_to_date"
 
 
 def test_a_run_that_waits_too_long_says_for_what(job: Job) -> None:

@@ -43,8 +43,20 @@ def kill_tree(started: subprocess.Popen[bytes]) -> None:
     started.wait()
 
 
-def kill_when(due: Callable[[], object], command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
-    """Start a command and kill it, with everything that it started, as soon as something is the case.
+def kill_alone(started: subprocess.Popen[bytes]) -> None:
+    """Kill a process that the caller has started, and nothing that this one has started."""
+    started.kill()
+    started.wait()
+
+
+def kill_when(
+    due: Callable[[], object],
+    command: Sequence[str],
+    env: Mapping[str, str],
+    log: Path,
+    kill: Callable[[subprocess.Popen[bytes]], None] = kill_tree,
+) -> None:
+    """Start a command and kill it as soon as something is the case, by default with everything that it started.
 
     :raises AssertionError: it ended before, or its moment did not come; with what it wrote to ``log``.
     """
@@ -56,7 +68,7 @@ def kill_when(due: Callable[[], object], command: Sequence[str], env: Mapping[st
                 assert time.monotonic() < give_up, log.read_text(encoding="utf-8")
                 time.sleep(0.02)
         finally:
-            kill_tree(started)
+            kill(started)
 
 
 def _send(process: int, what: signal.Signals) -> None:
