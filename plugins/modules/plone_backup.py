@@ -21,7 +21,9 @@ description:
   - Each backup is whole by itself. What did not change since the one before is a hard link to the same file, so an
     incremental backup takes little room, and any backup can be removed without harm to another.
   - A manifest in each backup has the SHA-256 of all its files. O(if_older_than) and O(keep) look only at backups whose
-    files are all there.
+    files are all there. The files of C(repozo) are also compared with their SHA-256 before a backup is added to them.
+    After a difference, that backup is named in a warning and kept, and the new one is added to the one before it, or is
+    a full one.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -33,8 +35,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Says what would be backed up and removed. Nothing is written. With O(state=verified) it does what it does
-        otherwise, which keeps nothing.
+      - Says what would be backed up and removed. Nothing is written. With O(state=verified), the SHA-256 of all files
+        of the newest backup is compared; it is not restored, and RV(msg) says so.
   diff_mode:
     support: none
   idempotent:
@@ -66,6 +68,8 @@ options:
     description:
       - Make a full backup. Without it, the changes since the backup before are added to that one's files, which repozo
         compares first; it makes a full one by itself where the database was packed.
+      - With V(true), all blobs are read, here and in the backup before, and compared. Without it, a blob that has the
+        size and time of the one in the backup before is taken over from there unread.
     type: bool
     default: false
   full_if_older_than:
@@ -139,6 +143,7 @@ backup:
     began_at: "2026-11-21T03:00:00.123Z"
     blobs: 1204
     data_fs: /srv/plone/var/filestorage/Data.fs
+    database_sha256: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
     database_size: 28311552
     full: false
     full_at: "2026-11-18T03:00:00.456Z"

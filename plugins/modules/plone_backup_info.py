@@ -34,13 +34,14 @@ options:
     default: plone
   read_files:
     description:
-      - Whether to read every file and compare its SHA-256. Otherwise only names and sizes are compared.
+      - Whether to read every file and compare its SHA-256. Otherwise only names and sizes are compared. A file that
+        several backups have as hard links is read once.
     type: bool
     default: false
   require_backup:
     description:
       - An age such as V(24h), V(7d) or V(1d 12h); a number alone is seconds. The task fails unless a whole backup is
-        that young. If empty, none is required.
+        that young. Whole means what O(read_files) says. If empty, none is required.
     type: str
   require_rehearsal:
     description:

@@ -19,7 +19,8 @@ description:
   - The exchange is made of renames under a journal. A run that was killed is finished by the next one, whatever its
     O(state) is, before it does its own work.
   - Refused while a server has the lock file of the storage. The lock is kept during the exchange, so that none starts.
-  - A database that is as the backup has it is left alone.
+  - A database that is as the backup has it, byte for byte, is left alone. The SHA-256 of the present Data.fs and of the
+    present blobs is compared for that.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -31,7 +32,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Looks at the names and sizes of the files of the backup. Their content is read only by a real run.
+      - Looks at the names and sizes of the files of the backup. Their content is read only by a real run. The present
+        database is compared as in a real run.
   diff_mode:
     support: none
   idempotent:

@@ -92,6 +92,17 @@ def changed_blob(backup: Path) -> str:
     return f"{blob.relative_to(backup)} was changed"
 
 
+def changed_unseen(path: Path) -> None:
+    """Change one byte, and leave size and time as they were."""
+    status = path.stat()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.chmod(0o600)
+    path.write_bytes(content)
+    path.chmod(status.st_mode)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def removed_manifest(backup: Path) -> str:
     (backup / "manifest.txt").unlink()
     return "manifest.txt cannot be read"
@@ -116,6 +127,18 @@ def test_a_database_that_was_deleted_comes_back_as_it_was(backups: Backups) -> N
         assert not backups.restore(*flags).result["changed"]
     # What was restored can be written to.
     backups.database.write(leaflet="second edition")
+
+
+def test_a_database_that_was_changed_without_a_change_of_its_size_is_restored(backups: Backups) -> None:
+    backups.made()
+    before = backups.database.content()
+    for number, path in enumerate((backups.database.data_fs, backups.database.blob_files()[0])):
+        changed_unseen(path)
+        assert backups.restore("--check").result["changed"]
+        ended = backups.restore(keep_as=f"before{number}")
+        assert ended.result.get("changed"), ended.output
+        assert backups.database.content() == before
+    assert not backups.restore().result["changed"]
 
 
 def test_each_backup_is_whole_without_the_others(backups: Backups) -> None:
@@ -145,6 +168,39 @@ def test_what_did_not_change_takes_no_room_and_a_packed_database_is_backed_up_an
     assert len(list((third / "repozo").glob("*.fs"))) == 1
     assert (first / "manifest.txt").read_text(encoding="utf-8") == digest
     assert not backups.restore(src=str(first)).failed
+
+
+def test_a_changed_file_of_repozo_is_not_taken_over_from_the_backup_before(backups: Backups) -> None:
+    first = backups.made()
+    index = next((first / "repozo").glob("*.index"))
+    changed_unseen(index)
+    backups.database.write("6100")
+    ended = backups.run(keep=1)
+    assert (ended.failed, ended.result["backup"]["full"], ended.result["removed"]) == (False, True, []), ended.output
+    assert f"{first} is damaged and is neither used nor removed: repozo/{index.name} was changed" in ended.warnings
+    assert not backups.verify().failed
+    backups.database.write("6101")
+    assert not backups.run().result["backup"]["full"]
+
+
+def test_a_full_backup_takes_over_no_blob_that_was_changed(backups: Backups) -> None:
+    first = backups.made()
+    changed, same = sorted((first / "blobs").rglob("*.blob"))
+    changed_unseen(changed)
+    second = backups.made(full=True)
+    assert not backups.verify().failed
+    taken_over = [(second / path.relative_to(first)).samefile(path) for path in (changed, same)]
+    assert taken_over == [False, True]
+
+
+def test_check_mode_verifies_without_writing(backups: Backups) -> None:
+    backup = backups.made()
+    before = backups.dest.stat().st_mtime_ns
+    ended = backups.run("--check", state="verified")
+    assert (ended.failed, "Check mode does not restore it" in ended.msg) == (False, True), ended.output
+    assert backups.dest.stat().st_mtime_ns == before
+    words = changed_byte(backup)
+    refused(backups.run("--check", state="verified"), words)
 
 
 def test_a_young_backup_is_enough_unless_it_is_damaged(backups: Backups) -> None:

@@ -91,12 +91,13 @@ def test_what_fails_only_at_the_commit_is_found_on_the_copy(
     assert plone.call("GET", f"{plone.url}/@upgrade")[1]["versions"]["instance"] == PROFILE
 
 
-def test_an_upgrade_is_refused_without_backup_or_rehearsal(
-    plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path
-) -> None:
+def test_an_upgrade_is_refused_with_a_damaged_backup(plone: PloneServer, dest: Path, as_admin: dict[str, Any]) -> None:
     env = {f"PLONE_{name.upper()}": str(value) for name, value in as_admin.items()}
-    variables = {"plone_upgrade_require_backup": "24h", "plone_upgrade_backup_dest": str(tmp_path)}
+    index = next(dest.rglob("*.index"))
+    index.write_bytes(b"?" * index.stat().st_size)
+    variables = {"plone_upgrade_require_backup": "24h", "plone_upgrade_backup_dest": str(dest)}
     ended = run_playbook("siteops.upgrades.plone_upgrade", "-i", "site,", "-e", json.dumps(variables), env=env)
     assert ended.status == 2, ended.output
     assert "A backup that is at most 1 d old is required" in ended.words
+    assert "there is none that is whole" in ended.words
     assert [request for request in plone.requests() if request.method != "GET"] == []

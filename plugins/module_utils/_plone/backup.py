@@ -32,12 +32,10 @@ from .backup_folder import (
     Backup,
     backups_in,
     clear_remains,
-    damage_of,
     planned,
     remove,
-    require_whole,
-    write_manifest,
 )
+from .backup_manifest import damage_of, require_whole, sha256_of, write_manifest
 from .data_fs import last_transaction
 from .instance_programs import Contents, Programs
 
@@ -100,7 +98,7 @@ class BackupRun:
             with locked_file(lock, LOCK_SECONDS, busy):
                 try:
                     clear_remains(plan.dest, plan.name)
-                    backup = self._write(backup, newest)
+                    backup = self._write(backup, newest, self._base(good))
                     removed = self._rotate([backup, *good], False)
                 finally:
                     remove_if_exists(lock)
@@ -110,13 +108,15 @@ class BackupRun:
             ) from error
         return self._result(backup, True, removed)
 
-    def verify(self) -> dict[str, t.Any]:
-        """Restore and read the newest backup again. Nothing is kept of it.
+    def verify(self, check_mode: bool) -> dict[str, t.Any]:
+        """Restore and read the newest backup again. Nothing is kept of it; check mode only reads its files.
 
         :raises UpgradeError: there is none, or it is damaged; names what.
         """
         backup = newest_backup(self.plan.dest, self.plan.name)
         require_whole(backup)
+        if check_mode:
+            return self._result(backup, False, [])
         scratch = os.path.join(self.plan.scratch or self.plan.dest, f".{self.plan.name}.verify")
         busy = f"Another run verifies {self.plan.name} in {self.plan.dest} at this moment. Wait until it has ended."
         try:
@@ -147,19 +147,33 @@ class BackupRun:
         for backup in backups_in(self.plan.dest, self.plan.name):
             damage = damage_of(backup, read_files=False)
             if damage:
-                self.warnings.append(
-                    f"The backup {backup.path} is damaged and is neither used nor removed: {damage[0]}."
-                )
+                self._warn_of_damage(backup, damage)
             else:
                 good.append(backup)
         return good
 
-    def _write(self, backup: Backup, newest: Backup | None) -> Backup:
+    def _warn_of_damage(self, backup: Backup, damage: t.Sequence[str]) -> None:
+        self.warnings.append(f"The backup {backup.path} is damaged and is neither used nor removed: {damage[0]}.")
+
+    def _base(self, good: list[Backup]) -> Backup | None:
+        """The backup whose repozo files the new one takes over; None for a full one.
+
+        Those files are read first: a changed one would be damage of the new backup too. repozo notices that only of
+        the files that make up the Data.fs. A backup with such a file is removed from the good ones.
+        """
+        while good and not self._wants_full(good[0]):
+            damage = damage_of(good[0], read_files=True, below=REPOZO)
+            if not damage:
+                return good[0]
+            self._warn_of_damage(good.pop(0), damage)
+        return None
+
+    def _write(self, backup: Backup, newest: Backup | None, base: Backup | None) -> Backup:
         part = f"{backup.path}{PART}"
         try:
             os.mkdir(part, 0o700)
             before = last_transaction(self.plan.data_fs)
-            full_at = self._run_repozo(os.path.join(part, REPOZO), newest)
+            full_at = self._run_repozo(os.path.join(part, REPOZO), base)
             self._copy_blobs(os.path.join(part, BLOBS), newest)
             after = last_transaction(self.plan.data_fs)
             self.progress.state("verifying", self.plan.timeout)
@@ -169,7 +183,7 @@ class BackupRun:
                     f"The backup of {self.plan.data_fs} ends with the transaction {contents.last}, and the database "
                     f"with {after.tid}: repozo left out what is there. Run again with 'full', and look at the file."
                 )
-            digest, total = write_manifest(part, newest)
+            digest, total = write_manifest(part, None if self.plan.full else newest)
             done = dataclasses.replace(
                 backup,
                 full=not full_at,
@@ -180,6 +194,7 @@ class BackupRun:
                 blobs=contents.blobs,
                 sites=contents.sites,
                 database_size=self._database_size,
+                database_sha256=self._database_sha256,
                 size=total,
                 manifest_sha256=digest,
                 verified_at=utc_text(utc_now()),
@@ -194,16 +209,16 @@ class BackupRun:
             raise
         return done
 
-    def _run_repozo(self, folder: str, newest: Backup | None) -> str:
+    def _run_repozo(self, folder: str, base: Backup | None) -> str:
         """Have repozo back up the Data.fs.
 
         :return: when the full backup that this one adds to was made; empty if this is a full one.
         """
         self.progress.state("backing up the database", self.plan.timeout)
         os.mkdir(folder, 0o700)
-        chained = bool(newest and not self._wants_full(newest))
-        if newest and chained:
-            self._link_repozo_files(newest.repozo, folder)
+        chained = base is not None
+        if base:
+            self._link_repozo_files(base.repozo, folder)
             chained = _wait_for_later_name(folder)
             if not chained:
                 shutil.rmtree(folder)
@@ -215,7 +230,7 @@ class BackupRun:
         if not any(name.endswith((".fs", ".fsz")) for name in names):
             raise ToolError("repozo ended with success and wrote no backup.")
         kept_full = {name for name in earlier & names if name.endswith((".fs", ".fsz"))}
-        return newest.full_at if newest and kept_full else ""
+        return base.full_at if base and kept_full else ""
 
     def _wants_full(self, newest: Backup) -> bool:
         if self.plan.full or not newest.full_at:
@@ -241,7 +256,9 @@ class BackupRun:
         like = [newest.blob_folder] if newest and newest.blob_folder else []
         if self.plan.link_blobs:
             like.append(self.plan.blobs)
-        self.programs.rsync(self.plan.blobs, folder, self.deadline.remaining, *like)
+        # A blob that was damaged has the size and time that it had. Only a full backup reads them all.
+        read_all = bool(like) and self.plan.full
+        self.programs.rsync(self.plan.blobs, folder, self.deadline.remaining, *like, read_all=read_all)
 
     def _verify(self, part: str) -> Contents:
         blobs = os.path.join(part, BLOBS)
@@ -265,7 +282,7 @@ class BackupRun:
         data_fs = os.path.join(restored, "Data.fs")
         try:
             self.programs.run_repozo(self.deadline.remaining, "-R", "-r", repozo, "-o", data_fs)
-            self._database_size = os.path.getsize(data_fs)
+            self._database_size, self._database_sha256 = os.path.getsize(data_fs), sha256_of(data_fs)
             contents = self.programs.read(data_fs, blobs, restored, self.deadline.remaining, f"The backup of {what}")
         finally:
             shutil.rmtree(restored, ignore_errors=True)

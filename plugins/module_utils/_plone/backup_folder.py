@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The backups in a folder: what a record says of each, whether each is as it was verified, and which ones may go.
+"""The backups in a folder: what a record says of each, and which ones may go.
 
 Private to the collection: may change without notice.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import itertools
 import json
 import os
@@ -28,9 +27,7 @@ COLLECTION = "siteops.upgrades"
 RECORD, MANIFEST = "backup.json", "manifest.txt"
 REPOZO, BLOBS = "repozo", "blobs"
 PART, REMOVED = ".part", ".removed"
-BLOCK = 1024 * 1024
 MOST_BYTES = 1024 * 1024
-MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,7 @@ class Backup:
     blobs: int = 0
     sites: t.Sequence[t.Mapping[str, str]] = ()
     database_size: int = 0
+    database_sha256: str = ""
     size: int = 0
     manifest_sha256: str = ""
     verified_at: str = ""
@@ -119,102 +117,6 @@ def new_path(folder: str, name: str) -> str:
 def planned(folder: str, name: str, data_fs: str) -> Backup:
     """A backup that is about to be made."""
     return Backup(new_path(folder, name), name, utc_text(utc_now()), data_fs=os.path.abspath(data_fs))
-
-
-# The manifest: a line "sha256 size path" for each file, so that a file that is gone, cut or changed has a name.
-
-
-def sha256_of(path: str) -> str:
-    """The digest of a file, read in blocks.
-
-    :raises OSError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def files_below(folder: str) -> t.Iterator[str]:
-    """The paths of all files of a backup, relative to it, without its record and manifest."""
-    for where, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = os.path.relpath(os.path.join(where, name), folder)
-            if path not in (RECORD, MANIFEST):
-                yield path
-
-
-def write_manifest(folder: str, earlier: Backup | None) -> tuple[str, int]:
-    """Write the manifest of a backup; what is the same file as in an earlier one is not read again.
-
-    :return: the manifest's own digest, and the size of all files.
-    :raises OSError: a file cannot be read or the manifest not be written.
-    """
-    known = {path: (digest, size) for digest, size, path in _lines(earlier)} if earlier else {}
-    total = 0
-    path_of_manifest = os.path.join(folder, MANIFEST)
-    with open(path_of_manifest, "w", encoding="utf-8", errors="surrogateescape") as manifest:
-        for path in files_below(folder):
-            full = os.path.join(folder, path)
-            size = os.path.getsize(full)
-            digest, known_size = known.get(path, ("", -1))
-            if earlier is None or known_size != size or not _is_same(full, os.path.join(earlier.path, path)):
-                digest = sha256_of(full)
-            total += size
-            manifest.write(f"{digest} {size} {path}\n")
-    return sha256_of(path_of_manifest), total
-
-
-def _is_same(path: str, other: str) -> bool:
-    try:
-        return os.path.samefile(path, other)
-    except OSError:
-        return False
-
-
-def _lines(backup: Backup) -> t.Iterator[tuple[str, int, str]]:
-    with open(os.path.join(backup.path, MANIFEST), encoding="utf-8", errors="surrogateescape") as manifest:
-        for line in manifest:
-            digest, size, path = line.rstrip("\n").split(" ", 2)
-            yield digest, int(size), path
-
-
-def damage_of(backup: Backup, *, read_files: bool) -> list[str]:
-    """What is wrong with a backup, a sentence for each file; empty if it is as it was verified.
-
-    :param read_files: whether to read all files, or only to look at their names and sizes.
-    """
-    try:
-        if sha256_of(os.path.join(backup.path, MANIFEST)) != backup.manifest_sha256:
-            return [f"{MANIFEST} was changed"]
-        found = []
-        for digest, size, path in _lines(backup):
-            full = os.path.join(backup.path, path)
-            if not os.path.isfile(full):
-                found.append(f"{path} is missing")
-            elif os.path.getsize(full) != size:
-                found.append(f"{path} has {os.path.getsize(full)} bytes instead of {size}")
-            elif read_files and sha256_of(full) != digest:
-                found.append(f"{path} was changed: its SHA-256 differs")
-        return found
-    except (OSError, ValueError) as error:
-        return [f"{MANIFEST} cannot be read: {getattr(error, 'strerror', None) or error}"]
-
-
-def require_whole(backup: Backup, *, read_files: bool = True) -> None:
-    """Refuse a backup that is not as it was verified.
-
-    :raises UpgradeError: names its files.
-    """
-    damage = damage_of(backup, read_files=read_files)
-    if damage:
-        more = f", and {len(damage) - MOST_NAMED} more" if len(damage) > MOST_NAMED else ""
-        raise UpgradeError(
-            f"The backup {backup.path} is damaged: {'; '.join(damage[:MOST_NAMED])}{more}. Use another backup.",
-            damage=damage,
-        )
 
 
 def remove(backups: t.Iterable[Backup], check_mode: bool) -> list[str]:

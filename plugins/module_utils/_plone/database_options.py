@@ -68,8 +68,12 @@ def backup_once(module: t.Any) -> dict[str, t.Any]:
         raise OptionError("data_fs", "is empty; give the path of the Data.fs.")
     backup = BackupRun(programs_of(params), plan, Progress(module))
     if params["state"] == "verified":
-        result = backup.verify()
-        msg = f"The backup {result['dest']} was restored to a scratch folder and read: it is whole."
+        result = backup.verify(module.check_mode)
+        msg = (
+            f"The files of the backup {result['dest']} are as its manifest says. Check mode does not restore it."
+            if module.check_mode
+            else f"The backup {result['dest']} was restored to a scratch folder and read: it is whole."
+        )
     else:
         result = backup.run(module.check_mode)
         done = "would be" if module.check_mode else "was"

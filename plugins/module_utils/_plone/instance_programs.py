@@ -58,9 +58,10 @@ class Programs:
         if ended.status:
             raise _failed("repozo", ended)
 
-    def rsync(self, source: str, dest: str, seconds: float, *like: str) -> None:
+    def rsync(self, source: str, dest: str, seconds: float, *like: str, read_all: bool = False) -> None:
         """Copy a folder of blobs; files that are the same in one of the folders ``like`` become hard links to those.
 
+        :param read_all: whether the same is what has the same content, and not what has the same size and time.
         :raises ToolError: rsync is missing or failed.
         """
         program = shutil.which("rsync")
@@ -68,7 +69,16 @@ class Programs:
             raise ToolError("The program rsync was not found on the PATH. Install it; it copies the blobs.")
         links = [f"--link-dest={os.path.abspath(folder)}/" for folder in like]
         left_out = ["--exclude=/tmp/", "--exclude=.lock"]
-        command = [program, "-a", *links, *left_out, "--", f"{os.path.abspath(source)}/", f"{os.path.abspath(dest)}/"]
+        command = [
+            program,
+            "-a",
+            *(["--checksum"] if read_all else []),
+            *links,
+            *left_out,
+            "--",
+            f"{os.path.abspath(source)}/",
+            f"{os.path.abspath(dest)}/",
+        ]
         ended = run(command, self._environment, seconds)
         # A pack removes blobs while they are copied. Whether one that is needed is missing, the verification says.
         if ended.status not in (0, RSYNC_VANISHED):

@@ -19,7 +19,8 @@ import typing as t
 from .._core.clock import parse_utc, utc_now
 from .._core.errors import OptionError, UpgradeError
 from .._core.human import duration
-from .backup_folder import COLLECTION, backups_in, damage_of
+from .backup_folder import COLLECTION, backups_in
+from .backup_manifest import Digests, damage_of
 
 REHEARSAL = ".rehearsal.json"
 UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -47,8 +48,13 @@ def age_of(params: t.Mapping[str, t.Any], option: str) -> int | None:
 
 def backup_rows(dest: str, name: str, *, read_files: bool) -> list[dict[str, t.Any]]:
     """Every backup with its age and damage, the newest first."""
+    digests = Digests()
     return [
-        {**backup.as_result(), "age": round(backup.age), "damage": damage_of(backup, read_files=read_files)}
+        {
+            **backup.as_result(),
+            "age": round(backup.age),
+            "damage": damage_of(backup, read_files=read_files, digests=digests),
+        }
         for backup in backups_in(dest, name)
     ]
 

@@ -21,8 +21,9 @@ from .._core.files import BusyError, is_locked, is_still_at, locked_file, remove
 from .._core.human import size as size_text
 from .._core.progress import Progress
 from .backup import newest_backup
-from .backup_folder import Backup, read, require_whole
-from .data_fs import LOCK, last_transaction
+from .backup_folder import Backup, read
+from .backup_manifest import is_as_backup, require_whole
+from .data_fs import LOCK
 from .folder_swap import FolderSwap, Move
 from .instance_programs import Programs
 
@@ -121,7 +122,7 @@ class RestoreRun:
         if backup is None:
             return bool(self._moves_back())
         require_whole(backup, read_files=False)
-        if self._is_as(backup):
+        if is_as_backup(backup, self.plan.data_fs, self.plan.blobs):
             return False
         self._require_nothing_in_the_way()
         self._require_room(backup)
@@ -167,17 +168,6 @@ class RestoreRun:
 
     # Restore
 
-    def _is_as(self, backup: Backup) -> bool:
-        """Whether the present database is the one of the backup: the same size, last transaction and blobs."""
-        try:
-            if os.path.getsize(self.plan.data_fs) != backup.database_size:
-                return False
-            if last_transaction(self.plan.data_fs).tid != backup.last_transaction:
-                return False
-        except (OSError, UpgradeError):
-            return False
-        return not (backup.blob_folder and self.plan.blobs) or _holds_all(self.plan.blobs, backup.blob_folder)
-
     def _require_nothing_in_the_way(self) -> None:
         for move in self._aside():
             if os.path.lexists(move.source) and os.path.lexists(move.dest):
@@ -200,7 +190,8 @@ class RestoreRun:
                 )
 
     def _restore(self, backup: Backup) -> bool:
-        if self._is_as(backup):
+        self.progress.state("comparing the database with the backup", self.plan.timeout)
+        if is_as_backup(backup, self.plan.data_fs, self.plan.blobs):
             return False
         self._require_nothing_in_the_way()
         self.progress.state("verifying the backup", self.plan.timeout)
@@ -300,14 +291,3 @@ class RestoreRun:
 
 def _kept(path: str, name: str) -> str:
     return f"{path}.{name}"
-
-
-def _holds_all(folder: str, source: str) -> bool:
-    """Whether a folder has every file of another one, each of the same size."""
-    for where, _folders, names in os.walk(source):
-        for name in names:
-            path = os.path.join(where, name)
-            other = os.path.join(folder, os.path.relpath(path, source))
-            if not os.path.isfile(other) or os.path.getsize(other) != os.path.getsize(path):
-                return False
-    return True
