@@ -50,8 +50,8 @@ options:
     type: str
   code_version:
     description:
-      - The version of the core profile of the code that the site runs. Rehearsals with other code do not count. If
-        empty, those with any code do.
+      - The version of the core profile of the code that the site runs. Rehearsals with other code do not count. One
+        that failed before its server answered counts as one with this code. If empty, those with any code do.
     type: str
 seealso:
   - module: siteops.upgrades.plone_backup

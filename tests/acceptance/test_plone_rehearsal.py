@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from support.ansible_cli import PlaybookRun, run_module, run_playbook
 from support.plone import PROFILE, PloneServer
 from support.plone.environment import environment_folder
+from support.plone.small_database import SmallDatabase
 from support.plone.snapshot import addon_path, prepare_snapshot
 
 
@@ -101,3 +103,47 @@ def test_an_upgrade_is_refused_with_a_damaged_backup(plone: PloneServer, dest: P
     assert "A backup that is at most 1 d old is required" in ended.words
     assert "there is none that is whole" in ended.words
     assert [request for request in plone.requests() if request.method != "GET"] == []
+
+
+PLAY = """
+- name: Rehearse after something else of this play
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Have what an upgrade of another site left
+      ansible.builtin.set_fact:
+        plone_upgrade_site: {versions: {fs: "9999", instance: "9998"}}
+
+    - name: Rehearse
+      ansible.builtin.include_role:
+        name: siteops.upgrades.plone_rehearsal
+"""
+
+
+def test_a_copy_whose_server_does_not_start_is_a_failure_with_any_code(tmp_path: Path) -> None:
+    database = SmallDatabase(tmp_path / "instance")
+    database.write()
+    dest = tmp_path / "backups"
+    dest.mkdir()
+    assert not run_module("plone_backup", {**database.options, "dest": str(dest)}).failed
+    passed = {"collection": "siteops.upgrades", "name": "plone", "passed": True, "to": "6205", "reason": ""}
+    passed["began_at"] = f"{dt.datetime.now(dt.UTC) - dt.timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    (dest / "plone-earlier.rehearsal.json").write_text(json.dumps(passed), encoding="utf-8")
+    required = {"require_rehearsal": "7d", "code_version": "6205"}
+    assert not info(dest, **required).failed
+    variables = {
+        "plone_rehearsal_src": str(dest),
+        "plone_rehearsal_scratch": str(tmp_path),
+        "plone_rehearsal_python": str(database.python),
+        "plone_rehearsal_command": ["/bin/false"],
+        "ansible_pipelining": True,
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+    }
+    play = tmp_path / "play.yml"
+    play.write_text(PLAY, encoding="utf-8")
+    ended = run_playbook(str(play), "-i", "db,", "-e", json.dumps(variables))
+    assert ended.status == 2, ended.output
+    newest = info(dest).result["rehearsals"][0]
+    assert (newest["passed"], newest["from"], newest["to"]) == (False, "", ""), ended.output
+    assert "the newest one failed" in info(dest, **required).msg

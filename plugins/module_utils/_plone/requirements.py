@@ -93,9 +93,11 @@ def require_backup(rows: t.Sequence[t.Mapping[str, t.Any]], limit: int, where: s
 def require_rehearsal(rows: t.Sequence[t.Mapping[str, t.Any]], limit: int, version: str, where: str) -> None:
     """Refuse unless the newest rehearsal with this version of the code passed and is young enough.
 
+    One that failed before its code answered has no version, and may have been one with this code.
+
     :raises UpgradeError: says what there is.
     """
-    same = [row for row in rows if not version or row.get("to") == version]
+    same = [row for row in rows if not version or (row.get("to") or (not row["passed"] and version)) == version]
     code = f" to the version {version} of the code" if version else ""
     if same and same[0]["passed"] and same[0]["age"] <= limit:
         return
