@@ -54,10 +54,11 @@ options:
     description:
       - More headers for each request, for a gate in front of Plone, such as C(X-Gate-Key) or C(Cookie). Their values
         are secrets. They are not sent to another host.
+      - A dictionary of names and values, or the text of a JSON object. An empty text counts as not set.
       - C(Authorization) cannot be among them, because it carries the credentials for Plone. A gate that asks for Basic
         authentication and credentials for Plone cannot both be had.
       - If not set, the value of the environment variable E(PLONE_HEADERS) is used, a JSON object.
-    type: dict
+    type: raw
     version_added: 1.1.0
   client_cert:
     description:

@@ -397,7 +397,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _source(self, entry: dict[str, t.Any], beside: dict[str, t.Any], in_file: dict[str, str]) -> Source:
         own = {name: self._templated(entry[name]) for name in SECRETS if entry.get(name)}
         given = {name: entry[name] for name in CONNECTION if name not in SECRETS and entry.get(name) is not None}
-        if "headers" in given:
+        if given.get("headers"):
             given["headers"] = self._headers(given["headers"], templates=True)
         params = own_or_shared({**given, **own}, beside)
         params.update(url=entry.get("url"), sites=entry.get("sites") or [])

@@ -86,7 +86,7 @@ options:
         version_added: 1.1.0
       headers:
         description: As O(headers).
-        type: dict
+        type: raw
         version_added: 1.1.0
       client_cert:
         description: As O(client_cert).
@@ -333,7 +333,7 @@ FLEET_SITE = {
     "password": {"type": "str", "no_log": True},
     "token": {"type": "str", "no_log": True},
     "login": {"type": "str", "choices": [BASIC, JWT]},
-    "headers": {"type": "dict", "no_log": True},
+    "headers": {"type": "raw", "no_log": True},
     "client_cert": {"type": "path"},
     "client_key": {"type": "path"},
     "validate_certs": {"type": "bool"},

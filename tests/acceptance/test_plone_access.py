@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -104,6 +105,33 @@ def test_no_secret_is_printed(plone: PloneServer, as_admin: dict[str, Any]) -> N
     for secret in secrets:
         for run in (by_password, by_token, wrong):
             assert secret not in run.output
+
+
+SECRET = "gate-secret-123"
+SHORT = "k7"
+
+
+@pytest.mark.parametrize("given", ("text", "dict"))
+@pytest.mark.parametrize(
+    "refused", ({"login": "bad"}, {"timeout": "abc"}, {"timeout": 0}, {}), ids=("choice", "type", "number", "url")
+)
+def test_headers_are_not_printed_whoever_refuses_an_option(given: str, refused: dict[str, Any]) -> None:
+    """Ansible refuses some before any code of ours runs, and prints all options then."""
+    headers = {"X-Gate": SECRET, "X-Short": SHORT}
+    value: Any = headers if given == "dict" else json.dumps(headers)
+    options = {"username": "admin", "password": "a password", **refused}
+    printed = "INJECT_INVOCATION"
+    fleet = [{"name": "a", "headers": value, "login": "worse"}]
+    runs = [run_module("plone_upgrade_info", {"url": "nonsense", **options, "headers": value}, printed)]
+    runs += [run_module("plone_site_info", {**options, "fleet": fleet}, printed)]
+    if given == "text":
+        runs += [run_module("plone_upgrade_info", {"url": "x", **options}, printed, env={"PLONE_HEADERS": value})]
+    for run in runs:
+        assert run.failed
+        assert run.result["invocation"]["module_args"], "it is printed"
+        assert SECRET not in run.output
+        assert SHORT not in run.output
+        assert "X-Gate" not in run.output or given == "dict", "nor the text as a whole"
 
 
 def test_check_mode_only_reads(plone: PloneServer, upgrade: Upgrade) -> None:

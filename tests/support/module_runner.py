@@ -30,8 +30,9 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {
     "--check": {"_ansible_check_mode": True},
     "--diff": {"_ansible_diff": True},
     "-vvvv": {"_ansible_verbosity": 4},
+    "INJECT_INVOCATION": {"_ansible_inject_invocation": True},
 }
-"""What Ansible gives a module for its own flags."""
+"""What Ansible gives a module for its own flags, and for a setting that -vvv turns on."""
 
 
 class ModuleRun(NamedTuple):

@@ -14,6 +14,8 @@ import re
 import ssl
 import typing as t
 
+from ansible.module_utils.common.validation import check_type_dict
+
 from .errors import OptionError
 from .masking import SHORTEST_VALUE, register_secrets
 from .options import from_environment
@@ -48,7 +50,8 @@ class NoPassphrase(Exception):
 def gate_arguments(prefix: str) -> dict[str, dict[str, t.Any]]:
     """The argument spec of the options, with environment variables that begin with ``prefix``."""
     return {
-        "headers": from_environment(f"{prefix}_HEADERS", type="dict", no_log=True),
+        # Not a dict: of a text, Ansible would mask the whole in a failure, and show the dict that it made of it.
+        "headers": from_environment(f"{prefix}_HEADERS", type="raw", no_log=True),
         "client_cert": from_environment(f"{prefix}_CLIENT_CERT", type="path"),
         "client_key": from_environment(f"{prefix}_CLIENT_KEY", type="path"),
     }
@@ -57,10 +60,10 @@ def gate_arguments(prefix: str) -> dict[str, dict[str, t.Any]]:
 def gate_headers(params: t.Mapping[str, t.Any], option: str = "headers") -> dict[str, str]:
     """The headers of an option by name; those without a value are left out. Their values are secrets.
 
-    :raises OptionError: HTTP cannot carry one, or the client sets it itself.
+    :raises OptionError: they are no dictionary, HTTP cannot carry one, or the client sets it itself.
     """
     headers: dict[str, str] = {}
-    for given, value in (params.get(option) or {}).items():
+    for given, value in _dictionary(params.get(option), option).items():
         name = str(given).strip()
         if value is None or value == "":
             continue
@@ -76,6 +79,21 @@ def gate_headers(params: t.Mapping[str, t.Any], option: str = "headers") -> dict
         headers[name] = text
     register_secrets(*(text for text in headers.values() if len(text) >= SHORTEST_VALUE))
     return headers
+
+
+def _dictionary(value: t.Any, option: str) -> dict[str, t.Any]:
+    """A dictionary, or what the text of one stands for; empty where the option is not set."""
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            value = check_type_dict(text) if text.startswith("{") else text or None
+        except (TypeError, ValueError, RecursionError, MemoryError):
+            value = text
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise OptionError(option, "is not a dictionary, or the text of a JSON object, of names and values.")
+    return value
 
 
 def client_certificate(params: t.Mapping[str, t.Any]) -> str | tuple[str, str] | None:

@@ -57,6 +57,10 @@ def hide_secret_dicts(argument_spec: t.Mapping[str, t.Any], values: t.Any) -> se
         if settings.get("no_log") and isinstance(value, dict):
             short.update(str(entry) for entry in value.values() if len(str(entry)) < SHORTEST_VALUE)
             values[name] = dict.fromkeys(value, MASK)
+        elif settings.get("no_log") and settings.get("type") == "raw" and 0 < len(str(value or "")) < SHORTEST_VALUE:
+            # The text of such a dict, which is empty.
+            short.add(str(value))
+            values[name] = MASK
         for entry in value if isinstance(value, list) else [value]:
             if "options" in settings and isinstance(entry, dict):
                 short |= hide_secret_dicts(settings["options"], entry)

@@ -23,6 +23,11 @@ TRACEBACK_LINES_KEPT = 6
 CHECK_SERVER = "Check which server answers at this URL, and that Plone runs."
 LET_THROUGH = "Have what stands in front of Plone, such as a login page or a firewall, let this call through."
 ASKS_FOR_MORE = f"{LET_THROUGH} If it asks for a header or a client certificate, set 'headers' or 'client_cert'."
+BASIC_GATE = (
+    "What stands in front of Plone asks for Basic authentication itself. A Basic gate and credentials for Plone cannot "
+    "both be had, because a request has one Authorization header. Have the gate ask for another header ('headers') or "
+    "a client certificate ('client_cert'), or let this host through by its address."
+)
 PAGE = (
     f"{LET_THROUGH} Where a Volto front end answers at the address of the site, the URL for programs ends in /++api++."
 )
@@ -79,6 +84,18 @@ def is_zopes_own(answer: Answer) -> bool:
     return server.startswith(("waitress", "zope")) and via in ("", "waitress")
 
 
+def asks_for_basic(answer: Answer) -> bool:
+    """Whether something in front of Plone refused a call because it asks for Basic authentication itself.
+
+    Zope's realm is its own name, and plone.restapi sends an error object, that of @login without a Python name.
+    """
+    challenge = answer.headers.get("WWW-Authenticate", "").strip().lower()
+    if answer.status != 401 or not challenge.startswith("basic"):
+        return False
+    is_plones = bool(error_type(answer)) or isinstance(json_object(answer).get("error"), dict)
+    return not (is_plones or is_zopes_own(answer) or 'realm="zope"' in challenge)
+
+
 def answers_for_plone(answer: Answer) -> bool:
     """Whether something in front of Plone answered a call that writes, so that Plone may be at work.
 
@@ -106,6 +123,8 @@ def server_error(answer: Answer) -> CallError:
     document = _error_object(answer)
     if not error_type(answer):
         hint = answer.wait_asked or (ASKS_FOR_MORE if answer.status < 500 else CHECK_SERVER)
+        if asks_for_basic(answer):
+            hint = BASIC_GATE
         return CallError(
             answer.call, describe_stranger(answer), status=answer.status, hint=hint, retry_after=answer.retry_after
         )

@@ -20,6 +20,7 @@ from .._core.http_client import HttpClient
 from .._core.text import one_line
 from .answers import (
     answers_for_plone,
+    asks_for_basic,
     describe_stranger,
     error_type,
     is_zopes_own,
@@ -155,6 +156,8 @@ class PloneClient:
         if not self._credentials.buys_token or self._ticket.token:
             return
         answer = ask_for_token(self._http, self._credentials)
+        if asks_for_basic(answer):
+            raise server_error(answer)
         if answer.status == 401 and json_object(answer):
             hint = "The user name or the password is wrong."
             raise CallError(answer.call, "was refused (401 Unauthorized)", status=401, hint=hint)

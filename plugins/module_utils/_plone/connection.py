@@ -229,6 +229,8 @@ def own_or_shared(entry: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any]) -
     """
     own = {name: entry[name] for name in CREDENTIALS if entry.get(name)}
     others = {name: value for name, value in entry.items() if name not in CREDENTIALS and value is not None}
+    if others.get("headers") == "":
+        del others["headers"]
     taken = dict(shared)
     if "token" in own:
         taken.update(username="", password="")

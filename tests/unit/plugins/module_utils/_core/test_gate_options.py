@@ -10,7 +10,11 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import CallError, OptionError
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.gate_options import client_certificate
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.gate_options import (
+    client_certificate,
+    gate_arguments,
+    gate_headers,
+)
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.masking import (
     REGISTERED,
@@ -22,10 +26,8 @@ from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalSe
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-SPEC = {
-    "headers": {"type": "dict", "no_log": True},
-    "fleet": {"type": "list", "options": {"headers": {"type": "dict", "no_log": True}}},
-}
+HEADERS = gate_arguments("PLONE")["headers"]
+SPEC = {"headers": HEADERS, "fleet": {"type": "list", "options": {"headers": HEADERS}}}
 
 
 def test_values_of_headers_are_masked_and_short_ones_only_where_they_were_given() -> None:
@@ -39,6 +41,28 @@ def test_values_of_headers_are_masked_and_short_ones_only_where_they_were_given(
     assert "1" not in REGISTERED
     assert hide_secret_dicts(SPEC, params) == {"1"}
     assert params == {"headers": {"X-Gate": "***", "X-One": "***"}, "fleet": [{"headers": {"X-Other": "***"}}]}
+
+
+@pytest.mark.parametrize("text", ('{"X-Gate": "open sesame", "X-No": null}', " {'X-Gate': 'open sesame'}"))
+def test_headers_may_be_a_text_whose_values_are_masked_as_well(text: str) -> None:
+    assert gate_headers({"headers": text}) == {"X-Gate": "open sesame"}
+    assert "open sesame" in REGISTERED
+
+
+@pytest.mark.parametrize("nothing", (None, "", " ", "{}", {}), ids=repr)
+def test_no_headers(nothing: t.Any) -> None:
+    params = {"headers": nothing}
+    assert gate_headers(params) == {}
+    # Everything that Ansible masks is masked wherever it turns up.
+    assert hide_secret_dicts(SPEC, params) == ({nothing} if nothing else set())
+
+
+@pytest.mark.parametrize("given", ("X-Gate=hush-hush", "[]", "{hush-hush", "{1}", "{" * 9999, [], 5, True), ids=repr)
+def test_headers_that_are_no_dictionary(given: t.Any) -> None:
+    says = "'headers': is not a dictionary, or the text of a JSON object, of names and values"
+    with pytest.raises(OptionError, match=says) as caught:
+        gate_headers({"headers": given})
+    assert "hush" not in str(caught.value)
 
 
 def test_no_client_certificate() -> None:

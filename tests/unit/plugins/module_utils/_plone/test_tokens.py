@@ -13,7 +13,9 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import CallError, OptionError, UpgradeError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer import Answer
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.answers import asks_for_basic
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient, connect
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Connection, Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.sites import ZopeRoot
@@ -215,6 +217,52 @@ def behind(**rules: t.Any) -> Reply:
 def test_causes_of_a_401(rules: dict[str, t.Any], says: str) -> None:
     with LocalServer(behind(**rules)) as server, pytest.raises(UpgradeError, match=says):
         client_for(server, username="admin", password="secret").site_state()
+
+
+GATE = "What stands in front of Plone asks for Basic authentication itself."
+
+
+def refused(body: bytes, kind: str, challenge: str, server: str) -> Reply:
+    return answer(body, 401, Content_Type=kind, WWW_Authenticate=challenge, Server=server)
+
+
+NGINX = refused(b"<html>401 Authorization Required</html>", "text/html", 'Basic realm="intranet"', "nginx")
+JSON_GATE = refused(b'{"error": "unauthorized"}', "application/json", "Basic", "a gate")
+
+
+@pytest.mark.parametrize("reply", (NGINX, JSON_GATE), ids=("page", "json"))
+@pytest.mark.parametrize(
+    "credentials",
+    ({"username": "admin", "password": "secret"}, {"token": "x"}, {"username": "a", "password": "b", "login": "jwt"}),
+    ids=("basic", "token", "jwt"),
+)
+def test_a_gate_that_asks_for_basic_itself_is_named(reply: Reply, credentials: dict[str, str]) -> None:
+    with LocalServer(reply) as server, pytest.raises(CallError, match=GATE) as caught:
+        client_for(server, **credentials).site_state()
+    assert "or let this host through by its address." in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    (
+        refused(b'{"type": "Unauthorized", "message": "x"}', "application/json", 'Basic realm="Zope"', "waitress"),
+        refused(b'{"type": "Unauthorized", "message": "x"}', "application/json", 'basic realm="x"', "nginx"),
+        refused(b"<html>Unauthorized</html>", "text/html", 'basic realm="Zope"', "nginx"),
+        refused(b"<html>Log in</html>", "text/html", "Bearer", "nginx"),
+    ),
+    ids=("plone", "plone behind a proxy", "zope behind a proxy", "another gate"),
+)
+def test_a_401_of_plone_itself_is_no_basic_gate(reply: Reply) -> None:
+    with LocalServer(reply) as server, pytest.raises(CallError) as caught:
+        client_for(server, username="admin", password="secret").site_state()
+    assert "401" in str(caught.value)
+    assert GATE not in str(caught.value)
+
+
+@pytest.mark.parametrize(("server", "is_gate"), (("waitress", False), ("nginx", True)))
+def test_a_401_of_zopes_own_server_is_no_basic_gate(server: str, is_gate: bool) -> None:
+    headers = {"WWW-Authenticate": 'Basic realm="Site"', "Server": server}
+    assert asks_for_basic(Answer("GET /@upgrade", 401, headers, b"<html></html>")) is is_gate
 
 
 def test_a_page_of_volto_is_named() -> None:
