@@ -23,7 +23,8 @@ extends_documentation_fragment:
 options:
   checks:
     description:
-      - What is asked. Each check is tried for some seconds while the server does not answer or is not ready.
+      - What is asked. Each check is tried for some seconds while the server does not answer or is not ready. Its query
+        has a parameter more, another one each time, so that no cache answers it.
     type: list
     elements: dict
     default: []
@@ -36,7 +37,8 @@ options:
         required: true
       status:
         description:
-          - The status that is expected. Redirects on the same host are followed.
+          - The status that is expected. Redirects on the same host are followed, unless one is expected, such as
+            V(301).
         type: int
         default: 200
       contains:
@@ -138,9 +140,10 @@ from ..module_utils._plone.site_checks import Check, ask, catalog_count, check_a
 def check(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of the module: every check with its outcome."""
     params = module.params
-    checks = [Check.of(entry) for entry in params["checks"]]
-    if params["catalog_tolerance"] < 0:
-        raise OptionError("catalog_tolerance", f"must be 0 or greater, not {params['catalog_tolerance']:g}.")
+    checks = [Check.of(entry) for entry in params["checks"] or []]
+    tolerance = params["catalog_tolerance"] or 0
+    if tolerance < 0:
+        raise OptionError("catalog_tolerance", f"must be 0 or greater, not {tolerance:g}.")
     connection = Connection.from_params(params)
     client = connect(connection, module.warn)
     # A gate in front of Plone asks visitors for its header or certificate as well.
@@ -158,7 +161,7 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
         module.warn(f"{len(failed)} of {len(rows)} checks fail at this moment. {problem}")
     if count is not None and params["catalog_before"] is not None:
         try:
-            require_catalog(params["catalog_before"], count, params["catalog_tolerance"])
+            require_catalog(params["catalog_before"], count, tolerance)
         except UpgradeError as error:
             raise UpgradeError(str(error), **result) from error
     return {

@@ -139,7 +139,7 @@ class HttpClient:
     def send(self, method: str, path: str, *, timeout: float | None = None, **request: t.Any) -> Answer:
         """Send a request that may change something: once, whatever happens, and never along a redirect.
 
-        :param request: ``json``, ``data``, ``files``, ``params`` as requests takes them.
+        :param request: ``json``, ``data``, ``files``, ``params`` as requests takes them; ``follow`` as :meth:`open`.
         :raises NotSentError: nothing reached the server.
         :raises AnswerLostError: the server may have acted.
         """
@@ -197,6 +197,7 @@ class HttpClient:
         timeout: float | tuple[float, float],
         call: str = "",
         leave_to: t.Callable[[str], bool] | None = None,
+        follow: bool = True,
         **request: t.Any,
     ) -> requests.Response:
         """Send one request and return the response with its body unread; a GET follows redirects on the same host.
@@ -204,6 +205,7 @@ class HttpClient:
         :param timeout: seconds that a socket may stay silent, or a pair: while connecting and sending, while reading.
         :param call: the name in messages; method and path where it is empty.
         :param leave_to: whether a GET may go to this URL on another host; it goes without credentials.
+        :param follow: false where a redirect is an answer like any other.
         :raises UnexpectedAnswerError: a redirect of a call that writes, to another host, or without end.
         """
         call = call or call_name(method, url)
@@ -214,7 +216,7 @@ class HttpClient:
                 response = self._session.request(
                     method, url, verify=self._verify, timeout=timeout, stream=True, allow_redirects=False, **request
                 )
-            if not response.is_redirect:
+            if not (follow and response.is_redirect):
                 return response
             response.close()
             target = _redirect_target(call, url, response)

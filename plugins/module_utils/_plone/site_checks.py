@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import html
 import re
+import secrets
 import time
 import typing as t
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from .._core.errors import AnswerLostError, CallError, NotSentError, OptionError
 from .._core.http_answer import Answer
 from .._core.http_client import HttpClient
 from .._core.proof import read_until
-from .client import PloneClient
+from .client import UNCACHED, PloneClient
 
 PAUSES = (0.5, 2.0, 5.0)
 """Seconds between the tries of one check: a client that has just been started answers a moment later."""
@@ -66,6 +67,11 @@ class Check:
         return cls(relative, status, params["contains"] or "", bool(params["auth"]))
 
     @property
+    def is_redirect(self) -> bool:
+        """Whether a redirect is expected, which must not be followed then."""
+        return 300 <= self.status < 400
+
+    @property
     def headers(self) -> dict[str, str]:
         """What the question accepts: JSON of a service, otherwise a page."""
         segments = self.path.partition("?")[0].split("/")
@@ -89,7 +95,14 @@ def _problem(check: Check, http: HttpClient) -> str:
 
     try:
         reading = read_until(
-            lambda: http.send("GET", check.path, headers=check.headers),
+            lambda: http.send(
+                "GET",
+                check.path,
+                headers=check.headers,
+                # A cache may ignore what clients ask, so it gets a query that it has not seen.
+                params={UNCACHED: secrets.token_hex(8)},
+                follow=not check.is_redirect,
+            ),
             passing,
             FixedPauses(PAUSES, LONGEST_WAIT_ASKED),
             passes=lambda error: isinstance(error, (NotSentError, AnswerLostError)),
