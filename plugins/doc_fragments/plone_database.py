@@ -29,8 +29,9 @@ options:
     type: path
   environment:
     description:
-      - Variables for the environment of O(python) and O(repozo). C(PYTHONPATH) and C(PYTHONHOME) of the module itself
-        do not reach them.
+      - Variables for the environment of O(python) and O(repozo). C(PYTHONPATH) and C(PYTHONHOME) of the module itself,
+        and variables that begin with C(PLONE_), such as E(PLONE_PASSWORD), do not reach them unless they are named
+        here.
     type: dict
     default: {}
   scratch:

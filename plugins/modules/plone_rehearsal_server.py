@@ -65,7 +65,8 @@ options:
     default: []
   environment:
     description:
-      - Variables for the environment of the server.
+      - Variables for the environment of the server. C(PYTHONPATH) and C(PYTHONHOME) of the module itself, and variables
+        that begin with C(PLONE_), such as E(PLONE_PASSWORD), do not reach it unless they are named here.
     type: dict
     default: {}
   port:

@@ -27,7 +27,7 @@ from .._core.errors import OptionError, UpgradeError
 from .._core.files import write_atomically
 from .._core.text import one_line
 from .copy_config import MINIMAL_INI, NO_MAIL, wsgi_ini_of_copy, zope_conf_of_copy
-from .instance_programs import PYTHON_VARIABLES
+from .instance_programs import inherited_environment
 
 STATE, LOG, SITE = "server.json", "server.log", "site"
 SECONDS_TO_END = 20
@@ -91,10 +91,9 @@ def start(plan: ServerPlan) -> Started:
     port = plan.port or _free_port()
     command = _configure(plan, port)
     log = os.path.join(plan.folder, LOG)
-    own = {name: value for name, value in os.environ.items() if name not in PYTHON_VARIABLES}
     given = plan.environment.get("PYTHONPATH", "")
     path = os.path.join(plan.folder, SITE) + (f":{given}" if given else "")
-    environment = {**own, **plan.environment, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**inherited_environment(), **plan.environment, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         with open(log, "wb") as output:
             # It must outlive this module; run_command waits for what it starts.

@@ -23,6 +23,17 @@ from .backup_script import SCRIPT
 
 RSYNC_VANISHED = 24
 PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
+OPTIONS_OF_MODULES = "PLONE_"
+"""How variables begin that stand for options of the modules, credentials among them."""
+
+
+def inherited_environment() -> dict[str, str]:
+    """What a program of the instance gets of the environment of this process: not its Python's, and no credentials."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in PYTHON_VARIABLES and not name.startswith(OPTIONS_OF_MODULES)
+    }
 
 
 @dataclass(frozen=True)
@@ -46,8 +57,7 @@ class Programs:
 
     @property
     def _environment(self) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if name not in PYTHON_VARIABLES}
-        return {**own, **self.environment, "LC_ALL": "C.UTF-8"}
+        return {**inherited_environment(), **self.environment, "LC_ALL": "C.UTF-8"}
 
     def run_repozo(self, seconds: float, *arguments: str) -> None:
         """Run repozo.
