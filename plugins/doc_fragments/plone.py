@@ -34,7 +34,8 @@ options:
     description:
       - A JSON Web Token from the service C(@login) of plone.restapi, instead of O(username) and O(password).
       - One that has ended is refused. One that ends within C(wait_timeout) is renewed by C(@login-renew) before
-        something is posted, if the site allows that, or warned about.
+        something is posted, if the site allows that, or warned about. The new one is kept below E(XDG_STATE_HOME) or
+        C(~/.local/state), readable by this user alone, for the tasks that follow and have the old one.
       - If not set, the value of the environment variable E(PLONE_TOKEN) is used.
     type: str
   login:

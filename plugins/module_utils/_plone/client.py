@@ -30,6 +30,7 @@ from .answers import (
 )
 from .connection import UPGRADE_SERVICE, Connection, Credentials, warn_if_unencrypted
 from .state import SiteState, Versions, steps_in_run_order
+from .token_successor import forget_successor, remember_successor, ticket_for
 from .tokens import GET_ANOTHER, RENEW_SERVICE, Ticket, ask_for_token, end_in_words, end_of, has_ended
 from .unauthorized import why_unauthorized
 
@@ -97,6 +98,19 @@ class PloneClient:
             self._ticket.token = ""
             self._sign_in()
             answer = self._read(path)
+        if answer.status == 401 and self._ticket.token != self._credentials.token and self._credentials.token:
+            answer = self._read_with_given_token(path, answer)
+        return answer
+
+    def _read_with_given_token(self, path: str, refused: Answer) -> Answer:
+        """Read with the token that was given, where the site refuses the one that took its place."""
+        successor = self._ticket.token
+        self._ticket.token = self._credentials.token
+        answer = self._read(path)
+        if answer.status == 401:
+            self._ticket.token = successor
+            return refused
+        forget_successor(self.url, self._credentials.token)
         return answer
 
     def _read(self, path: str) -> Answer:
@@ -183,18 +197,31 @@ class PloneClient:
         if end is None or end > time.time() + seconds:
             return []
         renewed = self._renewed_token()
-        if renewed:
-            self._ticket.use(renewed)
+        warnings = self._use_successor(renewed) if renewed else []
         token = self._ticket.token
         if has_ended(token):
             raise OptionError("token", f"The token expired at {end_in_words(token)}; {GET_ANOTHER}.")
         end = end_of(token)
         if end is None or end > time.time() + seconds:
-            return []
+            return warnings
         return [
+            *warnings,
             f"The token ends at {end_in_words(token)}, before the {seconds:.0f} seconds of 'wait_timeout' are over. "
-            "What is posted with it goes on after that, but how it ends cannot be read then."
+            "What is posted with it goes on after that, but how it ends cannot be read then.",
         ]
+
+    def _use_successor(self, token: str) -> list[str]:
+        """Go on with a renewed token, and have the tasks that follow do so if they have the old one; warnings."""
+        self._ticket.use(token)
+        if self._credentials.token:
+            try:
+                remember_successor(self.url, self._credentials.token, token)
+            except OSError as error:
+                return [
+                    "The token was renewed, and the new one cannot be kept for the tasks that follow: "
+                    f"{error.strerror}. A site that stores tokens refuses them the old one."
+                ]
+        return []
 
     def _renewed_token(self) -> str:
         """A token that lasts longer; empty where the site gives none."""
@@ -284,11 +311,12 @@ def connect(connection: Connection, warn: t.Callable[[str], None]) -> PloneClien
     :raises OptionError: the token has ended.
     """
     warn_if_unencrypted(connection.url, warn)
-    token = connection.credentials.token
+    ticket = ticket_for(connection.url, connection.credentials)
+    token = ticket.token
     if has_ended(token):
         # A site refuses it as well, but says nothing of the cause.
         raise OptionError("token", f"The token expired at {end_in_words(token)}; {GET_ANOTHER}.")
-    return PloneClient(connection.open(), connection.credentials)
+    return PloneClient(connection.open(), connection.credentials, ticket)
 
 
 def _versions(instance: t.Any, fs: t.Any) -> Versions:

@@ -166,7 +166,13 @@ def open_journal(url: str, seconds: float) -> t.Iterator[SiteJournal]:
 
 
 def _path(url: str) -> str:
+    return state_file(url, "plone")
+
+
+def state_file(url: str, kind: str, more: str = "") -> str:
+    """The path of a file with what this machine remembers of a site; ``more`` tells several of a kind apart."""
     parts = urlsplit(url.removesuffix(API_PREFIX))
-    name = hashlib.sha256(f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".encode()).hexdigest()[:32]
+    site = f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
+    name = hashlib.sha256(f"{site} {more}".rstrip().encode()).hexdigest()[:32]
     folder = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(folder, "siteops.upgrades", f"plone-{name}.json")
+    return os.path.join(folder, "siteops.upgrades", f"{kind}-{name}.json")

@@ -19,6 +19,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.answers im
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient, connect
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Connection, Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.sites import ZopeRoot
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.token_successor import remember_successor
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     Handler,
     LocalServer,
@@ -29,6 +30,9 @@ from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     page,
     routed,
 )
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
 
 STATE = document({"versions": {"instance": "6018", "fs": "6205"}, "upgrade_steps": {}})
 UNAUTHORIZED = document({"type": "Unauthorized", "message": "You are not authorized to access this resource."}, 401)
@@ -112,6 +116,77 @@ def test_a_token_that_ends_too_soon_is_renewed_before_something_is_posted(has: s
         client.send("POST", "/x", {})
     assert server.asked.count("POST /@login-renew") == 1
     assert server.seen[-1].headers["authorization"] != server.seen[-3].headers["authorization"]
+
+
+class StoringSite:
+    """A site that knows one token, and deletes it when it is renewed; it can forget all."""
+
+    def __init__(self, known: str, next_one: str) -> None:
+        self.known, self.next_one = known, next_one
+
+    def __call__(self, handler: Handler) -> None:
+        if handler.headers.get("Authorization") != f"Bearer {self.known}":
+            UNAUTHORIZED(handler)
+        elif handler.path == "/@login-renew":
+            self.known = self.next_one
+            document({"token": self.known})(handler)
+        else:
+            STATE(handler)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "siteops.upgrades"
+
+
+def connected(server: LocalServer, given: str, path: str = "") -> PloneClient:
+    return connect(Connection.from_params(options(f"{server.url}{path}", token=given)), print)
+
+
+def test_the_next_task_finds_the_token_that_took_the_place_of_its_own(home: Path) -> None:
+    given, second, third = token(60), token(3000), token(9000)
+    site = StoringSite(given, second)
+    with LocalServer(site) as server:
+        assert "before the 3600 seconds" in connected(server, given).prepare_to_post(3600)[0]
+        (kept,) = home.iterdir()
+        assert (kept.stat().st_mode & 0o777, home.stat().st_mode & 0o777) == (0o600, 0o700)
+        assert connected(server, given, "/++api++").site_state().versions.fs == "6205", "the same site"
+        site.next_one = third
+        assert connected(server, given).prepare_to_post(3600) == []
+        connected(server, given).site_state()
+        with pytest.raises(CallError):
+            connected(server, given, "/other").site_state()
+    assert kept.read_text() == third
+    assert list(home.iterdir()) == [kept]
+
+
+def test_a_token_that_ended_meanwhile_is_no_failure_where_it_has_a_successor(home: Path) -> None:
+    given, successor = token(-5), token(3600)
+    with LocalServer(StoringSite(successor, "")) as server:
+        remember_successor(server.url, given, successor)
+        assert connected(server, given).site_state().versions.fs == "6205"
+
+
+def test_a_successor_that_is_no_good_is_forgotten(home: Path) -> None:
+    given = token(3600)
+    with LocalServer(StoringSite(given, "")) as server:
+        for bad in (token(-5), token(1800), "not a token"):
+            remember_successor(server.url, given, bad)
+            assert connected(server, given).site_state().versions.fs == "6205"
+            assert not list(home.iterdir())
+        remember_successor(server.url, given, token(1800))
+        server.next_reply = lambda: UNAUTHORIZED  # type: ignore[method-assign]
+        with pytest.raises(CallError, match="401"):
+            connected(server, given).site_state()
+
+
+def test_a_home_that_cannot_be_written_to_is_warned_about(home: Path) -> None:
+    home.touch()
+    given = token(60)
+    with LocalServer(StoringSite(given, token(9000))) as server:
+        (warning,) = connected(server, given).prepare_to_post(3600)
+    assert "the new one cannot be kept for the tasks that follow" in warning
 
 
 def test_a_token_that_lasts_is_left_alone() -> None:
