@@ -79,8 +79,15 @@ def plan(client: PloneClient, options: UndoOptions) -> UndoOutcome:
     :raises UpgradeError: it would lose more than is allowed.
     :raises CallError: a call failed.
     """
-    before = client.site_state()
-    return UndoOutcome(before, before, _plan(client, options, Transactions(client).read()), planned=True)
+    history: bool | None = None
+    try:
+        before = client.site_state()
+        transactions = Transactions(client).read()
+        history = bool(transactions)
+        return UndoOutcome(before, before, _plan(client, options, transactions), planned=True)
+    except UpgradeError as error:
+        error.result["way_back"] = {"history": history, "patch": None}
+        raise
 
 
 def undo(client: PloneClient, options: UndoOptions) -> UndoOutcome:

@@ -42,6 +42,7 @@ UPGRADE = {
     "description": "/Plone/POST_application_json_@upgrade",
 }
 UNDO = {**UPGRADE, "id": "c", "description": "/Plone/PATCH_application_json_@transactions"}
+WITHOUT_HISTORY = {"history": False, "patch": None}
 WRITE = {**UPGRADE, "id": "d", "description": "/Plone/POST_application_json_"}
 
 
@@ -225,5 +226,23 @@ def test_an_undo_without_history_is_a_failure() -> None:
         with LocalServer(STATE, document([]), OWN_ENTRY) as server:
             credentials = Credentials(username="admin", password="secret")
             client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
-            with pytest.raises(UpgradeError, match="keeps no history"):
+            with pytest.raises(UpgradeError, match="keeps no history") as caught:
                 act(client, UndoOptions())
+            assert caught.value.result.get("way_back") == (WITHOUT_HISTORY if act is plan else None)
+
+
+@pytest.mark.parametrize(
+    ("replies", "history"),
+    (
+        ((page(502),), None),
+        ((STATE, page(403)), None),
+        ((STATE, document([]), OWN_ENTRY), False),
+        ((STATE, document([WRITE, UPGRADE]), OWN_ENTRY), True),
+    ),
+    ids=("no state", "no transactions", "empty", "later ones"),
+)
+def test_a_plan_that_fails_says_what_is_known_of_the_way_back(replies: tuple[Reply, ...], history: bool | None) -> None:
+    with LocalServer(*replies) as server, pytest.raises(UpgradeError) as caught:
+        credentials = Credentials(username="admin", password="secret")
+        plan(PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials), UndoOptions())
+    assert caught.value.result["way_back"] == {"history": history, "patch": None}
