@@ -14,7 +14,7 @@ import pytest
 
 from support import cutting_proxy
 from support.ansible_cli import PlaybookRun, run_module, run_playbook
-from support.cutting_proxy import CuttingProxy
+from support.cutting_proxy import CuttingProxy, Rule
 from support.module_runner import ModuleRun
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
@@ -175,27 +175,22 @@ def test_an_unknown_point_to_go_back_to(plone: PloneServer, upgrade: Upgrade, mo
     assert core_version(plone) == "6205"
 
 
-def test_the_role_keeps_what_an_editor_wrote_meanwhile(plone: PloneServer, role: Role, tmp_path: Path) -> None:
-    """The edit is made by a hook, between the core and the end, as an editor in a hurry would."""
+def test_the_role_keeps_what_an_editor_wrote_meanwhile(plone: PloneServer, role: Role) -> None:
+    """The edit is made while the add-on is upgraded, after the core was."""
     plone.fault(addon_error="ValueError")
-    edit = tmp_path / "edit.yml"
-    call = {
-        "url": plone.url,
-        "method": "POST",
-        "user": ADMIN.name,
-        "password": ADMIN.password,
-        "force_basic_auth": True,
-        "headers": {"Accept": "application/json"},
-        "body_format": "json",
-        "body": {"@type": "Document", "title": "Written meanwhile"},
-        "status_code": 201,
-    }
-    edit.write_text(json.dumps([{"name": "Write a page", "ansible.builtin.uri": call}]))
-    run = role(plone_upgrade_addons=[ADDON], plone_upgrade_undo_on_failure=True, plone_upgrade_before=[str(edit)])
+
+    def edit_meanwhile(handler: Any, *answer: Any) -> None:
+        edit_content(plone)
+        cutting_proxy.pass_on(handler, *answer)
+
+    with CuttingProxy(plone.url, Rule("POST", f"/{ADDON}/upgrade", edit_meanwhile, times=1)) as proxy:
+        variables = {"plone_upgrade_url": proxy.url, "plone_upgrade_undo_on_failure": True}
+        run = role(plone_upgrade_addons=[ADDON], **variables)
     assert run.status != 0
     assert "Set 'include_later' to true if they may be lost." in run.output
     failures = [line for line in run.output.splitlines() if line.startswith("fatal: ") and "Not undone: later" in line]
     assert "answered 500 ValueError: Injected fault." in failures[-1]
+    assert "Upgraded from 6018 to 6205 in" in failures[-1], "what is committed"
     assert core_version(plone) == "6205"
     assert plone.call("GET", f"{plone.url}/written-meanwhile")[0] == 200
 

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.ansible_cli import run_module, run_playbook
 from support.plone import MANAGER, PROFILE, PloneServer
+from support.plone.accounts import ADMIN
 
 PASSING: list[dict[str, Any]] = [
     {"path": "/", "contains": "Test site Plone"},
@@ -68,18 +70,31 @@ def test_a_bad_check_is_refused_before_a_request(
     assert plone.requests() == []
 
 
-def test_an_upgrade_whose_site_answers_wrongly_is_undone(plone: PloneServer, as_admin: dict[str, Any]) -> None:
+def test_an_upgrade_whose_site_answers_wrongly_is_undone(
+    plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path
+) -> None:
+    """And what a hook wrote to the site before the upgrade stays."""
+    hook = tmp_path / "hook.yml"
+    call = {
+        **{"url": plone.url, "method": "PATCH", "user": ADMIN.name, "password": ADMIN.password},
+        **{"force_basic_auth": True, "headers": {"Accept": "application/json"}, "body_format": "json"},
+        **{"body": {"description": "Written by a hook"}, "status_code": 204},
+    }
+    hook.write_text(json.dumps([{"name": "Write to the site", "ansible.builtin.uri": call}]), encoding="utf-8")
+
     def role(*checks: dict[str, Any], **variables: Any) -> Any:
         env = {f"PLONE_{name.upper()}": str(value) for name, value in as_admin.items()}
         given = {"plone_upgrade_checks": list(checks), "plone_upgrade_rehearsal": "skip", **variables}
         return run_playbook("siteops.upgrades.plone_upgrade", "-i", "site,", "-e", json.dumps(given), env=env)
 
     wrong = {"path": "/", "contains": "only the new release says this"}
-    ended = role(wrong, plone_upgrade_undo_on_failure=True, plone_upgrade_catalog_tolerance=0)
+    variables = {"plone_upgrade_undo_on_failure": True, "plone_upgrade_before": [str(hook)]}
+    ended = role(wrong, plone_upgrade_catalog_tolerance=0, **variables)
     assert ended.status == 2, ended.output
     assert "1 of 1 checks failed" in ended.words
     assert "Undid" in ended.words
     assert plone.call("GET", f"{plone.url}/@upgrade")[1]["versions"]["instance"] == PROFILE
+    assert plone.call("GET", plone.url)[1]["description"] == "Written by a hook"
     assert role(*PASSING, plone_upgrade_catalog_tolerance=0).status == 0
     # Nothing is to be done any more: the site is asked once, and a wrong answer is a failure.
     plone.clear_requests()

@@ -149,3 +149,33 @@ def test_a_backup_is_the_way_back_where_the_storage_cannot_undo(
     assert version(plone) == PROFILE
     assert var.joinpath("Data.fs").read_bytes()[: len(before)] == before
     assert var.joinpath("Data.fs.before").stat().st_size > len(before)
+
+
+def test_a_restore_that_is_not_described_to_its_end_is_no_way_back(
+    plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path
+) -> None:
+    place = {"data_fs": str(tmp_path / "Data.fs"), "python": sys.executable}
+    service = {"stop_command": ["true"], "start_command": ["true"]}
+    hosts = {
+        "no_service": {"plone_upgrade_restore": place},
+        "no_data": {"plone_upgrade_restore": {**place, "data_fs": None}, "plone_upgrade_service": service},
+        "no_python": {"plone_upgrade_restore": {"data_fs": "Data.fs"}, "plone_upgrade_service": service},
+    }
+    inventory = tmp_path / "sites.json"
+    inventory.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+    variables = {
+        "plone_upgrade_rehearsal": "skip",
+        "plone_upgrade_undo_on_failure": True,
+        "plone_upgrade_backup_dest": str(tmp_path),
+    }
+    with CuttingProxy(plone.root_url, Rule("PATCH", "@transactions", html(403), acts=False)) as proxy:
+        env = {f"PLONE_{name.upper()}": str(value) for name, value in as_admin.items()}
+        env["PLONE_URL"] = f"{proxy.url}/Plone"
+        arguments = ("-i", str(inventory), "-e", json.dumps(variables))
+        ended = run_playbook("siteops.upgrades.plone_upgrade", *arguments, env=env)
+    assert ended.status == 2, ended.output
+    fatal = [line for line in ended.output.splitlines() if line.startswith("fatal: ")]
+    for host in hosts:
+        says = "A backup could not be restored instead either: that needs data_fs and python"
+        assert [line for line in fatal if f"[{host}]" in line and says in line], ended.output
+    assert not [request for request in plone.requests() if request.method == "POST"]
