@@ -157,7 +157,7 @@ def test_a_dump_that_is_killed(
         earlier[:] = [tree_hash(dest)]
 
     for _moment in kind.moments(reset, MOMENTS if form == "zip" else FEWER):
-        old = folder / f"{name}.old"
+        old = folder / f"{name}.siteops-old"
         # A folder cannot be replaced in one step: for a moment the earlier one has another name.
         whole = dest if dest.exists() else old
         if tree_hash(whole) != earlier[0]:

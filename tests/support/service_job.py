@@ -117,7 +117,8 @@ class ServiceJob:
         return [
             str(path.relative_to(self.folder))
             for path in self.folder.rglob("*")
-            if path.name in ("key", "key.pub", "known_hosts") or path.suffix in (".part", ".old", ".new", ".ssh")
+            if path.name in ("key", "key.pub", "known_hosts")
+            or path.suffix in (".part", ".siteops-old", ".new", ".ssh")
         ]
 
     def assert_whole(self) -> None:

@@ -61,6 +61,10 @@ class Destination(ABC):
         """Give its name to a result that a killed run left without it."""
 
     @abstractmethod
+    def remove_former(self) -> None:
+        """Remove what the result replaced, where that could not be replaced in one step."""
+
+    @abstractmethod
     def open(self) -> t.ContextManager[t.Any]:
         """The place to fetch into, locked against other runs. It has ``path``, ``mark``, ``sync``, ``promote`` and
         ``discard`` as :class:`PartFile` has them."""
@@ -115,6 +119,9 @@ class FileDestination(Destination):
     def give_name(self) -> None:
         give_name(self.path + SUFFIX, self.path)
 
+    def remove_former(self) -> None:
+        """A file is replaced in one step."""
+
     def open(self) -> t.ContextManager[PartFile]:
         return open_part(self.path, self._mode)
 
@@ -158,7 +165,7 @@ def _file_path(given: str) -> str:
     return dest
 
 
-def require_room_for_name(dest: str) -> None:
+def require_room_for_name(dest: str, suffix: str = SUFFIX) -> None:
     """Refuse a path beside which the file that is being fetched cannot be made.
 
     :raises OptionError: its name is too long with the suffix, or its file system takes no files.
@@ -168,10 +175,10 @@ def require_room_for_name(dest: str) -> None:
         longest, blocks = os.pathconf(folder, "PC_NAME_MAX"), os.statvfs(folder).f_blocks
     except OSError as error:
         raise OptionError("dest", f"the folder {folder} cannot be used: {error.strerror}.") from error
-    if len(os.fsencode(os.path.basename(dest) + SUFFIX)) > longest:
+    if len(os.fsencode(os.path.basename(dest) + suffix)) > longest:
         raise OptionError(
             "dest",
-            f"the name of {dest} is too long: with {SUFFIX}, as it is called at first, it is over {longest} bytes.",
+            f"the name of {dest} is too long: with {suffix}, as it is called for a while, it is over {longest} bytes.",
         )
     if not blocks:
         raise OptionError("dest", f"the folder {folder} is on a file system that takes no files.")

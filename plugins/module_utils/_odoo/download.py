@@ -120,6 +120,7 @@ class _Download:
 
     def _release(self) -> None:
         if not self._task.check_mode:
+            self._destination.remove_former()
             self._request.platform.release(self._request.notes)
 
     def _verify(self, part: t.Any, stats: TransferStats) -> Verdict:

@@ -37,7 +37,9 @@ from .tools import Programs, installed
 BLOCK = 1024 * 1024
 FOLDER_FORM, PLAIN = "d", "p"
 PG_DUMP_FORMS = {CUSTOM: "c", DIRECTORY: FOLDER_FORM, SQL_GZ: PLAIN, ZIP: PLAIN}
-PART, OLD = ".part", ".old"
+PART, OLD = ".part", ".siteops-old"
+"""What this module puts behind the name of a dump: while it is written, and of the folder that it replaces."""
+
 LOCK_SECONDS = 5
 
 
@@ -280,10 +282,12 @@ def _remove(path: str) -> None:
 
 def _replace(part: str, dest: str) -> None:
     """Give the verified dump its name. A folder cannot be replaced in one step: the old one is kept until the end."""
-    if os.path.isdir(part):
-        _remove(f"{dest}{OLD}")
-        if os.path.lexists(dest):
-            os.rename(dest, f"{dest}{OLD}")
+    if not os.path.isdir(part):
+        rename_durably(part, dest)
+        return
+    _remove(f"{dest}{OLD}")
+    if os.path.lexists(dest):
+        os.rename(dest, f"{dest}{OLD}")
     rename_durably(part, dest)
     _remove(f"{dest}{OLD}")
 

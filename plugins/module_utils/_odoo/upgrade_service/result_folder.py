@@ -37,7 +37,8 @@ FILESTORE, REPORT, LOG = "filestore", "upgrade-report.html", "upgrade.log"
 CONTENT_NAME = re.compile(r"(?:.*/)?([0-9a-f]{2})/(\1[0-9a-f]{38})")
 """An attachment: its SHA-1, in a folder of the first two digits."""
 
-OLD_SUFFIX = ".old"
+OLD_SUFFIX = ".siteops-old"
+"""What the name of the folder that is replaced ends with; no folder of a user is called so."""
 
 
 class ResultFolder(Destination):
@@ -75,6 +76,9 @@ class ResultFolder(Destination):
 
     def give_name(self) -> None:
         _replace(self.path + SUFFIX, self.path)
+
+    def remove_former(self) -> None:
+        shutil.rmtree(self.path + OLD_SUFFIX, ignore_errors=True)
 
     @contextlib.contextmanager
     def open(self) -> t.Iterator[ResultPart]:
@@ -222,7 +226,7 @@ def _folder_path(given: str) -> str:
         raise OptionError("dest", f"the folder {parent} does not exist; make it first.")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise OptionError("dest", f"the folder {parent} cannot be written to.")
-    require_room_for_name(dest)
+    require_room_for_name(dest, OLD_SUFFIX)
     return dest
 
 
@@ -236,7 +240,7 @@ def _mark(path: str) -> FileMark | None:
 
 
 def _replace(path: str, dest: str) -> None:
-    """Rename a folder; one that is in the way goes once the new one has its name."""
+    """Rename a folder; one that is in the way is kept under another name until :meth:`ResultFolder.remove_former`."""
     old = dest + OLD_SUFFIX
     taken = os.path.isdir(dest) and bool(os.listdir(dest))
     if taken:
@@ -248,8 +252,6 @@ def _replace(path: str, dest: str) -> None:
         if taken:
             give_name(old, dest)
         raise
-    if taken:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _require_sha1(path: str, name: str) -> None:
