@@ -38,6 +38,7 @@ options:
     description:
       - The file that gets the log, on the host that runs the module, made with the mode C(0600) where it is missing.
         Its folder must exist. What was fetched before stays, and what is new is added.
+      - A file that holds something else, such as the log of an earlier request, is refused and left as it is.
       - If not set, no file is written.
     type: path
   wait:

@@ -21,7 +21,8 @@ description:
     is written before the call as well. A run that was killed, or whose answer was lost, leaves that intention behind.
     The next run finds it, reports it, and makes no second request by itself.
   - If the file already describes a request, that one is used if O(contract), O(email), O(target), O(aim), O(filename)
-    and O(timezone) are the same. Otherwise the task fails and shows what differs.
+    and O(timezone) are the same. Otherwise the task fails and shows what differs. Once the dump was sent, an
+    O(filename) that is only the name of O(dump) is not compared, because the content of O(dump) is.
   - With O(request_id) and O(request_key) or O(request_token), a request that was made elsewhere is recorded in
     O(request_file).
 author:

@@ -138,8 +138,7 @@ WOULD_SKIP = "The tests would be skipped."
 
 def skip_test(task: Task, options: OdooOptions) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
-    with opened_request(task, options, writes=True) as request:
-        request.platform.require("odoo_upgrade_skip_test")
+    with opened_request(task, options, writes=True, needs="odoo_upgrade_skip_test") as request:
         if not request.exists:
             return request.result(None, changed=True, msg=WOULD_SKIP)
         status = request.status()

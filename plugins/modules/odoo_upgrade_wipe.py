@@ -145,8 +145,7 @@ WOULD_REMOVE = "The platform would remove all dumps, original and upgraded, of a
 
 def wipe(task: Task, options: OdooOptions, contract: str) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
-    with opened_request(task, options, writes=True) as request:
-        request.platform.require("odoo_upgrade_wipe")
+    with opened_request(task, options, writes=True, needs="odoo_upgrade_wipe") as request:
         _require_confirmed(request, contract)
         ids: dict[str, list[str]] = {"wiped": [], "not_wiped": []}
         if not request.exists:

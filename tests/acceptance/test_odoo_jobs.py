@@ -60,14 +60,21 @@ def test_a_dump_that_is_gone_is_compared_by_its_path(platform: Platform, job: Jo
     assert not job.module(f"odoo_upgrade_{module}", dump=str(job.dump), **options).failed
 
 
-def test_the_same_content_at_another_path_is_the_same_job(platform: Platform, job: Job) -> None:
+@pytest.mark.parametrize("renew", [False, True])
+def test_the_same_content_at_another_path_is_the_same_job(platform: Platform, job: Job, renew: bool) -> None:
     job.submit()
     moved = job.folder / "moved.sql"
     moved.write_bytes(job.dump.read_bytes())
     job.dump.unlink()
+    same = request(job, moved, filename=moved.name, renew=renew)
+    assert (same.failed, same.result["changed"]) == (False, False), same.output
+    # A name that somebody chose is compared.
+    if not renew:
+        assert "filename is 'shop.sql', not 'other.sql'" in request(job, moved, filename="other.sql").msg
     assert not job.module("odoo_upgrade_process", dump=str(moved)).failed
     again = job.module("odoo_upgrade_upload", src=str(moved))
     assert (again.failed, again.result["changed"]) == (False, False), again.output
+    assert len(platform.store.all()) == 1
     moved.unlink()
     assert not job.module("odoo_upgrade_process", dump=str(moved)).failed
 

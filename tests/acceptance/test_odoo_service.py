@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import threading
 import time
@@ -207,6 +208,20 @@ def test_a_module_of_the_other_protocol_fails_by_name(shop: ServiceJob, module: 
     assert len(shop.platform.calls()) == before
 
 
+@pytest.mark.parametrize("module", ["skip_test", "log", "wipe"])
+@pytest.mark.parametrize("flags", [("--check",), ()], ids=["check", "run"])
+def test_a_module_of_the_other_protocol_fails_by_name_where_there_is_no_request(
+    shop: ServiceJob, module: str, flags: tuple[str, ...]
+) -> None:
+    options = {} if module == "skip_test" else {"api_url": shop.platform.api_url}
+    options |= {"confirm": SAMPLE_CONTRACT} if module == "wipe" else {}
+    run = shop.run(module, *flags, **options)
+    assert run.failed
+    assert f"odoo_upgrade_{module}: " in run.msg
+    assert "has no such call" in run.msg
+    assert shop.platform.calls() == []
+
+
 @pytest.mark.parametrize("option", ["ssh_options", "request_token", "allowed_hosts"])
 def test_v1_refuses_what_only_todays_service_has(shop: ServiceJob, option: str) -> None:
     value: Any = "abc" if option == "request_token" else ["ProxyJump=gate"]
@@ -236,6 +251,29 @@ def test_the_log_is_followed_and_resumed_by_bytes(shop: ServiceJob) -> None:
     assert run.result["log"]["lines"][-1] == "INFO the work has ended ✓"
     again = shop.run("log", dest=str(dest), wait=True)
     assert again.result["changed"] is False
+    assert dest.read_bytes() == shop.request.log.read_bytes()
+
+
+def test_the_log_of_another_request_is_not_added_to(shop: ServiceJob) -> None:
+    dest = shop.folder / "upgrade.log"
+    earlier = b"INFO of an earlier request\n"
+    dest.write_bytes(earlier)
+    assert not shop.create().failed
+    # The platform has no log yet: nothing is proven, and nothing is shown for the log of this request.
+    early = shop.run("log", dest=str(dest))
+    assert (early.failed, early.result["changed"], early.result["log"]["lines"]) == (False, False, [])
+    for step in (shop.upload, shop.process, shop.wait):
+        assert not step().failed
+    for known in (earlier, earlier * 5000):
+        dest.write_bytes(known)
+        for flags in ((), ("--check",)):
+            run = shop.run("log", *flags, dest=str(dest))
+            assert run.failed
+            assert "Option 'dest'" in run.msg
+            assert "does not hold the log of request" in run.msg
+            assert dest.read_bytes() == known
+    dest.write_bytes(shop.request.log.read_bytes()[:-5])
+    assert shop.run("log", dest=str(dest)).result["changed"]
     assert dest.read_bytes() == shop.request.log.read_bytes()
 
 
@@ -306,13 +344,28 @@ def test_what_lies_at_dest_is_not_touched(shop: ServiceJob) -> None:
         assert not step().failed
     shop.dest.mkdir()
     (shop.dest / "mine").write_text("mine", encoding="ascii")
+    aside = shop.folder / "result.old"
+    aside.mkdir()
+    (aside / "mine").write_text("mine", encoding="ascii")
     run = shop.download()
     assert run.failed
     assert "'dest'" in run.msg
     assert (shop.dest / "mine").read_text(encoding="ascii") == "mine"
+    keys = shutil.copytree(shop.ssh_folder, shop.folder.parent / "keys")
     assert not shop.download(force=True).failed
     assert not (shop.dest / "mine").exists()
+    assert (aside / "mine").read_text(encoding="ascii") == "mine"
     shop.assert_whole()
+    # A run that was killed between its two renames, or after them, left the former folder and the key.
+    former = Path(f"{shop.dest}.siteops-old")
+    for between in (True, False):
+        shutil.copytree(keys, shop.ssh_folder, dirs_exist_ok=True)
+        shutil.copytree(aside, former)
+        if between:
+            shop.dest.rename(f"{shop.dest}.part")
+        assert shop.download().result["changed"] is between
+        assert (shop.leftovers(), aside.is_dir()) == ([], True)
+        shop.assert_whole()
 
 
 def test_a_result_is_fetched_once_and_the_failure_says_where_it_is(shop: ServiceJob) -> None:

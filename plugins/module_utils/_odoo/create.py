@@ -10,6 +10,7 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import contextlib
+import os
 import typing as t
 from dataclasses import replace
 
@@ -57,13 +58,13 @@ def create_once(
     )
     with opened as file:
         use_file(task, platform, file)
-        creation = _Creation(OdooRequest(task, platform, file), wanted)
+        creation = _Creation(OdooRequest(task, platform, file), wanted, dump)
         if renew:
             if given:
                 raise OptionError(
                     "renew", "makes another request, but 'request_id' and 'request_key' name an existing one."
                 )
-            if creation.needs_another(dump):
+            if creation.needs_another():
                 return creation.create(platform.ignored(request))
         if file.record.handle:
             require_same_job(file, dump, "dump")
@@ -78,14 +79,15 @@ def create_once(
 class _Creation:
     """One run of the module, with the file in its hands."""
 
-    def __init__(self, request: OdooRequest, wanted: Wanted) -> None:
+    def __init__(self, request: OdooRequest, wanted: Wanted, dump: str | None) -> None:
         self._request = request
         self._task = request.task
         self._platform: Platform = request.platform
         self._file = request.file
         self._wanted = wanted
+        self._dump = dump
 
-    def needs_another(self, dump: str | None) -> bool:
+    def needs_another(self) -> bool:
         """Whether ``renew`` makes another request: the recorded one is for another job, has ended, or is unknown.
 
         A request that was sent the dump that is meant has only ended where there will be no result. So a run that is
@@ -94,8 +96,8 @@ class _Creation:
         record = self._file.record
         if not record.handle or self._differences():
             return True
-        other = is_other_content(record, dump)
-        if (other and not is_same_place(record.job, dump)) or not self._platform.is_usable(Notes(self._file)):
+        other = is_other_content(record, self._dump)
+        if (other and not is_same_place(record.job, self._dump)) or not self._platform.is_usable(Notes(self._file)):
             return True
         try:
             stage = self._request.read().stage
@@ -103,7 +105,7 @@ class _Creation:
             if error.is_server_error:
                 raise
             return True
-        return stage is Stage.FAILED or (stage is Stage.READY and (other or not (dump and record.job)))
+        return stage is Stage.FAILED or (stage is Stage.READY and (other or not (self._dump and record.job)))
 
     def use_recorded(self, given: Handle | None) -> dict[str, t.Any]:
         """The request that the file is about, if it is the one that the options ask for."""
@@ -190,6 +192,9 @@ class _Creation:
         if not intention:
             return {}
         differences = self._field_differences(intention.fields)
+        # The content decides about a dump that was sent, not the name that its file has today.
+        if self._file.record.job and self._dump and self._wanted.fields.get("filename") == os.path.basename(self._dump):
+            differences.pop("filename", None)
         if not is_contract(intention.contract, self._wanted.contract):
             differences["contract"] = {"asked": HIDDEN, "request": HIDDEN}
         return differences

@@ -26,6 +26,8 @@ if t.TYPE_CHECKING:
     from .task import Task
 
 TAIL = 64 * 1024
+COMPARED = 1024
+"""Bytes at the end of the file that must be at the same place of the platform's log before anything is added."""
 
 
 def log_arguments() -> dict[str, dict[str, t.Any]]:
@@ -46,8 +48,10 @@ def read_log(task: Task, options: OdooOptions, params: t.Mapping[str, t.Any]) ->
     """
     require_positive(params, "wait_timeout", "wait_interval")
     dest = os.path.abspath(params["dest"]) if params["dest"] else ""
-    with opened_request(task, options, writes=False) as request, contextlib.ExitStack() as stack:
-        request.platform.require("odoo_upgrade_log")
+    with (
+        opened_request(task, options, writes=False, needs="odoo_upgrade_log") as request,
+        contextlib.ExitStack() as stack,
+    ):
         if not request.exists:
             return request.result(None, changed=False, msg="There is no request yet.", log={})
         log = _Log(request, dest, writes=bool(dest) and not task.check_mode)
@@ -78,14 +82,17 @@ class _Log:
         self._file = _opened(dest) if writes else None
         self.size = self._file.seek(0, os.SEEK_END) if self._file else _size_of(dest)
         self.received = 0
-        self._tail = b""
-        if dest and self.size:
-            self._tail = _end_of(dest, self.size)
+        self._dest = dest
+        self._tail = _end_of(dest, self.size) if dest and self.size else b""
+        self._to_compare = self._tail[-COMPARED:]
 
     def read_on(self) -> None:
-        """Fetch what is new. A log that cannot be read now is read the next time: it is no verdict."""
+        """Fetch what is new. A log that cannot be read now is read the next time: it is no verdict.
+
+        :raises OptionError: the file holds another log, such as that of an earlier request.
+        """
         try:
-            new = self._request.platform.log(self._request.handle, self.size)
+            new = self._after_compared() if self._to_compare else self._from(self.size)
         except CallError as error:
             if not passes_by_itself(error):
                 raise
@@ -103,8 +110,28 @@ class _Log:
         self.received += len(new)
         self._tail = (self._tail + new)[-TAIL:]
 
+    def _from(self, offset: int) -> bytes:
+        return self._request.platform.log(self._request.handle, offset)
+
+    def _after_compared(self) -> bytes:
+        """What is new, once the end of the file proved to be of this log. Before there is a log, nothing is proven."""
+        known = self._to_compare
+        answer = self._from(self.size - len(known))
+        if not answer.startswith(known):
+            if not answer and not self._from(0):
+                return b""
+            raise OptionError(
+                "dest",
+                f"{self._dest} does not hold the log of {self._request.name}, so nothing was added to it. "
+                "Give another path, or move the file away.",
+            )
+        self._to_compare = b""
+        return answer[len(known) :]
+
     def lines(self) -> list[str]:
-        """The last lines."""
+        """The last lines; none of a file that could not be compared with the log."""
+        if self._to_compare:
+            return []
         return last_lines(self._tail, self._request.handle.secret)
 
     def close(self) -> None:

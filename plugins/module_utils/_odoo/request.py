@@ -185,14 +185,17 @@ class OdooRequest:
 
 
 @contextlib.contextmanager
-def opened_request(task: Task, options: OdooOptions, *, writes: bool) -> t.Iterator[OdooRequest]:
+def opened_request(task: Task, options: OdooOptions, *, writes: bool, needs: str = "") -> t.Iterator[OdooRequest]:
     """The request that the options name, from its file or by its id.
 
     :param writes: lock the file against other runs, to write to it. In check mode it is only read.
+    :param needs: the module, where not every platform has its call.
     :raises OptionError: one of the options is bad, or there is no such request; nothing was sent.
-    :raises UpgradeError: the file cannot be used, or another run holds it.
+    :raises UpgradeError: the platform lacks the call, the file cannot be used, or another run holds it.
     """
     platform = connect(options, task)
+    if needs:
+        platform.require(needs)
     given = given_request(task, options, platform)
     path = options.request_file
     with contextlib.ExitStack() as stack:
