@@ -87,6 +87,7 @@ options:
   on_skew:
     description:
       - What to do with settings in a dump that the server does not know, because C(pg_dump) was newer than the server.
+      - V(fail) fails before anything is made, in check mode too.
       - V(skip_settings) leaves out exactly those C(SET) lines at the beginning. An archive is then restored by C(psql),
         without O(jobs).
     type: str

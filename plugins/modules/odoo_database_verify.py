@@ -49,6 +49,9 @@ options:
   neutralized:
     description:
       - Whether the database must be neutralised (V(true)) or must not be (V(false)). Without it, that is not compared.
+      - With V(true) the mark alone is not enough. Nothing may be left of mail servers other than Odoo's placeholder,
+        incoming mail servers, scheduled actions other than the one that cleans up, queued mails, live payment
+        providers and webhooks.
     type: bool
   filestore:
     description:

@@ -112,6 +112,25 @@ def test_the_flag_alone_is_not_believed(databases: Databases) -> None:
     assert not databases.done("odoo_database_neutralize", **options)["changed"]
 
 
+def test_a_database_that_would_still_act_does_not_count_as_neutralised(databases: Databases) -> None:
+    """One of each is enough: the mail server is the shop's own, the scheduled action is not the one that cleans up."""
+    addons = make_addons(databases.folder / "addons")
+    databases.done("odoo_database_neutralize", database="shop", addons_path=[str(addons)])
+    verified = {"database": "shop", "neutralized": True}
+    for change, words in (
+        ("UPDATE ir_mail_server SET active = (smtp_host <> 'invalid')", "1 active_mail_servers"),
+        ("UPDATE ir_mail_server SET active = false; UPDATE ir_cron SET active = (id = 2)", "1 active_crons"),
+        ("UPDATE ir_cron SET active = false; UPDATE payment_provider SET state = 'enabled'", "2 payment_providers"),
+        ("DELETE FROM payment_provider; UPDATE ir_act_server SET webhook_url = 'https://x.example.com'", "1 webhooks"),
+        # A scheduled action whose purpose is unknown counts.
+        ("DELETE FROM ir_act_server; DROP TABLE ir_model_data; UPDATE ir_cron SET active = (id = 1)", "1 active_crons"),
+    ):
+        databases.server.sql(change, "shop")
+        assert f"it would still act: {words}" in databases.refused("odoo_database_verify", **verified)
+    databases.server.sql("UPDATE ir_cron SET active = false", "shop")
+    assert databases.done("odoo_database_verify", **verified)["neutralized"]
+
+
 def test_a_module_without_code_is_a_failure_unless_it_is_allowed(databases: Databases) -> None:
     addons = make_addons(databases.folder / "addons", "base", "web", "mail")
     closed(databases)
@@ -213,7 +232,8 @@ def test_every_reason_is_named_at_once(databases: Databases) -> None:
         f"res_partner has {PARTNERS - 1} rows, and had {PARTNERS} before",
         "accounting entries out_invoice/posted: 0, and 1 before",
         "it is not marked as neutralised",
-        "it would still act: 2 active_crons, 1 active_fetchmail_servers, 2 queued_mails",
+        "it would still act: 1 active_crons, 1 active_mail_servers, 1 active_fetchmail_servers, 2 queued_mails, "
+        "1 payment_providers, 1 webhooks",
         f"the filestore {filestore} is not whole: 1 missing: {stored_name(content_of(2))}",
     ]
     allowed = databases.run(

@@ -121,6 +121,19 @@ def test_a_dump_of_every_format_comes_back(databases: Databases) -> None:
         assert [secret for secret in (PASSWORD, *SECRETS.values()) if secret in output] == []
 
 
+@pytest.mark.parametrize("format_", ["custom", "directory"])
+def test_what_lies_beside_a_dump_is_not_touched(databases: Databases, format_: str) -> None:
+    """A dump that the operator put aside is neither removed nor taken for the one of a killed run."""
+    dest = databases.folder / "shop"
+    aside = databases.folder / "shop.old"
+    aside.mkdir()
+    (aside / "toc.dat").write_bytes(b"mine")
+    for _time in range(2):
+        assert databases.done("odoo_database_dump", database="shop", dest=str(dest), format=format_)["changed"]
+        assert (aside / "toc.dat").read_bytes() == b"mine"
+    assert {path.name for path in databases.folder.iterdir()} == {"shop", "shop.old", "shop.verified.json"}
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_every_form_is_restored_and_its_damage_found(databases: Databases, sql: bytes, name: str) -> None:
     dump = databases.folder / "dump"
@@ -272,6 +285,17 @@ def test_a_restored_database_refuses_connections(databases: Databases, sql: byte
     assert "refuses connections" in databases.refused("odoo_database_verify", database="restored")
 
 
+def test_a_setting_that_the_server_does_not_know_is_found_in_check_mode_too(databases: Databases, sql: bytes) -> None:
+    path = databases.folder / "dump.sql"
+    path.write_bytes(sql.replace(b"\nSET statement_timeout", b"\nSET of_a_later_server = 0;\nSET statement_timeout", 1))
+    options = {"src": str(path), "database": "restored"}
+    for flags in (("--check",), ()):
+        assert "sets of_a_later_server" in databases.refused("odoo_database_restore", *flags, **options)
+    options["on_skew"] = "skip_settings"
+    for flags in (("--check",), ()):
+        assert databases.done("odoo_database_restore", *flags, **options)["changed"]
+
+
 def test_settings_that_an_older_server_does_not_know(databases: Databases, sql: bytes) -> None:
     older = debian_bin(15)
     if not older or databases.server.sql("SHOW server_version_num") < "170000":
@@ -283,7 +307,8 @@ def test_settings_that_an_older_server_does_not_know(databases: Databases, sql: 
         here = Databases(server, databases.folder)
         for src, more in ((plain, {}), (archive, {"pg_bin": str(databases.server.bin)})):
             options = {"src": str(src), "database": "restored", "connections": True, **more}
-            assert "transaction_timeout" in here.refused("odoo_database_restore", **options)
+            for flags in (("--check",), ()):
+                assert "transaction_timeout" in here.refused("odoo_database_restore", *flags, **options)
             result = here.done("odoo_database_restore", on_skew="skip_settings", **options)
             assert (result["changed"], result["dump"]["dumped_by"]) == (
                 True,

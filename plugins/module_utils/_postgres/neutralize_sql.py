@@ -13,7 +13,7 @@ import hashlib
 import secrets
 import typing as t
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .database import Server, literal
 from .odoo_facts import columns_of, tables_of
@@ -25,7 +25,8 @@ MARK = "siteops_upgrades.neutralized"
 DEFAULT_URL = "http://localhost:8069"
 NO_WEBHOOK = "neutralization - disable webhook"
 AUTOVACUUM = (
-    "SELECT res_id FROM public.ir_model_data WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron'"
+    "id IN (SELECT res_id FROM public.ir_model_data"
+    " WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron')"
 )
 
 
@@ -38,6 +39,9 @@ class Danger:
     columns: tuple[str, ...]
     condition: str
     change: str
+    spared_by: str = ""
+    """A table; where it is there, ``spared`` is a condition for rows that are no danger."""
+    spared: str = ""
 
 
 def dangers(cancel_mail: bool) -> list[Danger]:
@@ -75,8 +79,10 @@ def dangers(cancel_mail: bool) -> list[Danger]:
             "crons",
             "ir_cron",
             ("active",),
-            f"active AND id NOT IN ({AUTOVACUUM})",
+            "active",
             "UPDATE public.ir_cron SET active = false WHERE {condition}",
+            spared_by="ir_model_data",
+            spared=AUTOVACUUM,
         ),
         *(
             Danger(
@@ -128,7 +134,11 @@ def present(server: Server, database: str, wanted: t.Sequence[Danger]) -> list[D
     """Those that this version of Odoo with its modules has."""
     tables = tables_of(server, database)
     columns = {table: columns_of(server, database, table) for table in {each.table for each in wanted} & tables}
-    return [each for each in wanted if set(each.columns) <= columns.get(each.table, set())]
+    return [
+        replace(each, condition=f"({each.condition}) AND NOT {each.spared}") if each.spared_by in tables else each
+        for each in wanted
+        if set(each.columns) <= columns.get(each.table, set())
+    ]
 
 
 def counted(server: Server, database: str, wanted: t.Sequence[Danger]) -> dict[str, int]:

@@ -28,7 +28,7 @@ from .database import Database, DatabaseError, Server, identifier, literal
 from .dump_source import SqlSource, newest_pg_restore
 from .filestore import STAT, compare, needed_by
 from .odoo_facts import modules_of, series_of
-from .sql_stream import SkewError, adapted, knows_restrict
+from .sql_stream import LONGEST_HEAD, SkewError, adapted, adapted_head, knows_restrict
 
 DONE = re.compile(r"siteops\.upgrades: restored from sha256:([0-9a-f]{64})")
 TRANSACTION_TIMEOUT = 17
@@ -96,6 +96,7 @@ class Restore:
         self._require_possible()
         if check_mode:
             result["dump"]["not_checked"] = list(self._check().not_checked)
+            self._require_known_settings()
             return {**result, "changed": True, "filestore": self._unpack_files(True), "version": "", "modules": 0}
         with self.server.only_run(self.plan.database):
             existing = self._existing()
@@ -154,6 +155,31 @@ class Restore:
         programs = newest_pg_restore(self.server.programs)
         return check_dump(self.plan.src, programs, self.deadline.remaining, self.form)
 
+    @property
+    def _goes_through_psql(self) -> bool:
+        """Whether psql restores it: SQL, or an archive whose pg_restore writes settings that the server lacks."""
+        if self.form.name not in ARCHIVES:
+            return True
+        return self.server.programs.version("pg_restore")[0] >= TRANSACTION_TIMEOUT > self.server.major
+
+    def _settings(self) -> set[str]:
+        return {row["name"] for row in self.server.rows("SELECT name FROM pg_settings")}
+
+    def _require_known_settings(self) -> None:
+        """Find before anything is made that the dump sets what the server does not know.
+
+        :raises SkewError: it does, and that may not be left out.
+        """
+        if self.plan.skip_settings or not self._goes_through_psql:
+            return
+        source, head = SqlSource(self.plan.src, self.form, self.server.programs, self.deadline), b""
+        with contextlib.closing(source.blocks()) as blocks:
+            for block in blocks:
+                head += block
+                if len(head) >= LONGEST_HEAD:
+                    break
+        adapted_head(head, self._settings(), False)
+
     def _into_temporary(self) -> None:
         """Make the temporary database and restore into it; on any failure it is dropped again.
 
@@ -162,6 +188,7 @@ class Restore:
         if self.form.name in (TAR, TAR_GZ):
             # pg_restore may not end on a tar archive that was cut, and the checksum of a tar.gz is behind its members.
             check_dump(self.plan.src, None, self.deadline.remaining, self.form)
+        self._require_known_settings()
         name = identifier(self.temporary)
         if self.server.find(self.temporary):
             self._drop()
@@ -180,10 +207,10 @@ class Restore:
             ):
                 raise OptionError("template", f"{self.plan.template} has tables; use template0.")
             self.progress.state("restoring", self.plan.timeout)
-            if self.form.name in ARCHIVES:
-                self._restore_archive()
-            else:
+            if self._goes_through_psql:
                 self._restore_sql()
+            else:
+                self._restore_archive()
 
     @contextlib.contextmanager
     def _dropped_on_failure(self) -> t.Iterator[None]:
@@ -203,12 +230,7 @@ class Restore:
         self.server.execute(f"ALTER DATABASE {name} IS_TEMPLATE false;\nDROP DATABASE {name} WITH (FORCE);\n")
 
     def _restore_archive(self) -> None:
-        """By pg_restore, or by psql where pg_restore would write settings that the server does not know."""
         programs = self.server.programs
-        version = programs.version("pg_restore")
-        if version[0] >= TRANSACTION_TIMEOUT > self.server.major:
-            self._restore_sql()
-            return
         command = [programs.path("pg_restore"), "-w", "--no-owner", "--exit-on-error", "-d", conninfo(self.temporary)]
         if self.plan.owner:
             command.append(f"--role={self.plan.owner}")
@@ -242,8 +264,7 @@ class Restore:
 
         :raises UpgradeError: the dump is not whole, or the server refuses a statement.
         """
-        settings = {row["name"] for row in self.server.rows("SELECT name FROM pg_settings")}
-        watch = SqlWatch()
+        settings, watch = self._settings(), SqlWatch()
         source = SqlSource(self.plan.src, self.form, self.server.programs, self.deadline)
         command = [*self.server.psql(self.temporary), "--single-transaction"]
         restrict = knows_restrict(self.server.programs)

@@ -16,7 +16,18 @@ from .._core.errors import OptionError, UpgradeError
 from .database import Server
 from .filestore import NONE, compare, needed_by
 from .info import odoo_content
+from .neutralize_sql import counted, dangers, present
 from .odoo_facts import series
+
+STILL_ACTS = {
+    "crons": "active_crons",
+    "mail_servers": "active_mail_servers",
+    "fetchmail_servers": "active_fetchmail_servers",
+    "queued_mails": "queued_mails",
+    "payment_providers": "payment_providers",
+    "webhooks": "webhooks",
+}
+"""What must not be left in a neutralised database, by the names of neutralize_sql, and how messages name it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ def verify(server: Server, plan: VerifyPlan, log_in: t.Callable[[], str] | None)
         *_of_version(plan, found),
         *_of_modules(plan, found),
         *_of_counts(plan, found),
-        *_of_neutralisation(plan, found),
+        *_of_neutralisation(server, plan, found),
     ]
     result: dict[str, t.Any] = {
         "changed": False,
@@ -122,16 +133,15 @@ def _of_counts(plan: VerifyPlan, found: t.Mapping[str, t.Any]) -> list[str]:
     return reasons
 
 
-def _of_neutralisation(plan: VerifyPlan, found: t.Mapping[str, t.Any]) -> list[str]:
+def _of_neutralisation(server: Server, plan: VerifyPlan, found: t.Mapping[str, t.Any]) -> list[str]:
     if plan.neutralized is None:
         return []
     if not plan.neutralized:
         return ["it is marked as neutralised, so it is no production database"] if found["neutralized"] else []
     reasons = [] if found["neutralized"] else ["it is not marked as neutralised"]
-    work = found["open_work"]
-    # What stays active: the placeholder among the mail servers, and the scheduled action that cleans up.
-    limits = {"active_crons": 1, "active_mail_servers": 1, "active_fetchmail_servers": 0, "queued_mails": 0}
-    busy = [f"{work[name]} {name}" for name, limit in limits.items() if work.get(name, 0) > limit]
+    wanted = present(server, plan.database, [each for each in dangers(True) if each.name in STILL_ACTS])
+    left = counted(server, plan.database, wanted)
+    busy = [f"{left[name]} {words}" for name, words in STILL_ACTS.items() if left.get(name)]
     return [*reasons, *([f"it would still act: {', '.join(busy)}"] if busy else [])]
 
 
