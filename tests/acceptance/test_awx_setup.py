@@ -426,6 +426,14 @@ def set_up(variables: dict[str, Any], environment: dict[str, str]) -> PlaybookRu
             "is called Plone upgrades",
         ),
         ({"awx_setup_absent": ["odoo"]}, "awx_setup_products and awx_setup_absent both name odoo"),
+        (
+            {"awx_setup_timezone": None, "awx_setup_labels": "", "awx_setup_odoo_inventory": "", "awx_setup_teams": []},
+            "awx_setup_timezone, awx_setup_labels, awx_setup_odoo_inventory must not be null or empty. Leave it out",
+        ),
+        (
+            {"awx_setup_job_templates": None, "awx_setup_products": ["plone"], "awx_setup_odoo_inventory": ""},
+            "awx_setup_job_templates must not be null or empty. Leave it out for its default. Nothing was sent.",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_refused_before_the_first_request(variables: dict[str, Any], says: str) -> None:
