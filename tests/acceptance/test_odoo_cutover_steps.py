@@ -310,26 +310,13 @@ def test_a_swap_and_the_way_back(databases: Databases, pair: dict[str, Any]) -> 
 
 
 def test_a_swap_is_refused_while_somebody_is_connected(databases: Databases, pair: dict[str, Any]) -> None:
-    command = [str(databases.server.bin / "psql"), "-XAtq", "-d", "shop"]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=databases.server.environment(ROLE),
-    ) as session:
-        assert session.stdin
-        assert session.stdout
-        session.stdin.write(b"SELECT 1;\n")
-        session.stdin.flush()
-        assert session.stdout.readline() == b"1\n"
+    with databases.session("shop"):
         before = databases.state()
         for more in ((), ("--check",)):
             message = databases.refused("odoo_database_swap", *more, **pair)
             assert "1 connections are open, so nothing was exchanged: shop: odoo (psql)" in message
         assert databases.state() == before
         assert databases.done("odoo_database_swap", terminate=True, **pair)["changed"]
-        session.stdin.close()
     assert places(databases) == {"shop": f"{NEW} open", "shop_old": f"{OLD} closed"}
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from support.platform import Platform
 from support.postgres.fake_odoo import behave, make_odoo_bin
-from support.postgres.odoo import FILES, PARTNERS, UUID, make_addons
+from support.postgres.odoo import FILES, PARTNERS, UUID, make_addons, make_database, make_filestore
 from support.postgres.server import Postgres
 from support.postgres.shop import Shop, platform_beside
 
@@ -60,7 +61,7 @@ def test_from_a_database_to_an_upgraded_test_database(shop: Shop) -> None:
     variables = {
         "odoo_upgrade_database": "shop",
         "odoo_upgrade_target": "17",
-        "odoo_upgrade_dest": str(shop.folder / "work/shop-17"),
+        "odoo_upgrade_dest": str(shop.folder / "work/shop-17") + "/",
         "odoo_upgrade_request_file": str(shop.folder / "work/shop.json"),
         "odoo_upgrade_wait_interval": 1,
         "odoo_upgrade_wait_timeout": 60,
@@ -91,3 +92,68 @@ def test_from_a_database_to_an_upgraded_test_database(shop: Shop) -> None:
     shop.server.sql("DELETE FROM account_move", "shop")
     assert shop.changed("odoo_test_upgrade", variables) == 0
     shop.assert_nothing_secret()
+
+
+def test_a_dump_becomes_a_test_database_with_files_of_its_own(shop: Shop) -> None:
+    addons = make_addons(shop.folder / "addons")
+    dump, store = shop.folder / "work/shop.dump", shop.stores / "shop_test"
+    shop.done("odoo_database_dump", database="shop", dest=str(dump), pg_bin=str(shop.server.bin))
+    role = shop.role("odoo_test_copy")
+    variables = {
+        "odoo_test_copy_src": str(dump),
+        "odoo_test_copy_database": "shop_test",
+        "odoo_test_copy_filestore_dest": str(store),
+        # As a survey sends a list.
+        "odoo_test_copy_filestore_sources": str(shop.filestore),
+        "odoo_test_copy_link": False,
+        "odoo_test_copy_addons_path": [str(addons)],
+        "odoo_test_copy_pg_bin": str(shop.server.bin),
+    }
+    wrong = {"missing_scripts": "maybe", "on_skew": "skip", "jobs": 0, "link": "perhaps"}
+    said = shop.refused_play(role, {**variables, **{f"odoo_test_copy_{name}": value for name, value in wrong.items()}})
+    assert [name for name in wrong if f"odoo_test_copy_{name} must be" not in said] == []
+    assert "Nothing was changed." in said
+    assert shop.unchanged_by(role, variables, "--check") == 2
+    shop.changed(role, variables)
+    info = shop.done("odoo_database_info", database="shop_test", filestore=str(store))
+    assert (info["version"], info["neutralized"], info["filestore"]["missing"]) == ("16.0", True, 0)
+    files = [path for path in store.glob("[0-9a-f][0-9a-f]/*") if path.is_file()]
+    assert (len(files), {path.stat().st_nlink for path in files}) == (FILES, {1})
+
+
+def test_a_cut_over_with_wrong_values_stops_no_service(shop: Shop) -> None:
+    wrong = {"aim": "rehearsal", "on_skew": "skip", "jobs": "all", "login_url": "example.com", "terminate": "maybe"}
+    variables = shop.cutover(odoo_cutover_report_dir="")
+    said = shop.refused_play("odoo_cutover", {**variables, **{f"odoo_cutover_{name}": wrong[name] for name in wrong}})
+    assert [name for name in wrong if f"odoo_cutover_{name} must be" not in said] == []
+    assert "Nothing was changed." in said
+    assert shop.services() == []
+
+
+def test_a_cut_over_does_not_go_on_with_a_dump_that_is_older_than_the_database(shop: Shop) -> None:
+    counted = shop.done("odoo_database_info", database="shop")
+    work = shop.folder / "work"
+    (work / "shop.cutover.json").write_text('{"attempt": "shop-1", "stage": "verified"}', encoding="utf-8")
+    (work / "shop-1.dump.baseline.json").write_text(json.dumps(counted), encoding="utf-8")
+    variables = shop.cutover(odoo_cutover_report_dir="")
+    assert shop.unchanged_by("odoo_cutover", variables, "--check") == 0
+    shop.server.sql("DELETE FROM account_move", "shop")
+    with shop.session("shop"):
+        said = shop.refused_play("odoo_cutover", variables)
+    assert "Somebody is connected to it (psql). The numbers of its rows are not those of then." in said
+    assert f"remove {work}/shop.cutover.json, drop shop_upgraded" in said
+    assert shop.services() == []
+
+
+def test_the_way_back_ends_connections_and_the_attempt(shop: Shop) -> None:
+    make_database(shop.server, "shop_upgraded")
+    shop.server.sql("UPDATE ir_module_module SET latest_version = '17.0.1.3' WHERE name = 'base'", "shop_upgraded")
+    make_filestore(shop.stores / "shop_upgraded")
+    shop.done("odoo_database_swap", database="shop", upgraded="shop_upgraded", filestore_dir=str(shop.stores))
+    note = shop.folder / "work/shop.cutover.json"
+    note.write_text('{"attempt": "shop-1", "stage": "verified"}', encoding="utf-8")
+    with shop.session("shop"):
+        shop.changed("odoo_cutover", shop.cutover(odoo_cutover_state="reverted", odoo_cutover_report_dir=""))
+    assert shop.versions() == {"shop": "16.0", "shop_upgraded": "17.0"}
+    assert shop.services() == ["stop17", "start16"]
+    assert not note.exists()

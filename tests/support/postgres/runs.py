@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from support.ansible_cli import run_module
 from support.module_runner import ModuleRun
-from support.postgres.server import Postgres
+from support.postgres.server import ROLE, Postgres
 
 
 class Databases:
@@ -41,6 +44,26 @@ class Databases:
         assert "Traceback" not in ended.output
         assert self.listing() == before
         return ended.msg
+
+    @contextlib.contextmanager
+    def session(self, name: str) -> Iterator[None]:
+        """Somebody who is connected to a database."""
+        with subprocess.Popen(
+            [str(self.server.bin / "psql"), "-XAtq", "-d", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self.server.environment(ROLE),
+        ) as psql:
+            assert psql.stdin
+            assert psql.stdout
+            psql.stdin.write(b"SELECT 1;\n")
+            psql.stdin.flush()
+            assert psql.stdout.readline() == b"1\n"
+            yield
+            # Also after the server has ended the connection.
+            with contextlib.suppress(BrokenPipeError):
+                psql.stdin.close()
 
     def listing(self) -> str:
         """The databases with what a rename, a restore or a neutralisation would change of them."""

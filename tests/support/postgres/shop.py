@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ class Shop(Databases):
             "ODOO_UPGRADE_API_URL": self.platform.service_url,
             "ODOO_UPGRADE_CA_PATH": str(self.platform.ca_path),
         }
-        ended = run_playbook(f"siteops.upgrades.{playbook}", "-i", str(inventory), "-v", *flags, env=connection)
+        path = playbook if playbook.endswith(".yml") else f"siteops.upgrades.{playbook}"
+        ended = run_playbook(path, "-i", str(inventory), "-v", *flags, env=connection)
         self.outputs.append(ended.output)
         return ended
 
@@ -70,12 +72,31 @@ class Shop(Databases):
         assert "Traceback" not in ended.output
         return ended.recap["shop"]["changed"]
 
+    def refused_play(self, playbook: str, variables: dict[str, Any], *flags: str) -> str:
+        """What a run said that failed and wrote nothing."""
+        before = self.state()
+        ended = self.play(playbook, variables, *flags)
+        assert ended.status, ended.output
+        assert "Traceback" not in ended.output
+        assert self.state() == before
+        return ended.words
+
     def unchanged_by(self, playbook: str, variables: dict[str, Any], *flags: str) -> int:
         """The same, of a run that writes nothing."""
         before = self.state()
         count = self.changed(playbook, variables, *flags)
         assert self.state() == before
         return count
+
+    def role(self, name: str) -> str:
+        """A playbook that runs one role."""
+        play = {
+            **{"hosts": "all", "connection": "local", "gather_facts": False},
+            **{"vars": {"ansible_python_interpreter": sys.executable}, "roles": [f"siteops.upgrades.{name}"]},
+        }
+        path = self.folder.parent / f"{name}.yml"
+        path.write_text(json.dumps([play]), encoding="utf-8")
+        return str(path)
 
     def assert_nothing_secret(self) -> None:
         reports = [path.read_text(encoding="utf-8") for path in (self.folder / "reports").iterdir()]
