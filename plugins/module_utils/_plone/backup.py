@@ -16,14 +16,12 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import time
 import typing as t
 from dataclasses import dataclass
 
 from .._core.clock import Deadline, utc_now, utc_text
 from .._core.errors import OptionError, UpgradeError
 from .._core.files import locked_file, remove_if_exists, rename_durably
-from .._core.process import ToolError
 from .._core.progress import Progress
 from .backup_folder import (
     BLOBS,
@@ -32,16 +30,16 @@ from .backup_folder import (
     Backup,
     backups_in,
     clear_remains,
+    newest_backup,
     planned,
     remove,
 )
 from .backup_manifest import damage_of, require_whole, sha256_of, write_manifest
 from .data_fs import last_transaction
 from .instance_programs import Contents, Programs
+from .repozo_files import write_repozo_files
 
 LOCK_SECONDS = 5
-NAME_FORMAT, NAME_LENGTH = "%Y-%m-%d-%H-%M-%S", 19
-LONGEST_WAIT_FOR_NAME = 3.0
 SCRATCH = "restored"
 
 
@@ -173,7 +171,9 @@ class BackupRun:
         try:
             os.mkdir(part, 0o700)
             before = last_transaction(self.plan.data_fs)
-            full_at = self._run_repozo(os.path.join(part, REPOZO), base)
+            self.progress.state("backing up the database", self.plan.timeout)
+            repozo = os.path.join(part, REPOZO)
+            full_at = write_repozo_files(self.programs, self.plan.data_fs, repozo, base, self.deadline.remaining)
             self._copy_blobs(os.path.join(part, BLOBS), newest)
             after = last_transaction(self.plan.data_fs)
             self.progress.state("verifying", self.plan.timeout)
@@ -209,44 +209,12 @@ class BackupRun:
             raise
         return done
 
-    def _run_repozo(self, folder: str, base: Backup | None) -> str:
-        """Have repozo back up the Data.fs.
-
-        :return: when the full backup that this one adds to was made; empty if this is a full one.
-        """
-        self.progress.state("backing up the database", self.plan.timeout)
-        os.mkdir(folder, 0o700)
-        chained = base is not None
-        if base:
-            self._link_repozo_files(base.repozo, folder)
-            chained = _wait_for_later_name(folder)
-            if not chained:
-                shutil.rmtree(folder)
-                os.mkdir(folder, 0o700)
-        earlier = set(os.listdir(folder))
-        arguments = ["-B", "-k", "-r", folder, "-f", self.plan.data_fs, *(() if chained else ("-F",))]
-        self.programs.run_repozo(self.deadline.remaining, *arguments)
-        names = set(os.listdir(folder))
-        if not any(name.endswith((".fs", ".fsz")) for name in names):
-            raise ToolError("repozo ended with success and wrote no backup.")
-        kept_full = {name for name in earlier & names if name.endswith((".fs", ".fsz"))}
-        return base.full_at if base and kept_full else ""
-
     def _wants_full(self, newest: Backup) -> bool:
         if self.plan.full or not newest.full_at:
             return True
         limit = self.plan.full_if_older_than
         full = dataclasses.replace(newest, began_at=newest.full_at)
         return limit is not None and full.age >= limit
-
-    def _link_repozo_files(self, source: str, dest: str) -> None:
-        """Take over the files of the backup before. repozo only adds to its .dat file, so that one is copied."""
-        for name in os.listdir(source):
-            there, here = os.path.join(source, name), os.path.join(dest, name)
-            if name.endswith(".dat"):
-                shutil.copy2(there, here)
-            else:
-                os.link(there, here)
 
     def _copy_blobs(self, folder: str, newest: Backup | None) -> None:
         if not self.plan.blobs:
@@ -301,28 +269,3 @@ class BackupRun:
             "backup": backup.as_result(),
             "removed": removed,
         }
-
-
-def _wait_for_later_name(folder: str) -> bool:
-    """Wait until repozo gives a later name than those that are there; it names and sorts its files by the second.
-
-    :return: false where the names are of the future, so that nothing can be added to these files.
-    """
-    newest = max((name[:NAME_LENGTH] for name in os.listdir(folder)), default="")
-    give_up = time.monotonic() + LONGEST_WAIT_FOR_NAME
-    while time.strftime(NAME_FORMAT, time.gmtime()) <= newest:
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.1)
-    return True
-
-
-def newest_backup(folder: str, name: str) -> Backup:
-    """The newest backup in a folder.
-
-    :raises UpgradeError: there is none.
-    """
-    found = backups_in(folder, name)
-    if not found:
-        raise UpgradeError(f"There is no verified backup with the name {name} in {folder}. Make one with plone_backup.")
-    return found[0]

@@ -107,6 +107,17 @@ def backups_in(folder: str, name: str) -> list[Backup]:
     return sorted(found, key=lambda each: each.began_at, reverse=True)
 
 
+def newest_backup(folder: str, name: str) -> Backup:
+    """The newest backup in a folder.
+
+    :raises UpgradeError: there is none.
+    """
+    found = backups_in(folder, name)
+    if not found:
+        raise UpgradeError(f"There is no verified backup with the name {name} in {folder}. Make one with plone_backup.")
+    return found[0]
+
+
 def new_path(folder: str, name: str) -> str:
     """The path of a new backup. A second one of the same second gets a number."""
     stem = os.path.join(os.path.abspath(folder), f"{name}-{utc_now():%Y%m%dT%H%M%SZ}")

@@ -20,8 +20,7 @@ from .._core.errors import OptionError, UpgradeError
 from .._core.files import BusyError, is_locked, is_still_at, locked_file, remove_if_exists
 from .._core.human import size as size_text
 from .._core.progress import Progress
-from .backup import newest_backup
-from .backup_folder import Backup, read
+from .backup_folder import Backup, newest_backup, read
 from .backup_manifest import is_as_backup, require_whole
 from .data_fs import LOCK
 from .folder_swap import FolderSwap, Move
