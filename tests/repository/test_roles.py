@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 ROLES = (
     "awx_setup",
@@ -50,6 +51,11 @@ def defaults(root: pathlib.Path, role: str) -> dict[str, Any]:
     return found
 
 
+def optional(root: pathlib.Path, role: str) -> dict[str, Any]:
+    """The variables that need not be set."""
+    return {name: option for name, option in options(root, role).items() if not option.get("required")}
+
+
 def is_fixed(value: Any) -> bool:
     """Whether a default is the same for everybody, and no template."""
     return not (isinstance(value, str) and "{{" in value)
@@ -68,6 +74,20 @@ def test_every_default_is_described(role: str, root: pathlib.Path) -> None:
 def test_defaults_are_those_that_are_described(role: str, root: pathlib.Path) -> None:
     described = {name: option["default"] for name, option in options(root, role).items() if "default" in option}
     assert {name: defaults(root, role).get(name) for name in described} == described
+
+
+@pytest.mark.parametrize("value", [pytest.param(None, id="null"), pytest.param("", id="empty")])
+@pytest.mark.parametrize("role", sorted(set(ROLES) - NAMED_ELSEWHERE))
+def test_what_surveys_send_for_an_empty_field_is_not_refused(role: str, value: str | None, root: pathlib.Path) -> None:
+    given = {name: ArgumentSpecValidator({name: option}) for name, option in optional(root, role).items()}
+    assert {name: found for name, spec in given.items() if (found := spec.validate({name: value}).error_messages)} == {}
+
+
+@pytest.mark.parametrize("role", sorted(set(ROLES) - NAMED_ELSEWHERE - {"service_control"}))
+def test_no_default_refuses_null_on_the_oldest_core(role: str, root: pathlib.Path) -> None:
+    """ansible-core 2.16 checks the type of null where there is a default; later ones do so for some types only."""
+    found = optional(root, role).items()
+    assert [name for name, option in found if "default" in option and option["type"] != "raw"] == []
 
 
 @pytest.mark.parametrize("role", sorted(set(ROLES) - NAMED_ELSEWHERE))
