@@ -71,6 +71,19 @@ def test_a_failure_stops_before_the_next_client(plone: PloneServer, as_admin: di
     assert version(plone) == PROFILE
 
 
+def test_a_client_that_an_interrupted_release_left_stopped_is_started_in_its_turn() -> None:
+    """Without a service that could start it, the release ends before a client is touched."""
+    variables: dict[str, Any] = {"plone_upgrade_url": "http://127.0.0.1:9/Plone", "plone_release_start_delay": 0}
+    variables.update(plone_release_start_retries=1, plone_upgrade_validate_certs=None)
+    service = {"plone_release_service": {"stop_command": ["true"], "start_command": ["true"]}}
+    env = {"PLONE_USERNAME": "admin", "PLONE_PASSWORD": "secret"}
+    for given, started in ((variables, False), ({**variables, **service}, True)):
+        arguments = ("-i", "one,two,", "-e", json.dumps(given))
+        ended = run_playbook("siteops.upgrades.plone_release", *arguments, env=env)
+        assert ended.status == 2, ended.output
+        assert ("[Wait until the client answers]" in ended.output) is started, ended.output
+
+
 NGINX_HOOK = """\
 - name: Change the clients of the balancer, and let what is under way end
   ansible.builtin.shell: |
