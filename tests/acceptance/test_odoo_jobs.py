@@ -166,6 +166,7 @@ def test_null_and_empty_mean_that_a_variable_is_not_set(platform: Platform, job:
     options = yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
     needed = {"api_url", "ca_path", "email"}
     required = [name.removeprefix("odoo_upgrade_") for name, option in options.items() if option.get("required")]
+    required += ["contract", "dump"]  # Required without odoo_upgrade_database.
     optional = {name.removeprefix("odoo_upgrade_") for name in options} - {*required, *needed}
     hosts: dict[str, dict[str, Any]] = {
         "null": dict.fromkeys(optional),
