@@ -68,6 +68,7 @@ class PloneClient:
         self._ticket = ticket or Ticket(credentials)
         self._http = http.as_user(self._ticket)
         self._credentials = credentials
+        self._queries_found = True
 
     @property
     def url(self) -> str:
@@ -114,8 +115,20 @@ class PloneClient:
         return answer
 
     def _read(self, path: str) -> Answer:
-        """Read with a query of its own each time, so that a cache that ignores what clients ask has no answer to it."""
-        return self._http.get(path, params={UNCACHED: secrets.token_hex(8)})
+        """Read with a query of its own each time, so that a cache that ignores what clients ask has no answer to it.
+
+        Where an address with a query is not found, it is asked for without: a gate may know exact addresses only.
+        """
+        if not self._queries_found:
+            return self._http.get(path)
+        answer = self._http.get(path, params={UNCACHED: secrets.token_hex(8)})
+        if answer.status != 404:
+            return answer
+        plain = self._http.get(path)
+        if plain.status == 404:
+            return answer
+        self._queries_found = False
+        return plain
 
     def read(self, path: str, reader: t.Callable[[t.Any], T]) -> T:
         """The document of a service in our form.

@@ -20,6 +20,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client imp
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.state import SiteState, Versions
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
+    Handler,
     LocalServer,
     Reply,
     answer,
@@ -56,6 +57,19 @@ def failure(reply: Reply, credentials: Credentials = CREDENTIALS) -> CallError:
 def test_a_good_answer() -> None:
     state = site_state(routed(GET={"/@upgrade": document(GOOD)}))
     assert (state.name, state.versions, len(state.steps or ())) == ("pending", Versions("6018", "6205"), 1)
+
+
+def test_a_gate_that_knows_exact_addresses_only_is_asked_for_them() -> None:
+    site = routed(GET={"/@upgrade": document(GOOD)})
+
+    def exact(handler: Handler) -> None:
+        known = not handler.server.local.seen[-1].mark
+        (site if known else page(404))(handler)
+
+    with LocalServer(exact) as server:
+        client = PloneClient(HttpClient(server.url, timeout=20, auth=CREDENTIALS), CREDENTIALS)
+        assert [client.site_state().name, client.site_state().name] == ["pending", "pending"]
+        assert [bool(seen.mark) for seen in server.seen] == [True, False, False]
 
 
 # No such service
