@@ -104,6 +104,9 @@ class OneBody:
     def __init__(self, body: bytes) -> None:
         self.body = body
 
+    def as_user(self, _auth: object) -> OneBody:
+        return self
+
     def get(self, path: str, **_options: Any) -> Answer:
         return Answer(f"GET {path}", 200, {"Content-Type": "application/json"}, self.body)
 
