@@ -96,6 +96,8 @@ class BackupRun:
             with locked_file(lock, LOCK_SECONDS, busy):
                 try:
                     clear_remains(plan.dest, plan.name)
+                    # A run that this one waited for may have taken the name meanwhile.
+                    backup = planned(plan.dest, plan.name, plan.data_fs)
                     backup = self._write(backup, newest, self._base(good))
                     removed = self._rotate([backup, *good], False)
                 finally:
