@@ -133,10 +133,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import CallError, OptionError, UpgradeError
 from ..module_utils._core.module import run
+from ..module_utils._odoo.failures import may_have_acted
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
-from ..module_utils._odoo.platform import Status, may_have_acted
 from ..module_utils._odoo.records import is_contract
 from ..module_utils._odoo.request import OdooRequest, opened_request
+from ..module_utils._odoo.status import Status
 from ..module_utils._odoo.task import Task, task_of
 
 ARCHIVED = "The dumps of this request were removed from the platform before."

@@ -34,7 +34,6 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_ap
     failure_in_words,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.status import status_of
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import Handle
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.records import (
     Fetching,
     Intention,
@@ -49,6 +48,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_fil
     RequestFileError,
     lock_request_file,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.wanted import Handle
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import addons
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import client as plone_client
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.answers import read_document

@@ -16,10 +16,11 @@ from .._core.errors import UpgradeError
 from .._transfer.dump import FileMark, TransferStats
 from .._transfer.dump_forms import DamagedError
 from .._transfer.verify import Verdict
+from .failures import passes_by_itself
 from .job import require_same_job
-from .platform import BEFORE_RESULT, Stage, Status, passes_by_itself
 from .records import Fetched, timestamp
 from .request import OdooRequest, opened_request
+from .status import BEFORE_RESULT, Stage, Status
 
 if t.TYPE_CHECKING:
     from .options import DownloadOptions, OdooOptions

@@ -18,8 +18,9 @@ import typing as t
 from .._core.clock import Deadline
 from .._core.errors import CallError, OptionError, UpgradeError
 from .._core.options import require_positive
-from .platform import BEFORE_RESULT, Stage, Status, passes_by_itself
+from .failures import passes_by_itself
 from .request import OdooRequest, last_lines, opened_request
+from .status import BEFORE_RESULT, Stage, Status
 
 if t.TYPE_CHECKING:
     from .options import OdooOptions

@@ -4,8 +4,8 @@
 
 """The seam: what an upgrade platform of Odoo can do, whichever protocol it speaks.
 
-Modules and roles decide by :class:`Stage` and call a :class:`Platform`. What the protocol calls its states, its URLs
-and its fields stays inside the implementation, which :mod:`connect` chooses.
+Modules and roles decide by ``Stage`` and call a :class:`Platform`. What the protocol calls its states, its URLs and
+its fields stays inside the implementation, which :mod:`connect` chooses.
 
 Private to the collection: may change without notice.
 """
@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import typing as t
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from enum import Enum
 
-from .._core.errors import AnswerLostError, CallError, NotSentError, NotTrustedError, UpgradeError
-from .._transfer.resume import BrokenOffError
+from .._core.errors import UpgradeError
+from .status import Stage, Status
+from .wanted import Handle, Wanted
 
 if t.TYPE_CHECKING:
     from .._core.progress import Progress
@@ -30,82 +29,6 @@ if t.TYPE_CHECKING:
     from .task import Task
 
     Dump = t.Union[DumpFile, FolderDump]
-
-
-class Stage(Enum):
-    """How far a request is: all that modules and roles decide by."""
-
-    OPEN = "open"
-    """It takes a dump, and its upgrade was not started."""
-    WORKING = "working"
-    TESTING = "testing"
-    """The platform tests the upgraded database, and the tests can be skipped."""
-    READY = "ready"
-    """The upgraded database can be fetched."""
-    FAILED = "failed"
-    """There will be no upgraded database."""
-    UNKNOWN = "unknown"
-
-
-STARTED = frozenset({Stage.WORKING, Stage.TESTING, Stage.READY})
-BEFORE_RESULT = frozenset({Stage.OPEN, Stage.WORKING, Stage.TESTING})
-
-
-@dataclass(frozen=True)
-class Handle:
-    """What a platform needs to speak of one request; kept in the request file.
-
-    :param id: what people call the request by; empty where that is unknown.
-    :param secret: what opens the request, such as a key or a token.
-    :param host: the host that is in charge of it; empty where that is the one of ``api_url``.
-    """
-
-    id: str
-    secret: str = field(repr=False)
-    host: str = ""
-
-
-@dataclass(frozen=True)
-class Status:
-    """One look at a request.
-
-    :param state: the platform's own word, on one line.
-    :param message: the platform's own words about it.
-    :param public: the status document with every secret masked, for the result of a module.
-    :param detail: read by the implementation that made it only. It may hold secrets.
-    :param handle: what to use from now on, where the platform changed that.
-    :param problem: why a request that was made cannot be used for now; empty where it can.
-    """
-
-    stage: Stage
-    state: str
-    message: str = ""
-    public: dict[str, t.Any] = field(default_factory=dict)
-    detail: t.Any = field(default=None, repr=False)
-    handle: Handle | None = None
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a request is to be made with: the contract, which is a secret, and fields that are kept and compared."""
-
-    contract: str = field(repr=False)
-    fields: dict[str, str]
-
-
-class Refusal(CallError):
-    """The platform refuses a call in its own words."""
-
-    @property
-    def is_server_error(self) -> bool:
-        """Whether it is the platform's own fault, which may pass by itself."""
-        return False
-
-    @property
-    def may_have_acted(self) -> bool:
-        """Whether the platform may have acted before it failed."""
-        return False
 
 
 class Upload(ABC):
@@ -267,21 +190,3 @@ class Platform(ABC):
         """Remove what the platform holds of a contract."""
         self.require("odoo_upgrade_wipe")
         return {}
-
-
-def may_have_acted(error: CallError) -> bool:
-    """Whether a call that changes something may have done its work, although it failed."""
-    return isinstance(error, AnswerLostError) or (isinstance(error, Refusal) and error.may_have_acted)
-
-
-def passes_by_itself(error: UpgradeError) -> bool:
-    """Whether a read or a transfer that failed may succeed later with nothing changed here."""
-    if isinstance(error, BrokenOffError):
-        return True
-    if not isinstance(error, CallError) or isinstance(error, NotTrustedError):
-        return False
-    if isinstance(error, (NotSentError, AnswerLostError)):
-        return True
-    if isinstance(error, Refusal) and error.is_server_error:
-        return True
-    return error.status == 429 or (error.status or 0) >= 500

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from .._core.clock import utc_now, utc_text
 from .._transfer.dump import FileMark
 from .._transfer.ranges import Held
-from .platform import Handle, Wanted
+from .wanted import Handle, Wanted
 
 CONTRACT_ROUNDS = 100_000
 

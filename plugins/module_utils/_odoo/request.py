@@ -21,11 +21,14 @@ from .._core.masking import register_secrets
 from .._core.proof import read_until
 from .._core.text import one_line
 from .connect import connect
+from .failures import passes_by_itself
 from .masking import masked
 from .notes import Notes
-from .platform import Handle, Platform, Stage, Status, passes_by_itself
+from .platform import Platform
 from .records import Record
 from .request_file import RequestFile, RequestFileError, lock_request_file
+from .status import Stage, Status
+from .wanted import Handle
 
 if t.TYPE_CHECKING:
     from .options import OdooOptions

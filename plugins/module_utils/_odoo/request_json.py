@@ -15,9 +15,9 @@ import typing as t
 
 from .._transfer.dump import FileMark
 from .._transfer.ranges import Held, Prefix, Segment
-from .platform import Handle
 from .records import EarlierRequest, Fetched, Fetching, HostJob, Intention, Record, Sending, Sent, StateSeen
 from .request_json_1 import as_schema_2
+from .wanted import Handle
 
 FORMAT = "siteops.upgrades odoo request"
 SCHEMA = 2

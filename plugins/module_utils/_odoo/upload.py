@@ -20,9 +20,9 @@ from .._transfer.dump import TransferStats
 from .._transfer.dump_forms import recognise
 from .._transfer.verify_upload import check_upload
 from .job import is_same_place, opened, refusal
-from .platform import Stage, Status
 from .records import HostJob, Sent, timestamp
 from .request import OdooRequest, opened_request
+from .status import Stage, Status
 
 if t.TYPE_CHECKING:
     from .options import OdooOptions, UploadOptions

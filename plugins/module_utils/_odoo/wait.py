@@ -14,8 +14,9 @@ import typing as t
 from .._core.clock import Deadline, GrowingPauses
 from .._core.errors import CallError, UpgradeError
 from .._core.proof import Decision, read_until, send_and_prove
-from .platform import Stage, Status, may_have_acted, passes_by_itself
+from .failures import may_have_acted, passes_by_itself
 from .request import OdooRequest
+from .status import Stage, Status
 
 UNREADABLE = "without an answer"
 """What a line of progress says while no answer has come."""

@@ -18,7 +18,7 @@ from ..._core.errors import AnswerLostError, UnexpectedAnswerError
 from ..._core.http_answer import Answer
 from ..._core.http_client import HttpClient, call_name
 from ..._core.text import encodings_of, one_line, whole_number
-from ..platform import Refusal
+from ..failures import Refusal
 
 if t.TYPE_CHECKING:
     import requests

@@ -16,7 +16,9 @@ from ..._transfer.dump_forms import CUSTOM, DIRECTORY, SQL, SQL_GZ, ZIP
 from ..._transfer.folder_dump import FolderDump
 from ..._transfer.verify_upload import not_taken
 from ..destination import FileDestination
-from ..platform import Handle, Platform, Stage, Status, Wanted
+from ..platform import Platform
+from ..status import Stage, Status
+from ..wanted import Handle, Wanted
 from . import wanted
 from .client import OdooClient
 from .status import stage_of, status_of

@@ -13,7 +13,7 @@ import typing as t
 
 from ..._core.text import one_line
 from ..masking import HIDDEN, masked
-from ..platform import Stage, Status
+from ..status import Stage, Status
 
 STAGES = {
     "draft": Stage.OPEN,

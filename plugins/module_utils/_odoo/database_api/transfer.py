@@ -19,9 +19,12 @@ from ..._transfer.ranges import Held
 from ..._transfer.sftp import SftpIncompatibleError, SftpUnreachableError
 from ..._transfer.sftp_download import SftpDownload
 from ..._transfer.sftp_upload import SftpUpload
+from ..failures import passes_by_itself
 from ..options import AUTO, HTTPS, SFTP, SQL, DownloadOptions, TransferOptions
-from ..platform import Download, Handle, Status, Upload, passes_by_itself
+from ..platform import Download, Upload
 from ..records import Fetching, Sending
+from ..status import Status
+from ..wanted import Handle
 from .result_name import choose_result, result_names
 from .sftp import SftpLogin
 

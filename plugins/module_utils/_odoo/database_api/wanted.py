@@ -15,7 +15,7 @@ from dataclasses import asdict
 from ..._core.errors import OptionError
 from ..._transfer.ssh_jump import jump_hosts
 from ..options import AUTO, HTTPS
-from ..platform import Handle, Wanted
+from ..wanted import Handle, Wanted
 
 if t.TYPE_CHECKING:
     from ..options import RequestOptions, RequestReference, TransferOptions

@@ -18,7 +18,7 @@ from ..._core.http_client import HttpClient, call_name
 from ..._core.text import one_line, whole_number
 from ..._transfer.known_hosts_lines import lines_for
 from ..._transfer.rsync_transfer import Server
-from ..platform import Refusal
+from ..failures import Refusal
 from .hosts import Hosts, split_host
 
 PATH = "/upgrade/request/"

@@ -21,7 +21,10 @@ from ..._core.errors import (
 )
 from ..._core.masking import register_secrets
 from ..._transfer.ssh_command import SshFolder, checked_ssh_options, program
-from ..platform import Handle, Platform, Stage, Status, Wanted, may_have_acted
+from ..failures import may_have_acted
+from ..platform import Platform
+from ..status import Stage, Status
+from ..wanted import Handle, Wanted
 from . import wanted as checks
 from .client import ServiceClient
 from .result_folder import ResultFolder

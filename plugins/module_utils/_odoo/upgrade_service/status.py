@@ -13,7 +13,8 @@ import typing as t
 
 from ..._core.text import one_line
 from ..masking import HIDDEN, masked
-from ..platform import Handle, Stage, Status
+from ..status import Stage, Status
+from ..wanted import Handle
 
 NEW = "new"
 STAGES = {

@@ -24,8 +24,11 @@ from ..._transfer.ranges import Held, Prefix
 from ..._transfer.resume import BrokenOffError, Retries
 from ..._transfer.rsync_transfer import Job, Manner, OpenTransfer, require_same
 from ..._transfer.ssh_command import program
-from ..platform import Download, Handle, Status, Upload, passes_by_itself
+from ..failures import passes_by_itself
+from ..platform import Download, Upload
 from ..records import Fetching, Sending
+from ..status import Status
+from ..wanted import Handle
 from .client import DOWNLOAD, UPLOAD
 
 if t.TYPE_CHECKING:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import OptionError
-from ..platform import Handle, Wanted
+from ..wanted import Handle, Wanted
 
 if t.TYPE_CHECKING:
     from ..options import DownloadOptions, RequestOptions, RequestReference, TransferOptions

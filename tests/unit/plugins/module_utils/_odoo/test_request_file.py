@@ -16,7 +16,6 @@ import pytest
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.files import BusyError
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo import request_file
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import Handle
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.records import (
     EarlierRequest,
     Fetched,
@@ -36,6 +35,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_fil
     lock_request_file,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_json import FORMAT
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.wanted import Handle
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import FileMark
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Held, Prefix, Segment
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import Handle
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.records import EarlierRequest, Record, is_contract
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import RequestFile, lock_request_file
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.wanted import Handle
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import FileMark
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Held, Prefix, Segment
 

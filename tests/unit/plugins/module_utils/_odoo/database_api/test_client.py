@@ -24,7 +24,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_ap
     OdooClient,
     PlatformFailure,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import may_have_acted, passes_by_itself
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.failures import may_have_acted, passes_by_itself
 from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, answer, document, redirect
 
 API = "https://upgrade.example.org/database/v1"

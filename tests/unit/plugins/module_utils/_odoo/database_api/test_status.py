@@ -16,8 +16,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_ap
     status_of,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.masking import HIDDEN
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import Stage
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request import RequestFailed
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.status import Stage
 
 KEY = "Aw7pItGVKFuZ_FOR3U8VFQ=="
 BASE = f"https://upgrade.odoo.com/database/eu1/10534/{KEY}"
