@@ -31,7 +31,8 @@ description:
     and C(fs), C(plone_site_steps_pending), C(plone_site_addons_behind) and C(plone_site_error), each as
     M(siteops.upgrades.plone_site_info) returns it. C(plone_upgrade_validate_certs) is set if the option differs from
     its default, as is C(plone_upgrade_login). C(plone_upgrade_ca_path), C(plone_upgrade_client_cert) and
-    C(plone_upgrade_client_key) are set if the inventory file sets the option. A path from the environment is not made a
+    C(plone_upgrade_client_key) are set if the inventory file sets the option, as is
+    C(plone_upgrade_addons_accept_no_path). A path from the environment is not made a
     variable, because the file can be one that only this run has, as in AWX.
 author:
   - Contributors to siteops.upgrades (@siteops)
@@ -57,9 +58,9 @@ options:
   instances:
     description:
       - The Zope instances to ask. Each may have its own O(username), O(password), O(token), O(login), O(headers),
-        O(client_cert), O(client_key), O(validate_certs), O(ca_path), O(timeout) and O(sites). What an entry does not
-        set, except O(sites), is taken from the options of the same name beside this list. An entry with a token takes
-        no username and password from there, and the other way round.
+        O(client_cert), O(client_key), O(validate_certs), O(ca_path), O(timeout), O(accept_no_path) and O(sites). What
+        an entry does not set, except O(sites), is taken from the options of the same name beside this list. An entry
+        with a token takes no username and password from there, and the other way round.
     type: list
     elements: dict
     suboptions:
@@ -113,6 +114,11 @@ options:
       timeout:
         description: As O(timeout).
         type: int
+      accept_no_path:
+        description: As O(accept_no_path).
+        type: list
+        elements: str
+        version_added: 1.1.0
   url:
     description:
       - The URL of the root of the only Zope instance, such as V(http://localhost:8080). Not used with O(instances).
@@ -205,7 +211,8 @@ options:
   accept_no_path:
     description:
       - Ids of add-ons that do not count as behind where no upgrade step leads to the version of their code, as in
-        M(siteops.upgrades.plone_addon).
+        M(siteops.upgrades.plone_addon). They become the variable C(plone_upgrade_addons_accept_no_path) of each host,
+        so that the role and the playbooks accept the same.
     type: list
     elements: str
     default: []
@@ -318,11 +325,13 @@ class Source(t.NamedTuple):
     name: str
     params: dict[str, t.Any]
     paths: dict[str, str]
+    accept_no_path: list[str]
 
     @property
     def fingerprint(self) -> dict[str, t.Any]:
         """What a cached survey has to be of; without a secret."""
-        return {"name": self.name, "url": self.params["url"], "sites": self.params["sites"]}
+        asked = {"name": self.name, "url": self.params["url"], "sites": self.params["sites"]}
+        return {**asked, "accept_no_path": self.accept_no_path}
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -400,9 +409,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if given.get("headers"):
             given["headers"] = self._headers(given["headers"], templates=True)
         params = own_or_shared({**given, **own}, beside)
-        params.update(url=entry.get("url"), sites=entry.get("sites") or [])
+        params.update(url=entry.get("url"), sites=listed(entry.get("sites"), "sites"))
+        accepted = entry.get("accept_no_path", self.get_option("accept_no_path"))
         name = str(entry.get("name") or default_name(params["url"] or ""))
-        return Source(name, params, {**in_file, **{path: given[path] for path in PATHS if given.get(path)}})
+        paths = {**in_file, **{path: given[path] for path in PATHS if given.get(path)}}
+        return Source(name, params, paths, listed(accepted, "accept_no_path"))
 
     def _surveys(self, sources: list[Source], cache_key: str, cache: bool) -> list[Survey]:
         """The sites of each instance, in the order of the instances.
@@ -410,9 +421,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         :raises OptionError: an option is bad; nothing was sent.
         :raises UpgradeError: something could not be read, and that is not to be a host.
         """
-        of = [source.fingerprint for source in sources] + [
-            {"addons": self.get_option("addons"), "accept_no_path": self.get_option("accept_no_path")}
-        ]
+        of = [source.fingerprint for source in sources] + [{"addons": self.get_option("addons")}]
         if cache and self.get_option("cache"):
             kept = self._cache.get(cache_key)
             if kept and kept.get("of") == of:
@@ -434,7 +443,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """The sites of one instance; where not one could be read, the instance itself stands for them."""
         what = [STATE, ADDONS] if self.get_option("addons") else [STATE]
         try:
-            accepted = tuple(self.get_option("accept_no_path"))
+            accepted = tuple(source.accept_no_path)
             sites = [replace(reading, accept_no_path=accepted).as_result() for reading in instance.survey(what)]
         except UpgradeError as error:
             whole = Reading(Site(id="", path="", url=instance.url), error=str(error))
@@ -486,6 +495,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if source.params["login"] != BASIC:
             variables["plone_upgrade_login"] = source.params["login"]
         variables.update({f"plone_upgrade_{option}": path for option, path in source.paths.items()})
+        if source.accept_no_path:
+            variables["plone_upgrade_addons_accept_no_path"] = literal(source.accept_no_path)
         variables["ansible_connection"] = trusted("local")
         variables["ansible_python_interpreter"] = trusted("{{ ansible_playbook_python }}")
         return variables
@@ -505,6 +516,17 @@ def without_empty_variables() -> t.Iterator[None]:
         yield
     finally:
         os.environ.update(dict.fromkeys(empty, ""))
+
+
+def listed(value: t.Any, option: str) -> list[str]:
+    """The list of an entry of ``instances``, which Ansible does not convert; a text is one with commas, as elsewhere.
+
+    :raises OptionError: it is neither.
+    """
+    names = value.split(",") if isinstance(value, str) else value or []
+    if not isinstance(names, list) or not all(isinstance(name, (str, int)) for name in names):
+        raise OptionError("instances", f"'{option}' of an entry is not a list of names.")
+    return [str(name).strip() for name in names if str(name).strip()]
 
 
 def literal(value: t.Any) -> t.Any:

@@ -212,3 +212,14 @@ def test_the_role_does_not_go_back_unless_it_is_asked_to_and_runs_hooks_around_c
     assert "Upgrade the add-ons: siteops.testaddon: POST" in failures[-1]
     assert (core_version(plone), addon_version(plone)) == ("6205", "1000")
     assert [log.read_text() for log in logs.values()] == ["6018 False", "6018 True"]
+
+
+def test_a_rehearsal_that_was_not_dry_is_undone_where_a_failure_is_to_be_undone(plone: PloneServer, role: Role) -> None:
+    plone.fault(step_commit=True)
+    run = role(plone_upgrade_undo_on_failure=True)
+    assert run.status != 0
+    failures = [line for line in run.output.splitlines() if line.startswith("fatal: ")]
+    assert "The dry run was not dry: the database went from 6018 to 6205." in failures[-1]
+    assert "Undid 1 transaction. The database went from 6205 to 6018." in failures[-1]
+    assert core_version(plone) == "6018"
+    assert written(plone).count("/Plone/@upgrade") == 1

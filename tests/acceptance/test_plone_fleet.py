@@ -139,7 +139,8 @@ def test_the_root_is_distinguished_from_a_site(fleet: PloneServer) -> None:
 def test_one_host_for_each_site(fleet: PloneServer, inventory: Inventory) -> None:
     fleet.set_version("9999", site_id="Plone2")
     inventory.write(
-        instances=[{"name": "intranet", "url": fleet.root_url}],
+        instances=[{"name": "intranet", "url": fleet.root_url, "accept_no_path": "collective.one, collective.two"}],
+        accept_no_path=["collective.three"],
         addons=True,
         strict=True,
         compose={"steps": "plone_site_steps_pending + 1"},
@@ -167,6 +168,7 @@ def test_one_host_for_each_site(fleet: PloneServer, inventory: Inventory) -> Non
         "plone_site_steps_pending": 38,
         "plone_site_title": "Test site Plone",
         "plone_site_versions": {"fs": NEWEST, "instance": "6018"},
+        "plone_upgrade_addons_accept_no_path": ["collective.one", "collective.two"],
         "plone_upgrade_url": fleet.url,
         "steps": 39,
     }

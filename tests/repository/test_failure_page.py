@@ -49,7 +49,7 @@ def does(fault_id: str, *kinds: str) -> str:
 
 
 def test_every_fault_has_its_row(root: Path) -> None:
-    _service, *faults, _transfers, _lost = tables((root / PAGE).read_text(encoding="utf-8"))
+    _service, _plone, *faults, _transfers, _lost = tables((root / PAGE).read_text(encoding="utf-8"))
     rows = {row[0]: row for table in faults for row in table}
     expected = {fault_id: fault for fault_id, fault in FAULTS.items() if fault.group != TRANSFER}
     assert set(rows) == {fault.title for fault in expected.values()}
@@ -69,6 +69,17 @@ def test_every_row_of_todays_service_is_played(root: Path) -> None:
     titles = [row[0] for row in service]
     assert len(set(titles)) == len(titles)
     assert set(re.findall(r'_as_the_page_says\(\s*\w+, "(.+?)"\s*\)', played)) == set(titles)
+
+
+def test_what_changes_of_plone_say_is_in_the_code(root: Path) -> None:
+    """The unit tests of the modules play these rows; here only the words are compared."""
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in sorted((root / "plugins/module_utils/_plone").glob("*.py"))
+    )
+    code = re.sub(r'"\s*\n\s*f?"', "", code)
+    for _title, _does, says in tables((root / PAGE).read_text(encoding="utf-8"))[1]:
+        for words in (part.strip() for quoted in re.findall(r"``(.+?)``", says) for part in quoted.split("…")):
+            assert words in code or words.startswith("plone_upgrade_"), words
 
 
 def test_every_transfer_that_goes_otherwise_has_its_row(root: Path) -> None:

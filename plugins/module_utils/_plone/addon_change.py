@@ -18,11 +18,10 @@ from .addon_outcome import AddonsOutcome, Change, ChangeFailed
 from .addons import ADDONS_SERVICE, INSTALL, UNINSTALL, UPGRADE, Addon, Addons
 from .client import VISIBLE_WITHIN_SECONDS, PloneClient
 from .journal import Posted, SiteJournal
+from .watch import UNAUTHORIZED, Watch
 
 DOING = {INSTALL: "installing", UPGRADE: "upgrading", UNINSTALL: "uninstalling"}
 """The changes in the words of a line of progress."""
-
-UNAUTHORIZED = 401
 
 REFUSED = "Then the site refused the credentials that it had accepted before, so the wait ended:"
 WITH_OTHERS = "Run this again with credentials that are good, such as a new token."
@@ -40,7 +39,7 @@ class AddonChanger:
         self._outcome = outcome
         self._deadline = deadline
         self._interval = interval
-        self._refused: CallError | None = None
+        self._watch = Watch()
 
     def read_again(self, *, patient: bool = True) -> dict[str, Addon]:
         """Read the add-ons anew into the outcome.
@@ -49,12 +48,7 @@ class AddonChanger:
         :raises CallError: they cannot be read, or one is not listed any more; the outcome stays as it is.
         """
         client = self._client if patient else self._client.look(self._deadline.time_to_look)
-        try:
-            addons = Addons(client).read()
-        except CallError as error:
-            # What was accepted before: waiting does not mend that.
-            self._refused = error if error.status == UNAUTHORIZED else None
-            raise
+        addons = self._watch.read(client, lambda one: Addons(one).read())
         gone = [name for name in self._outcome.names if name not in addons]
         if gone:
             raise UnexpectedAnswerError(
@@ -91,7 +85,7 @@ class AddonChanger:
             lambda: self.read_again(patient=False),
             lambda addons: change.is_final(addons[change.addon.id]),
             GrowingPauses(self._deadline, self._interval),
-            stop=lambda: self._refused is not None,
+            stop=lambda: self._watch.is_over,
         )
         if not reading.found:
             message = self._not_done(change, "Its end is unknown.", reading.error, journal, earlier)
@@ -129,9 +123,10 @@ class AddonChanger:
         elif proof.lost:
             message = self._not_done(change, str(proof.lost), proof.error, journal, entry)
             raise ChangeFailed(message, others_can_go_on=False, cause=proof.lost)
-        elif self._refused:
-            message = f"The server answered that {change.what} went well. {REFUSED} {self._refused} {WITH_OTHERS}"
-            raise ChangeFailed(message, others_can_go_on=False, cause=self._refused)
+        elif self._watch.refused:
+            refused = self._watch.refused
+            message = f"The server answered that {change.what} went well. {REFUSED} {refused} {WITH_OTHERS}"
+            raise ChangeFailed(message, others_can_go_on=False, cause=refused)
         else:
             self._outcome.record(change)
             raise ChangeFailed(
@@ -160,16 +155,23 @@ class AddonChanger:
             read_back_seconds=VISIBLE_WITHIN_SECONDS,
             deadline=self._deadline,
             on_lost=lose_answer,
-            stop=lambda: self._refused is not None,
+            stop=lambda: self._watch.is_over,
         )
 
     def _not_done(self, change: Change, why: str, error: CallError | None, journal: SiteJournal, entry: Posted) -> str:
-        """The message for a change that may still be under way."""
-        if self._refused:
+        """The message for a change that may still be under way, or that ended with its server."""
+        if self._watch.refused:
             return (
-                f"{why} {REFUSED} {self._refused} Whether {change.what} was committed is not known. {WITH_OTHERS} "
-                f"{journal.advice(entry)}"
+                f"{why} {REFUSED} {self._watch.refused} Whether {change.what} was committed is not known. "
+                f"{WITH_OTHERS} {journal.advice(entry)}"
             )
+        if self._watch.is_over:
+            journal.clear()
+            happened = f"{why} {self._watch.what_happened(change.what)}"
+            if self._watch.down:
+                return f"{happened} Look at its log, start it, and run this again: what is done is not posted again."
+            left = self._describe_what_is_left(change)
+            return f"{happened} {left} Look at the server's log for why it was restarted, and run this again."
         failed = f"{why} After {self._deadline.seconds:g} seconds {change.what} is not done.{_last_error(error)}"
         return f"{failed} {journal.advice(entry)}"
 

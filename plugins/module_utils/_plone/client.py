@@ -12,7 +12,7 @@ from __future__ import annotations
 import secrets
 import time
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .._core.errors import AnswerLostError, CallError, OptionError, UnexpectedAnswerError
 from .._core.http_answer import Answer
@@ -62,13 +62,17 @@ class UpgradeAnswer:
 
 
 class PloneClient:
-    """One site, reached with one set of credentials."""
+    """One site, reached with one set of credentials.
+
+    ``answered_directly`` says whether Zope itself sent the latest answer to a read, as far as its headers show.
+    """
 
     def __init__(self, http: HttpClient, credentials: Credentials, ticket: Ticket | None = None) -> None:
         self._ticket = ticket or Ticket(credentials)
         self._http = http.as_user(self._ticket)
         self._credentials = credentials
         self._queries_found = True
+        self.answered_directly = False
 
     @property
     def url(self) -> str:
@@ -77,9 +81,8 @@ class PloneClient:
 
     def at(self: S, url: str) -> S:
         """Another site of the same server, with the same connections and credentials."""
-        # A token is one site's own.
-        ticket = None if self._credentials.buys_token else self._ticket
-        return type(self)(self._http.at(url), self._credentials, ticket)
+        # A token that was bought or renewed is one site's own.
+        return type(self)(self._http.at(url), self._credentials, ticket_for(url, self._credentials))
 
     def look(self: S, seconds: float) -> S:
         """The same site for one look of many: see :meth:`HttpClient.look`."""
@@ -101,6 +104,7 @@ class PloneClient:
             answer = self._read(path)
         if answer.status == 401 and self._ticket.token != self._credentials.token and self._credentials.token:
             answer = self._read_with_given_token(path, answer)
+        self.answered_directly = is_zopes_own(answer)
         return answer
 
     def _read_with_given_token(self, path: str, refused: Answer) -> Answer:
@@ -259,8 +263,7 @@ class PloneClient:
         answer = self.get(UPGRADE_SERVICE)
         if answer.status == 503 and error_type(answer) == "KeyError":
             return self.read(SYSTEM_SERVICE, _state_from_system)
-        state = read_document(self.expect_success(answer), _state_from_upgrade)
-        return replace(state, direct=is_zopes_own(answer))
+        return read_document(self.expect_success(answer), _state_from_upgrade)
 
     def system(self) -> dict[str, t.Any]:
         """The document of GET @system: versions of Plone, plone.restapi, Zope and Python among others.

@@ -18,6 +18,7 @@ from .._core.http_answer import Answer
 from .answers import read_document
 from .client import SYSTEM_SERVICE, PloneClient
 from .connection import site_url
+from .token_successor import ticket_for
 
 SITES_SERVICE = "/@sites"
 
@@ -46,7 +47,7 @@ class ZopeRoot(PloneClient):
 
     def at(self, url: str) -> PloneClient:  # type: ignore[override]
         """A site of this instance."""
-        return PloneClient(self._http.at(url), self._credentials)
+        return PloneClient(self._http.at(url), self._credentials, ticket_for(url, self._credentials))
 
     def sites(self) -> list[Site]:
         """Every site as @sites lists them, nested ones too. It proves no credentials (measured).

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 UP_TO_DATE = "up_to_date"
 PENDING = "pending"
@@ -49,12 +49,10 @@ class SiteState:
     """The answer of GET @upgrade, or of @system where that one breaks.
 
     ``steps`` is in run order; it is None where the site could not list its steps, which does not prevent an upgrade.
-    ``direct`` is whether Zope itself answered, with nothing in front of it that shows.
     """
 
     versions: Versions
     steps: tuple[UpgradeStep, ...] | None
-    direct: bool = field(default=False, compare=False)
 
     @property
     def name(self) -> str:

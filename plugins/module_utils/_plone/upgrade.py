@@ -25,8 +25,15 @@ from .connection import Waiting
 from .journal import UPGRADE_WORDS, Posted, SiteJournal, clear_if_finished, open_journal
 from .migration_log import judge
 from .state import PENDING, UP_TO_DATE, SiteState
-from .upgrade_evidence import SKIP_REHEARSAL, Watch, committed_but_refused, refuse_stale_reads, what_was_read
+from .upgrade_evidence import (
+    SKIP_REHEARSAL,
+    committed_but_refused,
+    refuse_stale_reads,
+    require_use,
+    what_was_read,
+)
 from .upgrade_outcome import UpgradeFailed, UpgradeOutcome, must_be_able_to_upgrade
+from .watch import Watch
 
 MOST_WARNINGS = 20
 """Lines of a migration log that become warnings; there is one for each object that could not be cataloged."""
@@ -74,7 +81,7 @@ class UpgradeRun:
         :raises UpgradeFailed: it did not happen, or was not proven.
         :raises CallError: the state could not be read before anything was posted.
         """
-        before = self._watch.read(self._client)
+        before = self._read(self._client)
         must_be_able_to_upgrade(before, dry_run=self._dry_run)
         if before.name == UP_TO_DATE:
             clear_finished_upgrade(self._client.url, before)
@@ -125,7 +132,7 @@ class UpgradeRun:
             stop=lambda: self._watch.is_over or not earlier.may_be_running,
         )
         outcome.after = None if reading.error else reading.state
-        self._watch.require_use(f"An earlier run posted {earlier.what}.", journal, earlier, outcome)
+        require_use(self._watch, f"An earlier run posted {earlier.what}.", journal, earlier, outcome)
         if not reading.found and earlier.may_be_running:
             raise UpgradeFailed(
                 f"An earlier run posted {earlier.what}, and after {self._deadline.seconds:g} more seconds the site "
@@ -207,7 +214,7 @@ class UpgradeRun:
 
         return send_and_prove(
             send,
-            lambda: self._look() if outcome.answer == "lost" else self._watch.read(self._client),
+            lambda: self._look() if outcome.answer == "lost" else self._read(self._client),
             decide,
             longest_pause=self._interval,
             read_back_seconds=VISIBLE_WITHIN_SECONDS,
@@ -224,7 +231,7 @@ class UpgradeRun:
         outcome: UpgradeOutcome,
     ) -> None:
         """:raises UpgradeFailed: the state that was read after the lost answer does not prove the upgrade."""
-        self._watch.require_use(str(proof.lost), journal, entry, outcome)
+        require_use(self._watch, str(proof.lost), journal, entry, outcome)
         if not proof.proven:
             raise UpgradeFailed(
                 f"{proof.lost} After {self._deadline.seconds:g} seconds {what_was_read(proof.state, outcome)}."
@@ -288,7 +295,10 @@ class UpgradeRun:
 
     def _look(self) -> SiteState:
         """Read the state once, in no more time than the run has: a server that hangs must not delay its end."""
-        return self._watch.read(self._client.look(self._deadline.time_to_look))
+        return self._read(self._client.look(self._deadline.time_to_look))
+
+    def _read(self, client: PloneClient) -> SiteState:
+        return self._watch.read(client, PloneClient.site_state)
 
     def _read_afterwards(self, outcome: UpgradeOutcome) -> None:
         """Read the state into the outcome of a call that is over; None where it cannot be read."""

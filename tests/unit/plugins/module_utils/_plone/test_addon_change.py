@@ -14,11 +14,13 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core import clock
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import NotSentError
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone import addon_change
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone import addon_change, watch
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addon_outcome import AddonsFailed
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addon_run import AddonRun
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addons import Addon, Addons
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials, Waiting
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
@@ -249,3 +251,60 @@ def test_credentials_that_are_refused_end_the_wait(monkeypatch: pytest.MonkeyPat
     assert "/@addons/b/upgrade" not in " ".join(server.asked)
     assert "Then the site refused the credentials that it had accepted before" in str(caught.value)
     assert caught.value.outcome.as_result()["not_tried"] == ["b"]
+
+
+# A server that ends while an add-on is changed
+
+
+def reads_so(monkeypatch: pytest.MonkeyPatch, *reads: t.Mapping[str, str] | None) -> None:
+    """Have Zope itself list the add-ons so, one time after the other; None where no connection is accepted."""
+    following = iter([*reads[:-1], *[reads[-1]] * 50])
+
+    def read(self: Addons, required: t.Sequence[str] = ()) -> dict[str, Addon]:
+        states = next(following)
+        if states is None:
+            refused = NotSentError("GET /@addons", "could not be sent: the connection failed (Connection refused)")
+            refused.refused = True
+            raise refused
+        self._client.answered_directly = True
+        return {
+            name: Addon(name, "", "2", True, False, at, "2", upgrade_available=at != "2", upgrade_required=at != "2")
+            for name, at in states.items()
+        }
+
+    monkeypatch.setattr(Addons, "read", read)
+
+
+def test_an_add_on_whose_server_was_started_anew_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "WAITING", Waiting(7200, 10))
+    old = {"a": "1", "b": "1"}
+    reads_so(monkeypatch, old, old, None, None, old)
+    with running([OLD], {"a": page(502), "b": DONE}) as (run, server), pytest.raises(AddonsFailed) as caught:
+        run.perform(None)
+    assert posted(server) == "a"
+    assert (
+        "another process of it answers now, which knows nothing of the upgrade of a from 1 to 2. It is as it was: "
+        "pending at 1. Look at the server's log for why it was restarted, and run this again."
+    ) in str(caught.value)
+    assert caught.value.outcome.as_result()["not_tried"] == ["b"]
+    reads_so(monkeypatch, {"a": "1", "b": "2"}, {"a": "1", "b": "2"}, {"a": "2", "b": "2"})
+    with running([OLD], {"a": DONE}) as (run, server):
+        assert run.perform(None).as_result()["changed"], "what the journal said was waited for"
+
+
+def test_an_add_on_that_was_committed_before_the_server_ended_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = {"a": "1"}
+    reads_so(monkeypatch, old, old, None, None, {"a": "2"})
+    with running([OLD], {"a": page(502)}) as (run, _server):
+        changes = run.perform(None).as_result()["changes"]
+    assert [change["to"] for change in changes] == ["2"]
+
+
+def test_an_add_on_whose_server_stays_down_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "LONGEST_DOWN", 0)
+    reads_so(monkeypatch, {"a": "1"}, {"a": "1"}, None)
+    with running([OLD], {"a": page(502)}) as (run, _server), pytest.raises(AddonsFailed) as caught:
+        run.perform(None)
+    assert "its process has ended, and the upgrade of a from 1 to 2 with it unless that was committed" in str(
+        caught.value
+    )

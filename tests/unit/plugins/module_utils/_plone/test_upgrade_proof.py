@@ -19,17 +19,16 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import upgrade as upgrade_module
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone import upgrade_evidence
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone import watch as watch_module
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.answers import is_zopes_own
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials, Waiting
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.state import SiteState, Versions
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade import UpgradeRun
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade_evidence import Watch
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade_outcome import (
     UpgradeFailed,
     UpgradeOutcome,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.watch import Watch
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
     Reply,
@@ -211,18 +210,19 @@ def watched(*reads: str) -> Watch:
     class Client:
         def __init__(self, read: str) -> None:
             self._read = read
+            self.answered_directly = read != "p"
 
-        def site_state(self) -> SiteState:
+        def site_state(self) -> str:
             if self._read == "x":
                 refused = NotSentError("GET /@upgrade", "could not be sent")
                 refused.refused = True
                 raise refused
-            return SiteState(Versions("6018", "6205"), None, direct=self._read != "p")
+            return self._read
 
     watch = Watch()
     for read in reads:
         with contextlib.suppress(CallError):
-            watch.read(t.cast(PloneClient, Client(read)))
+            watch.read(t.cast(PloneClient, Client(read)), Client.site_state)  # type: ignore[arg-type]
     return watch
 
 
@@ -249,6 +249,6 @@ def test_a_process_that_took_the_place_of_another_is_noticed() -> None:
 
 
 def test_a_server_that_stays_down_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upgrade_evidence, "LONGEST_DOWN", 0)
+    monkeypatch.setattr(watch_module, "LONGEST_DOWN", 0)
     assert watched("6018", "x").down
     assert not watched("p", "x").down
