@@ -9,7 +9,9 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import time
 import typing as t
 from dataclasses import dataclass
@@ -20,6 +22,10 @@ from .text import one_line, whole_number
 
 DEEPEST_DOCUMENT = 64
 """Levels of lists and objects in one API answer; those of both APIs have less than ten."""
+
+TITLE = re.compile(rb"(?is)<title[^>]*>([^<]*)</title>")
+TITLE_WITHIN = 16 * 1024
+"""Bytes of a page among which its title is looked for."""
 
 PASSING_STATUSES = frozenset((429, 502, 504))
 """503 only without JSON: Zope answers it, with JSON, for a KeyError in Python code, which stays (measured)."""
@@ -57,6 +63,12 @@ class Answer:
         if kind == "text/html" or self.body.lstrip()[:1] == b"<":
             return "an HTML page"
         return f"{len(self.body)} bytes of {one_line(kind, 60) or 'no stated type'}"
+
+    @property
+    def page_title(self) -> str:
+        """The title of an HTML page, which has the reason of a proxy's refusal; empty where there is none."""
+        found = TITLE.search(self.body[:TITLE_WITHIN])
+        return one_line(html.unescape(found[1].decode("utf-8", "replace")), 80) if found else ""
 
     @property
     def passes(self) -> bool:

@@ -14,11 +14,16 @@ from urllib.parse import quote
 
 from .._core.errors import CallError
 from .._core.http_client import HttpClient
-from .answers import error_type, json_object
+from .answers import BASIC_GATE, asks_for_basic, error_type, json_object
 from .connection import UPGRADE_SERVICE, Credentials
 from .tokens import Ticket, ask_for_token
 
 UNAUTHORIZED = 401
+
+HEADER_TAKEN = (
+    "what stands in front of Plone takes the Authorization header away. Have it pass that header on, or give Zope's "
+    "own address."
+)
 
 
 def why_unauthorized(credentials: Credentials, ticket: Ticket, http: HttpClient) -> str:
@@ -30,16 +35,21 @@ def why_unauthorized(credentials: Credentials, ticket: Ticket, http: HttpClient)
     user = credentials.user
     own_data = f"/@users/{quote(user, safe='')}"
     lacks_role = f"The user '{user}' is known, but lacks the Manager role here; Site Administrator is not enough."
-    if user and _status(http, own_data) == 200:
+    own = _status(http, own_data) if user else 0
+    if own == 200:
         return lacks_role
     if credentials.token:
         return credentials.why_refused
+    if ticket.token and own == UNAUTHORIZED:
+        return f"The password is right, since it bought a token, but the token does not arrive: {HEADER_TAKEN}"
     if ticket.token:
         return (
             "The password is right, since it bought a token. The token is refused: the user lacks the Manager role, or "
             "what stands in front of Plone takes the Authorization header away."
         )
-    token, wrong = _token_for(credentials, http)
+    token, wrong, gated = _token_for(credentials, http)
+    if gated:
+        return BASIC_GATE
     if wrong:
         return "The user name or the password is wrong."
     if not token:
@@ -50,10 +60,7 @@ def why_unauthorized(credentials: Credentials, ticket: Ticket, http: HttpClient)
     if _status(with_token, UPGRADE_SERVICE) == UNAUTHORIZED:
         if _status(with_token, own_data) == 200:
             return f"{lacks_role} The site does not take the password by HTTP Basic either."
-        return (
-            "The password is right, as @login says, but neither it nor a token arrives: what stands in front of Plone "
-            "takes the Authorization header away. Have it pass that header on, or give Zope's own address."
-        )
+        return f"The password is right, as @login says, but neither it nor a token arrives: {HEADER_TAKEN}"
     return (
         "The password is right, as @login says, but this site does not take it by HTTP Basic. Set 'login' to jwt "
         "(plone_upgrade_login), or give a token."
@@ -68,12 +75,13 @@ def _status(http: HttpClient, path: str) -> int:
         return 0
 
 
-def _token_for(credentials: Credentials, http: HttpClient) -> tuple[str, bool]:
-    """The token that the user name and the password buy, or empty; and whether they are wrong."""
+def _token_for(credentials: Credentials, http: HttpClient) -> tuple[str, bool, bool]:
+    """The token that the user name and the password buy, or empty; whether they are wrong; whether a gate refused."""
     try:
         answer = ask_for_token(http, credentials)
     except CallError:
-        return "", False
+        return "", False, False
     token: t.Any = json_object(answer).get("token")
     wrong = answer.status == UNAUTHORIZED and bool(error_type(answer) or json_object(answer).get("error"))
-    return (token if isinstance(token, str) and answer.status == 200 else ""), wrong
+    good = isinstance(token, str) and answer.status == 200
+    return (token if good else ""), wrong, asks_for_basic(answer)

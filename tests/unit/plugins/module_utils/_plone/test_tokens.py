@@ -294,6 +294,12 @@ def test_causes_of_a_401(rules: dict[str, t.Any], says: str) -> None:
         client_for(server, username="admin", password="secret").site_state()
 
 
+def test_a_token_that_was_bought_and_does_not_arrive() -> None:
+    reply = behind(right=True, takes=("Bearer",), stripped=True)
+    with LocalServer(reply) as server, pytest.raises(CallError, match="but the token does not arrive: what stands in"):
+        buyer(server).site_state()
+
+
 GATE = "What stands in front of Plone asks for Basic authentication itself."
 
 
@@ -315,6 +321,22 @@ def test_a_gate_that_asks_for_basic_itself_is_named(reply: Reply, credentials: d
     with LocalServer(reply) as server, pytest.raises(CallError, match=GATE) as caught:
         client_for(server, **credentials).site_state()
     assert "or let this host through by its address." in str(caught.value)
+
+
+def test_a_basic_gate_that_lets_the_password_through_to_plone_is_named() -> None:
+    """The gate knows the password, Plone does not, and @login needs no header of which the gate would approve."""
+    with (
+        LocalServer(routed(GET=UNAUTHORIZED, POST=NGINX)) as server,
+        pytest.raises(CallError, match=GATE),
+    ):
+        client_for(server, username="gate", password="secret").site_state()
+
+
+def test_the_title_of_a_page_of_a_proxy_is_quoted() -> None:
+    reply = answer(b"<html><title>400 The SSL certificate\n &amp; error</title>", 400, Content_Type="text/html")
+    with LocalServer(reply) as server, pytest.raises(CallError) as caught:
+        client_for(server, username="admin", password="secret").site_state()
+    assert "answered 400 with an HTML page titled '400 The SSL certificate & error' by something" in str(caught.value)
 
 
 @pytest.mark.parametrize(
