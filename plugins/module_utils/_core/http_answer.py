@@ -17,8 +17,11 @@ import typing as t
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from .errors import UnexpectedAnswerError
+from .errors import AnswerLostError, UnexpectedAnswerError
 from .text import one_line, whole_number
+
+if t.TYPE_CHECKING:
+    import requests
 
 DEEPEST_DOCUMENT = 64
 """Levels of lists and objects in one API answer; those of both APIs have less than ten."""
@@ -29,6 +32,10 @@ TITLE_WITHIN = 16 * 1024
 
 PASSING_STATUSES = frozenset((429, 502, 504))
 """503 only without JSON: Zope answers it, with JSON, for a KeyError in Python code, which stays (measured)."""
+
+MEBIBYTE = 1024 * 1024
+LONGEST_DOCUMENT = 64 * MEBIBYTE
+"""Bytes of one API answer; a report of 100,000 steps takes about a fifth of it."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,24 @@ class Answer:
         until = _moment(asked)
         # By the server's own clock, where it sends its time.
         return until and max(0.0, until - (_moment(self.headers.get("Date", "")) or time.time()))
+
+
+def read_body(response: requests.Response, call: str) -> bytes:
+    """The body, if it is of a size that an API answer can have.
+
+    :raises AnswerLostError: it is longer; what it would have said is unknown.
+    """
+    blocks, size = [], 0
+    for block in response.iter_content(MEBIBYTE):
+        blocks.append(block)
+        size += len(block)
+        if size > LONGEST_DOCUMENT:
+            limit = LONGEST_DOCUMENT // MEBIBYTE
+            raise AnswerLostError(call, f"sent more than {limit} MiB, which no answer of this API is")
+    stated = whole_number(response.headers.get("Content-Length", ""))
+    if stated not in (None, size) and not response.headers.get("Content-Encoding"):
+        raise AnswerLostError(call, f"sent {size} of the {stated} bytes that it announced")
+    return b"".join(blocks)
 
 
 def _moment(date: str) -> float | None:

@@ -14,15 +14,14 @@ import contextlib
 import copy
 import traceback
 import typing as t
-from urllib.parse import urljoin, urlsplit
 
 from .clock import FixedPauses, TimeLimitPassed, time_limit
-from .errors import AnswerLostError, NotSentError, NotTrustedError, UnexpectedAnswerError
-from .http_answer import Answer
-from .http_errors import explain, is_refused, verification_error
+from .errors import AnswerLostError, NotSentError, UnexpectedAnswerError
+from .http_answer import Answer, read_body
+from .http_errors import faults_in_words, missing_bundle_in_words
 from .proof import read_until
 from .socket_options import socket_options
-from .text import one_line, whole_number
+from .urls import call_name, place, redirect_target, same_place
 
 try:
     import requests
@@ -32,10 +31,6 @@ try:
     REQUESTS_IMPORT_ERROR = None
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
-
-MEBIBYTE = 1024 * 1024
-LONGEST_DOCUMENT = 64 * MEBIBYTE
-"""Bytes of one API answer; a report of 100,000 steps takes about a fifth of it."""
 
 MOST_REDIRECTS = 5
 READ_AGAIN_AFTER = (0.5, 2.0)
@@ -166,7 +161,7 @@ class HttpClient:
         :raises AnswerLostError: the connection ended before everything was sent or read.
         """
         silence = self.timeout if method == "GET" else max(self.timeout, SILENCE_AFTER_A_BODY)
-        with self._faults_in_words(call, f"said nothing for {silence:g} seconds"):
+        with faults_in_words(call, f"said nothing for {silence:g} seconds"):
             response = self.open(method, url, timeout=(self.timeout, silence), call=call, leave_to=leave_to, **request)
             with contextlib.closing(response):
                 yield response
@@ -178,16 +173,16 @@ class HttpClient:
         """
         try:
             with time_limit(self.timeout):
-                return Answer(call, response.status_code, response.headers, _read_document(response, call))
+                return Answer(call, response.status_code, response.headers, read_body(response, call))
         except TimeLimitPassed as error:
             raise AnswerLostError(call, _too_slow(self.timeout)) from error
 
     def _exchange(self, method: str, path: str, seconds: float, **request: t.Any) -> Answer:
         call = call_name(method, self.base_url + path)
-        with self._faults_in_words(call, _too_slow(seconds)), time_limit(seconds):
+        with faults_in_words(call, _too_slow(seconds)), time_limit(seconds):
             response = self.open(method, self.base_url + path, timeout=seconds, **request)
             with contextlib.closing(response):
-                return Answer(call, response.status_code, response.headers, _read_document(response, call))
+                return Answer(call, response.status_code, response.headers, read_body(response, call))
 
     def open(
         self,
@@ -212,17 +207,17 @@ class HttpClient:
         given = request.get("headers") or {}
         request = {"auth": self._auth, "cert": self._cert, **request, "headers": {**self._headers, **given}}
         for _hop in range(MOST_REDIRECTS + 1):
-            with _missing_bundle_in_words(call):
+            with missing_bundle_in_words(call):
                 response = self._session.request(
                     method, url, verify=self._verify, timeout=timeout, stream=True, allow_redirects=False, **request
                 )
             if not (follow and response.is_redirect):
                 return response
             response.close()
-            target = _redirect_target(call, url, response)
-            if method == "GET" and leave_to and not _same_place(url, target) and leave_to(target):
+            target = redirect_target(call, url, response)
+            if method == "GET" and leave_to and not same_place(url, target) and leave_to(target):
                 request.update(auth=_without_credentials, cert=None, headers=given)
-            elif method != "GET" or not _same_place(url, target):
+            elif method != "GET" or not same_place(url, target):
                 raise UnexpectedAnswerError(
                     call,
                     f"was redirected to {place(target)}",
@@ -234,41 +229,10 @@ class HttpClient:
         what = f"was redirected more than {MOST_REDIRECTS} times"
         raise UnexpectedAnswerError(call, what, status=response.status_code)
 
-    @contextlib.contextmanager
-    def _faults_in_words(self, call: str, too_slow: str) -> t.Iterator[None]:
-        """Turn every network error into one of our errors.
-
-        :param too_slow: the words for a timeout, of whichever clock that noticed it first.
-        """
-        try:
-            yield
-        except TimeLimitPassed as error:
-            raise AnswerLostError(call, too_slow) from error
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            reason, sent, hint = explain(error, too_slow)
-            unsent = NotTrustedError if verification_error(error) else NotSentError
-            if sent:
-                raise AnswerLostError(call, reason, hint=hint) from error
-            failed = unsent(call, f"could not be sent: {reason}", hint=hint)
-            failed.refused = is_refused(error)
-            raise failed from error
-
 
 def _block_size() -> dict[str, int]:
     """The size of a write, where urllib3 lets it be chosen: not before 2.0."""
     return {"blocksize": SEND_BLOCK} if "key_blocksize" in urllib3.poolmanager.PoolKey._fields else {}
-
-
-@contextlib.contextmanager
-def _missing_bundle_in_words(call: str) -> t.Iterator[None]:
-    """requests raises a plain OSError, without a number, for a bundle of the environment that is not there."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, requests.exceptions.RequestException) or error.errno is not None:
-            raise
-        hint = "Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
-        raise NotSentError(call, f"could not be sent: {one_line(error)}", hint=hint) from error
 
 
 def _too_slow(seconds: float) -> str:
@@ -282,57 +246,3 @@ def pause_asked(pause: float, retry_after: float | None) -> float:
 
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def call_name(method: str, url: str) -> str:
-    """The name of a call in messages: method and path, without host and query, which may contain secrets."""
-    return f"{method} {urlsplit(url).path or '/'}"
-
-
-def place(url: str) -> str:
-    """Scheme, host and port of a URL: enough to say where a redirect leads, without secrets in its path."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _redirect_target(call: str, url: str, response: requests.Response) -> str:
-    """The absolute URL that a redirect leads to.
-
-    :raises UnexpectedAnswerError: it is none.
-    """
-    try:
-        target = urljoin(url, response.headers["Location"])
-        _origin(target)
-    except ValueError as error:
-        what = "was redirected to something that is not a URL"
-        raise UnexpectedAnswerError(call, what, status=response.status_code) from error
-    return target
-
-
-def _same_place(url: str, target: str) -> bool:
-    """Whether a redirect stays on the host, or only moves it from http to https on the standard ports."""
-    here, there = _origin(url), _origin(target)
-    return here == there or (here, there) == (("http", here[1], 80), ("https", here[1], 443))
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
-
-
-def _read_document(response: requests.Response, call: str) -> bytes:
-    """The body, if it is of a size that an API answer can have.
-
-    :raises AnswerLostError: it is longer; what it would have said is unknown.
-    """
-    blocks, size = [], 0
-    for block in response.iter_content(MEBIBYTE):
-        blocks.append(block)
-        size += len(block)
-        if size > LONGEST_DOCUMENT:
-            limit = LONGEST_DOCUMENT // MEBIBYTE
-            raise AnswerLostError(call, f"sent more than {limit} MiB, which no answer of this API is")
-    stated = whole_number(response.headers.get("Content-Length", ""))
-    if stated not in (None, size) and not response.headers.get("Content-Encoding"):
-        raise AnswerLostError(call, f"sent {size} of the {stated} bytes that it announced")
-    return b"".join(blocks)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an error of the network means: the reason in words, whether the request was sent, and a hint.
+"""What an error of the network means: the reason in words, whether the request was sent, a hint, and the error of ours.
 
 Private to the collection: may change without notice.
 """
@@ -18,6 +18,8 @@ import ssl
 import traceback
 import typing as t
 
+from .clock import TimeLimitPassed
+from .errors import AnswerLostError, NotSentError, NotTrustedError
 from .text import one_line
 
 with contextlib.suppress(ImportError):
@@ -34,6 +36,38 @@ VERIFICATION_HINTS = {
     64: "Use the name that it was issued for.",
 }
 """What to do about a certificate, by OpenSSL's X509_V_ERR_ codes: not yet valid, expired, another name or address."""
+
+
+@contextlib.contextmanager
+def faults_in_words(call: str, too_slow: str) -> t.Iterator[None]:
+    """Turn every network error into one of our errors.
+
+    :param too_slow: the words for a timeout, of whichever clock that noticed it first.
+    """
+    try:
+        yield
+    except TimeLimitPassed as error:
+        raise AnswerLostError(call, too_slow) from error
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        reason, sent, hint = explain(error, too_slow)
+        unsent = NotTrustedError if verification_error(error) else NotSentError
+        if sent:
+            raise AnswerLostError(call, reason, hint=hint) from error
+        failed = unsent(call, f"could not be sent: {reason}", hint=hint)
+        failed.refused = is_refused(error)
+        raise failed from error
+
+
+@contextlib.contextmanager
+def missing_bundle_in_words(call: str) -> t.Iterator[None]:
+    """requests raises a plain OSError, without a number, for a bundle of the environment that is not there."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, requests.exceptions.RequestException) or error.errno is not None:
+            raise
+        hint = "Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
+        raise NotSentError(call, f"could not be sent: {one_line(error)}", hint=hint) from error
 
 
 def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple[str, bool, str]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from .._core.clock import Deadline, GrowingPauses
 from .._core.errors import CallError, NotSentError, UnexpectedAnswerError
-from .._core.http_client import call_name
 from .._core.progress import Progress
 from .._core.proof import Decision, Proof, read_until, send_and_prove
+from .._core.urls import call_name
 from .addon_outcome import AddonsOutcome, Change, ChangeFailed
 from .addons import ADDONS_SERVICE, INSTALL, UNINSTALL, UPGRADE, Addon, Addons
 from .client import VISIBLE_WITHIN_SECONDS, PloneClient

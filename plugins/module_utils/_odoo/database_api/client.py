@@ -16,8 +16,9 @@ from urllib.parse import urljoin, urlsplit
 
 from ..._core.errors import AnswerLostError, UnexpectedAnswerError
 from ..._core.http_answer import Answer
-from ..._core.http_client import HttpClient, call_name
+from ..._core.http_client import HttpClient
 from ..._core.text import encodings_of, one_line, whole_number
+from ..._core.urls import call_name
 from ..failures import Refusal
 
 if t.TYPE_CHECKING:

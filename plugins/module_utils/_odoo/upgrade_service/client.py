@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from ..._core.errors import AnswerLostError, UnexpectedAnswerError
 from ..._core.http_answer import Answer
-from ..._core.http_client import HttpClient, call_name
+from ..._core.http_client import HttpClient
 from ..._core.text import one_line, whole_number
+from ..._core.urls import call_name
 from ..._transfer.known_hosts_lines import lines_for
 from ..._transfer.rsync_transfer import Server
 from ..failures import Refusal

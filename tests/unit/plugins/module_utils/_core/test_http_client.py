@@ -15,7 +15,7 @@ import typing as t
 import pytest
 import requests
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._core import http_client
+from ansible_collections.siteops.upgrades.plugins.module_utils._core import http_answer, http_client
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import (
     AnswerLostError,
     CallError,
@@ -24,6 +24,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer import Answer
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.urls import same_place
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
@@ -226,9 +227,9 @@ def test_a_server_that_never_ends_is_ended_by_the_time_limit(reply: Reply, monke
 
 
 def test_an_answer_that_is_too_long_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_client, "LONGEST_DOCUMENT", 2 * http_client.MEBIBYTE)
-    bomb = gzip.compress(b" " * 8 * http_client.MEBIBYTE)
-    for reply in (answer(b" " * 3 * http_client.MEBIBYTE), answer(bomb, Content_Encoding="gzip")):
+    monkeypatch.setattr(http_answer, "LONGEST_DOCUMENT", 2 * http_answer.MEBIBYTE)
+    bomb = gzip.compress(b" " * 8 * http_answer.MEBIBYTE)
+    for reply in (answer(b" " * 3 * http_answer.MEBIBYTE), answer(bomb, Content_Encoding="gzip")):
         with LocalServer(reply) as server, pytest.raises(AnswerLostError, match="GET / sent more than 2 MiB"):
             client(server.url).get("/")
 
@@ -330,7 +331,7 @@ def test_redirects_to_what_is_no_address(to: str) -> None:
     ),
 )
 def test_what_is_the_same_place(here: str, there: str, same: bool) -> None:
-    assert http_client._same_place(here, there) is same
+    assert same_place(here, there) is same
 
 
 # Proxies
