@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from .._core.errors import CallError, UpgradeError
 from .._transfer.dump import TransferStats
-from .._transfer.dump_forms import recognise
+from .._transfer.recognise import recognise
 from .._transfer.verify_upload import check_upload
 from .job import is_same_place, opened, refusal
 from .records import HostJob, Sent, timestamp

@@ -17,7 +17,8 @@ from .._core.clock import Deadline
 from .._core.errors import OptionError, UpgradeError
 from .._core.process import Running, ToolError
 from .._transfer.dump_check import FILESTORE, is_of_filestore, tar_members
-from .._transfer.dump_forms import ARCHIVES, SQL_MEMBER, TAR_GZ, ZIP, DamagedError, Form, reading, unpacked
+from .._transfer.dump_forms import ARCHIVES, SQL_MEMBER, TAR_GZ, ZIP, DamagedError, Form
+from .._transfer.unpack import reading, unpacked
 from .._transfer.zip_members import content, members
 from .filestore import STORED_NAME
 from .merge import NEW, make_like

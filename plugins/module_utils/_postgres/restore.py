@@ -22,7 +22,9 @@ from .._core.errors import OptionError, UpgradeError
 from .._core.process import Running, run
 from .._core.progress import Progress
 from .._transfer.dump_check import CheckedDump, check_dump
-from .._transfer.dump_forms import ARCHIVES, TAR, TAR_GZ, SqlWatch, recognise
+from .._transfer.dump_forms import ARCHIVES, TAR, TAR_GZ
+from .._transfer.recognise import recognise
+from .._transfer.sql_watch import SqlWatch
 from .connection import conninfo
 from .database import Database, DatabaseError, Server, identifier, literal
 from .dump_source import SqlSource, newest_pg_restore

@@ -14,7 +14,7 @@ import secrets
 import typing as t
 
 from .._core.errors import UpgradeError
-from .._transfer.dump_forms import CLOSING_LINE, SqlWatch
+from .._transfer.sql_watch import CLOSING_LINE, SqlWatch
 from .tools import Programs
 
 SETTING = re.compile(rb"^SET (\w+) = [^;\n]*;\r?$")

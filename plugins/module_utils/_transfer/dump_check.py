@@ -17,25 +17,10 @@ from dataclasses import dataclass
 
 from .._core.errors import UpgradeError
 from .._core.process import LateError, run
-from .dump_forms import (
-    ARCHIVES,
-    BLOCK,
-    CUSTOM,
-    DIRECTORY,
-    SECTOR,
-    SQL,
-    SQL_MEMBER,
-    TAR,
-    TAR_GZ,
-    ZIP,
-    DamagedError,
-    Form,
-    MissingUnpackerError,
-    SqlWatch,
-    reading,
-    recognise,
-    unpacked,
-)
+from .dump_forms import ARCHIVES, CUSTOM, DIRECTORY, SECTOR, SQL, SQL_MEMBER, TAR, TAR_GZ, ZIP, DamagedError, Form
+from .recognise import recognise
+from .sql_watch import SqlWatch
+from .unpack import BLOCK, MissingUnpackerError, reading, unpacked
 from .zip_members import UnsupportedMethodError, content, members
 
 FILESTORE = "filestore/"

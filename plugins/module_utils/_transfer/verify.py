@@ -14,20 +14,8 @@ import typing as t
 from dataclasses import dataclass
 
 from .dump_check import check_in_time
-from .dump_forms import (
-    CUSTOM,
-    EMPTY,
-    HEAD,
-    HTML,
-    SQL,
-    SQL_GZ,
-    TAR_GZ,
-    UNKNOWN,
-    ZIP,
-    DamagedError,
-    kind_of,
-    reading,
-)
+from .dump_forms import CUSTOM, EMPTY, HEAD, HTML, SQL, SQL_GZ, TAR_GZ, UNKNOWN, ZIP, DamagedError, kind_of
+from .unpack import reading
 
 RESULT_NAMES = {CUSTOM: "pgdmp", SQL_GZ: "gzip", TAR_GZ: "gzip"}
 """What the results of modules call a form where that is another name."""

@@ -16,7 +16,8 @@ import typing as t
 
 from .._core.errors import OptionError
 from .dump_check import CheckedDump, check_in_time
-from .dump_forms import DIRECTORY, SQL_BZ2, SQL_XZ, SQL_ZST, TAR, TAR_GZ, DamagedError, recognise
+from .dump_forms import DIRECTORY, SQL_BZ2, SQL_XZ, SQL_ZST, TAR, TAR_GZ, DamagedError
+from .recognise import recognise
 
 COMMANDS = {
     DIRECTORY: "pg_dump --format=custom --file={name}.dump DATABASE",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.sql_stream import SkewError, adapted
-from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump_forms import SqlWatch
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sql_watch import SqlWatch
 
 BEGINNING = b"""--
 -- PostgreSQL database dump

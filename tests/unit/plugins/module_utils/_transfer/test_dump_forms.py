@@ -15,12 +15,12 @@ import pytest
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import UpgradeError
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump_forms import (
     DamagedError,
-    SqlWatch,
     kind_of,
-    recognise,
     sql_form,
-    unpacked,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.recognise import recognise
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sql_watch import SqlWatch
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.unpack import unpacked
 
 if t.TYPE_CHECKING:
     from pathlib import Path
