@@ -18,7 +18,7 @@ def text(value: bytes) -> bytes:
 
 
 class FakeChannel:
-    """Implements the Channel of _transfer/sftp_protocol.
+    """Implements the Channel of _transfer/sftp_requests.
 
     :param files: name -> content, written to in place.
     :param limit: bytes of data that are answered at most in one read.

@@ -15,7 +15,8 @@ import threading
 import typing as t
 
 from .._core.text import one_line
-from .sftp_protocol import SftpBrokenError, SftpDeniedError, SftpError, SftpSession
+from .sftp_protocol import SftpBrokenError, SftpDeniedError, SftpError
+from .sftp_session import SftpSession
 from .ssh_host_keys import HostKeys, place_of
 from .ssh_jump import JumpHosts
 from .ssh_keys import Identity, paramiko_module, public_line

@@ -17,7 +17,8 @@ import time
 import typing as t
 
 from .sftp import SftpServer
-from .sftp_protocol import SftpBrokenError, SftpError, SftpSession
+from .sftp_protocol import SftpBrokenError, SftpError
+from .sftp_session import SftpSession
 from .workers import work_together
 
 NEAR_SECONDS = 0.005

@@ -21,7 +21,8 @@ from .ranges import Held, Range
 from .resume import Retries
 from .sftp import SftpServer
 from .sftp_connections import SftpConnections
-from .sftp_protocol import TO_READ, Entry, SftpBrokenError, SftpDeniedError, SftpError, SftpSession
+from .sftp_protocol import TO_READ, Entry, SftpBrokenError, SftpDeniedError, SftpError
+from .sftp_session import SftpSession
 
 PIECE = 4 * MEBIBYTE
 """Bytes that one connection fetches in a row."""

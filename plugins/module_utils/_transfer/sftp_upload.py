@@ -20,7 +20,8 @@ from .ranges import Held
 from .resume import Retries
 from .sftp import SftpServer
 from .sftp_connections import SftpConnections
-from .sftp_protocol import TO_CREATE, TO_TRUNCATE, TO_WRITE, SftpBrokenError, SftpDeniedError, SftpError, SftpSession
+from .sftp_protocol import TO_CREATE, TO_TRUNCATE, TO_WRITE, SftpBrokenError, SftpDeniedError, SftpError
+from .sftp_session import SftpSession
 
 NOTHING_SENT = Held(NOTHING)
 

@@ -12,15 +12,17 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_protocol import (
-    IN_FLIGHT,
-    LARGE_BLOCK,
-    SAFE_BLOCK,
     TO_READ,
     TO_WRITE,
     Entry,
     SftpBrokenError,
     SftpDeniedError,
     SftpError,
+)
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_session import (
+    IN_FLIGHT,
+    LARGE_BLOCK,
+    SAFE_BLOCK,
     SftpSession,
 )
 from ansible_collections.siteops.upgrades.tests.unit.fake_sftp import FakeChannel

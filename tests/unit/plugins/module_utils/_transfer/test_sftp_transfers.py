@@ -33,8 +33,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_pr
     Entry,
     SftpBrokenError,
     SftpError,
-    SftpSession,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_session import SftpSession
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_upload import NOTHING_SENT, SftpUpload
 from ansible_collections.siteops.upgrades.tests.unit.fake_sftp import FakeChannel
 
