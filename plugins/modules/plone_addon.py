@@ -194,6 +194,7 @@ from ..module_utils._core.module import run
 from ..module_utils._core.progress import Progress
 from ..module_utils._plone.addon_outcome import ABSENT, LATEST, PRESENT, AddonsFailed, AddonsOutcome
 from ..module_utils._plone.addon_run import AddonRun
+from ..module_utils._plone.addons import accepted_ids
 from ..module_utils._plone.client import connect
 from ..module_utils._plone.connection import Connection, Waiting, plone_arguments, wait_arguments
 
@@ -225,7 +226,7 @@ class Options:
             names,
             params["state"],
             params["keep_going"],
-            tuple(params["accept_no_path"]),
+            accepted_ids(params["accept_no_path"]),
         )
 
 

@@ -322,6 +322,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.errors import OptionError
 from ..module_utils._core.module import run
 from ..module_utils._core.options import from_environment, require_positive
+from ..module_utils._plone.addons import accepted_ids
 from ..module_utils._plone.connection import BASIC, JWT, plone_arguments, warn_if_unencrypted
 from ..module_utils._plone.status_table import FleetSite, read_rows, table
 from ..module_utils._plone.survey import ADDONS, STATE, Instance
@@ -352,7 +353,7 @@ def read(module: AnsibleModule) -> dict[str, t.Any]:
         return read_fleet(module, {*what, STATE})
     instance = Instance.from_params(module.params)
     instance.warn_if_unencrypted(module.warn)
-    accepted = tuple(module.params["accept_no_path"])
+    accepted = accepted_ids(module.params["accept_no_path"])
     readings = [replace(reading, accept_no_path=accepted) for reading in instance.survey(what)]
     for reading in readings:
         if reading.error:

@@ -9,6 +9,7 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -74,6 +75,24 @@ class Addon:
             "available_version": self.available_version,
             "upgradeable": self.state == PENDING,
         }
+
+
+def accepted_ids(given: t.Sequence[str] | None) -> tuple[str, ...]:
+    """The ids of an option ``accept_no_path``.
+
+    As an extra variable, ``["a.b", "c.d"]`` is a text, which Ansible cuts at its commas.
+
+    :raises OptionError: it begins like JSON and is no list of texts.
+    """
+    names: list[t.Any] = list(given or ())
+    if names and names[0].lstrip().startswith("["):
+        try:
+            names = json.loads(",".join(names))
+        except ValueError:
+            names = [None]
+        if not all(isinstance(name, str) for name in names):
+            raise OptionError("accept_no_path", "begins like JSON, but is not a list of ids.")
+    return tuple(name.strip() for name in names if name.strip())
 
 
 class Addons:

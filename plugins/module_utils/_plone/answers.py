@@ -37,6 +37,11 @@ CONFLICT = (
     "read-only site or a maintenance page, and run this again."
 )
 
+NO_CACHE = (
+    "Have what stands in front of Plone cache no path with an '@' in it, or give Zope's own address; then run this "
+    "again."
+)
+
 T = t.TypeVar("T")
 
 

@@ -46,6 +46,9 @@ one after the other."""
 UNCACHED = "_"
 """The name in the query of each read whose value is another one each time; plone.restapi ignores it (measured)."""
 
+RENEW_WITHIN = 120
+"""Seconds; longer than a pause between two reads of a wait, so that a token does not end in between."""
+
 S = t.TypeVar("S", bound="PloneClient")
 T = t.TypeVar("T")
 
@@ -72,6 +75,7 @@ class PloneClient:
         self._http = http.as_user(self._ticket)
         self._credentials = credentials
         self._queries_found = True
+        self._path_end = ""
         self.answered_directly = False
 
     @property
@@ -87,6 +91,15 @@ class PloneClient:
     def look(self: S, seconds: float) -> S:
         """The same site for one look of many: see :meth:`HttpClient.look`."""
         return type(self)(self._http.look(seconds), self._credentials, self._ticket)
+
+    def past_cache(self: S) -> S:
+        """The same site by paths that end in a slash, of which a cache that ignores queries as well has no answer yet.
+
+        To plone.restapi it is the same path (measured).
+        """
+        other = type(self)(self._http, self._credentials, self._ticket)
+        other._path_end = "/"
+        return other
 
     # What all services have in common
 
@@ -123,6 +136,8 @@ class PloneClient:
 
         Where an address with a query is not found, it is asked for without: a gate may know exact addresses only.
         """
+        head, mark, query = path.partition("?")
+        path = f"{head}{self._path_end}{mark}{query}"
         if not self._queries_found:
             return self._http.get(path)
         answer = self._http.get(path, params={UNCACHED: secrets.token_hex(8)})
@@ -210,22 +225,29 @@ class PloneClient:
         :raises OptionError: the token has ended.
         """
         self._sign_in()
-        end = end_of(self._ticket.token)
-        if end is None or end > time.time() + seconds:
-            return []
-        renewed = self._renewed_token()
-        warnings = self._use_successor(renewed) if renewed else []
+        warnings = self.renew_token(seconds)
         token = self._ticket.token
         if has_ended(token):
             raise OptionError("token", f"The token expired at {end_in_words(token)}; {GET_ANOTHER}.")
-        end = end_of(token)
-        if end is None or end > time.time() + seconds:
+        if self._credentials.buys_token or not _ends_within(token, seconds):
             return warnings
         return [
             *warnings,
             f"The token ends at {end_in_words(token)}, before the {seconds:.0f} seconds of 'wait_timeout' are over. "
             "What is posted with it goes on after that, but how it ends cannot be read then.",
         ]
+
+    def renew_token(self, seconds: float) -> list[str]:
+        """Renew a token that ends within ``seconds``, where the site allows that; warnings for the reader."""
+        if not self._ticket.token or not _ends_within(self._ticket.token, seconds):
+            return []
+        renewed = self._renewed_token()
+        return self._use_successor(renewed) if renewed else []
+
+    def keep_token(self: S) -> S:
+        """The same client for a read of a wait, with a token that would end soon renewed."""
+        self.renew_token(RENEW_WITHIN)
+        return self
 
     def _use_successor(self, token: str) -> list[str]:
         """Go on with a renewed token, and have the tasks that follow do so if they have the old one; warnings."""
@@ -333,6 +355,11 @@ def connect(connection: Connection, warn: t.Callable[[str], None]) -> PloneClien
         # A site refuses it as well, but says nothing of the cause.
         raise OptionError("token", f"The token expired at {end_in_words(token)}; {GET_ANOTHER}.")
     return PloneClient(connection.open(), connection.credentials, ticket)
+
+
+def _ends_within(token: str, seconds: float) -> bool:
+    end = end_of(token)
+    return end is not None and end <= time.time() + seconds
 
 
 def _versions(instance: t.Any, fs: t.Any) -> Versions:

@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 
 from .._core.errors import CallError, OptionError
 from .._core.http_answer import Answer
+from .._core.http_client import HttpClient
 from .answers import read_document
 from .client import SYSTEM_SERVICE, PloneClient
-from .connection import site_url
+from .connection import Credentials, site_url
 from .token_successor import ticket_for
+from .tokens import Ticket
 
 SITES_SERVICE = "/@sites"
 
@@ -40,7 +42,16 @@ class Site:
 
 
 class ZopeRoot(PloneClient):
-    """The root of a Zope instance. Its list of sites is open to everybody, and it sells no tokens (measured)."""
+    """The root of a Zope instance.
+
+    Its list of sites is open to everybody, it sells no tokens, and it answers 500 to the token of a site (measured), so
+    it is asked as a visitor where there is one.
+    """
+
+    def __init__(self, http: HttpClient, credentials: Credentials, ticket: Ticket | None = None) -> None:
+        super().__init__(http, credentials, ticket)
+        if credentials.token:
+            self._http = self._http.as_user(lambda request: request)
 
     def _sign_in(self) -> None:
         """Ask as a visitor where a token is to be bought."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from .._core.errors import OptionError
+from .addons import accepted_ids
 from .client import PloneClient
 from .connection import Connection, own_or_shared, site_url
 from .sites import Site
@@ -49,7 +50,7 @@ class FleetSite:
         except OptionError as error:
             return cls(name, None, entry["error"] or str(error))
         try:
-            return cls(name, Connection.to(url, params), accept_no_path=tuple(params.get("accept_no_path") or ()))
+            return cls(name, Connection.to(url, params), accept_no_path=accepted_ids(params.get("accept_no_path")))
         except OptionError as error:
             return cls(name, None, str(error))
 

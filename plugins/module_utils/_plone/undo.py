@@ -18,6 +18,7 @@ from .._core.errors import CallError, UpgradeError
 from .._core.proof import Decision, send_and_prove
 from .addon_outcome import is_finished
 from .addons import Addons
+from .answers import NO_CACHE
 from .client import VISIBLE_WITHIN_SECONDS, PloneClient
 from .journal import API_PREFIX, UPGRADE_WORDS, Posted, SiteJournal, open_journal
 from .state import UP_TO_DATE, SiteState
@@ -158,6 +159,20 @@ def _undo(client: PloneClient, undo_plan: UndoPlan, before: SiteState, *, newest
             **error.result,
         ) from error
     if not proof.proven:
+        if not proof.lost and _shows(client.past_cache(), decide):
+            raise UpgradeError(
+                "The upgrade is undone. But a cache in front of Plone, or another server with older data, answers "
+                f"reads with an older list of transactions, so that it could not be read back. {NO_CACHE}",
+                changed=True,
+            )
         answered = str(proof.lost) if proof.lost else "The server answered as if all went well."
         last_error = f" The last read failed: {proof.error}" if proof.error else ""
         raise UpgradeError(f"{answered} The transactions read afterwards show no undo.{last_error} Run this again.")
+
+
+def _shows(client: PloneClient, decide: t.Callable[[t.Sequence[Transaction], t.Any], Decision]) -> bool:
+    """Whether one more read proves the undo."""
+    try:
+        return decide(Transactions(client).read(), None) is Decision.PROVEN
+    except CallError:
+        return False

@@ -28,6 +28,7 @@ from .state import PENDING, UP_TO_DATE, SiteState
 from .upgrade_evidence import (
     SKIP_REHEARSAL,
     committed_but_refused,
+    refuse_reads_of_cache,
     refuse_stale_reads,
     require_use,
     what_was_read,
@@ -248,6 +249,8 @@ class UpgradeRun:
         if self._watch.refused and proof.answer:
             raise committed_but_refused(proof.answer, self._watch.refused, outcome)
         if not proof.proven:
+            if proof.answer:
+                refuse_reads_of_cache(self._client, proof.answer, outcome)
             reads = (
                 f"still reads {_versions(outcome)}." if outcome.after else f"cannot be read.{_last_error(proof.error)}"
             )
@@ -295,7 +298,7 @@ class UpgradeRun:
 
     def _look(self) -> SiteState:
         """Read the state once, in no more time than the run has: a server that hangs must not delay its end."""
-        return self._read(self._client.look(self._deadline.time_to_look))
+        return self._read(self._client.keep_token().look(self._deadline.time_to_look))
 
     def _read(self, client: PloneClient) -> SiteState:
         return self._watch.read(client, PloneClient.site_state)

@@ -10,7 +10,8 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 from .._core.errors import CallError
-from .client import UpgradeAnswer
+from .answers import NO_CACHE
+from .client import PloneClient, UpgradeAnswer
 from .journal import Posted, SiteJournal
 from .migration_log import judge
 from .state import SiteState
@@ -64,8 +65,30 @@ def refuse_stale_reads(answer: UpgradeAnswer, outcome: UpgradeOutcome) -> None:
     raise UpgradeFailed(
         f"The site was read at {read}, but the server's own log says that it was at {answer.versions.instance} "
         "already, so nothing was done. A cache answered the reads with an older state, or another run upgraded the "
-        "site since. The database is as it should be. Have what stands in front of Plone cache no path with an '@' in "
-        "it, or give Zope's own address; then run this again.",
+        f"site since. The database is as it should be. {NO_CACHE}",
+        outcome,
+    )
+
+
+def refuse_reads_of_cache(client: PloneClient, answer: UpgradeAnswer, outcome: UpgradeOutcome) -> None:
+    """Do nothing unless the state that the server answers to a path that no cache knows proves the upgrade.
+
+    :raises UpgradeFailed: it does, so a cache answered the reads before.
+    """
+    if answer.versions.instance != outcome.before.versions.fs:
+        return
+    try:
+        state = client.past_cache().site_state()
+    except CallError:
+        return
+    if not outcome.is_target(state):
+        return
+    read = outcome.latest.versions.instance
+    outcome.after = state
+    raise UpgradeFailed(
+        f"The upgrade is committed: the database is at {state.versions.instance}. But a cache in front of Plone, or "
+        f"another server with older data, answers reads with {read}, also those that ask past a cache, so nothing that "
+        f"follows could be verified. {NO_CACHE}",
         outcome,
     )
 

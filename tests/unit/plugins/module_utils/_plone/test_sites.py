@@ -10,6 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import CallError, OptionError, UpgradeError
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addons import accepted_ids
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.sites import named_site
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.survey import Instance, Reading
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
@@ -192,3 +193,25 @@ def test_credentials_in_clear_are_warned_about_once_for_each_host() -> None:
     warnings: list[str] = []
     Instance.from_params({**OPTIONS, "sites": sites}).warn_if_unencrypted(warnings.append)
     assert warnings == ["The credentials travel unencrypted to http://a.example.org/1; use https."]
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    (
+        (["a.b", "c.d"], ("a.b", "c.d")),
+        (['["a.b"', '"c.d"]'], ("a.b", "c.d")),
+        (['["a.b"', ' "c.d"]'], ("a.b", "c.d")),
+        (["[]"], ()),
+        ([" "], ()),
+        (None, ()),
+    ),
+    ids=("list", "json", "json with a space", "empty json", "blank", "not set"),
+)
+def test_ids_that_are_accepted(given: list[str] | None, ids: tuple[str, ...]) -> None:
+    assert accepted_ids(given) == ids
+
+
+@pytest.mark.parametrize("given", (["[a.b]"], ["[1]"], ["[{"]), ids=("no text", "number", "cut"))
+def test_ids_that_are_no_list(given: list[str]) -> None:
+    with pytest.raises(OptionError, match="'accept_no_path': begins like JSON, but is not a list of ids"):
+        accepted_ids(given)

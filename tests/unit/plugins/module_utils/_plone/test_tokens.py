@@ -80,6 +80,33 @@ def test_each_site_sells_its_own_token_and_the_root_none() -> None:
     assert "authorization" not in server.seen[0].headers
 
 
+def test_the_root_is_asked_as_a_visitor_and_each_site_with_the_token_that_took_the_place(home: Path) -> None:
+    """The root of a real Zope answers 500 to the token of a site."""
+    listed = document({"@id": "http://x/@sites", "sites": [{"@id": "http://x/a", "id": "a", "needs_upgrade": True}]})
+    given, successor = token(60), token(3600)
+    with LocalServer(routed(GET={"/@sites": listed, "/a/@upgrade": STATE})) as server:
+        remember_successor(f"{server.url}/a", given, successor)
+        credentials = Credentials(token=given)
+        root = ZopeRoot(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+        root.at(f"{server.url}/{root.sites()[0].id}").site_state()
+        client_for(server, token=given).at(f"{server.url}/a").site_state()
+    assert "authorization" not in server.seen[0].headers
+    assert [seen.headers["authorization"] for seen in server.seen[1:]] == [f"Bearer {successor}"] * 2
+
+
+def test_a_token_that_ends_during_a_wait_is_renewed_for_the_next_read() -> None:
+    with LocalServer(routed(GET={"/@upgrade": STATE}, POST={"/@login-renew": sold(7200)})) as server:
+        client = client_for(server, token=token(60))
+        for _look in range(2):
+            client.keep_token().look(5).site_state()
+    assert server.asked == ["POST /@login-renew", "GET /@upgrade", "GET /@upgrade"]
+
+
+def test_a_token_that_a_password_buys_again_is_not_warned_about() -> None:
+    with LocalServer(routed(POST={"/@login-renew": sold(20), "/@login": sold(20)})) as server:
+        assert buyer(server).prepare_to_post(3600) == []
+
+
 def test_another_token_is_bought_when_one_is_refused() -> None:
     reads = in_turn(STATE, UNAUTHORIZED, STATE)
     with LocalServer(routed(GET={"/@upgrade": reads}, POST={"/@login": sold(3600)})) as server:

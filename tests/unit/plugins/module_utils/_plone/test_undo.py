@@ -181,6 +181,22 @@ def test_a_storage_that_reports_no_size_is_undone() -> None:
     assert result.as_result()["undone"][0]["size"] is None
 
 
+def test_an_undo_that_a_cache_does_not_show_is_read_past_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(undo_module, "VISIBLE_WITHIN_SECONDS", 0.1)
+    reads = {
+        "/@upgrade": STATE,
+        "/@transactions": document([UPGRADE]),
+        "/@transactions/": document([UNDO, UPGRADE]),
+        "/@search?metadata_fields=getPath&path.depth=0": OWN_ENTRY,
+    }
+    with LocalServer(routed(GET=reads, PATCH={"/@transactions": document({})})) as server:
+        credentials = Credentials(username="admin", password="secret")
+        client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+        with pytest.raises(UpgradeError, match="The upgrade is undone. But a cache") as caught:
+            undo(client, UndoOptions())
+    assert caught.value.result["changed"]
+
+
 def prove(*replies: Reply, send: bool = True) -> tuple[t.Any, list[tuple[str, bytes]]]:
     """What is proven of the way back, or the failure; and what was sent that was no read."""
     with LocalServer(STATE, *replies) as server:

@@ -186,6 +186,19 @@ def test_a_server_that_says_that_nothing_was_to_do_shows_that_the_reads_were_sta
     assert not error.outcome.as_result()["changed"]
 
 
+@pytest.mark.parametrize("past", (NEW_CODE, PENDING), ids=("a cache", "not proven"))
+def test_a_cache_that_ignores_queries_too_is_read_past_by_another_path(past: Reply) -> None:
+    progress = Progress(types.SimpleNamespace(_tmpdir=None, check_mode=False, params={}))
+    routes = routed(GET={"/@upgrade": PENDING, "/@upgrade/": past}, POST={"/@upgrade": done("6205", "6205")})
+    with LocalServer(routes) as server:
+        credentials = Credentials(username="admin", password="secret")
+        client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+        with pytest.raises(UpgradeFailed) as caught:
+            UpgradeRun(client, dry_run=False, waiting=WAITING, progress=progress).perform()
+    committed = "The upgrade is committed: the database is at 6205. But a cache in front of Plone" in str(caught.value)
+    assert (committed, caught.value.outcome.as_result()["changed"]) == (past is NEW_CODE, past is NEW_CODE)
+
+
 def test_a_rehearsal_of_a_site_that_is_up_to_date_shows_that_the_reads_were_stale() -> None:
     progress = Progress(types.SimpleNamespace(_tmpdir=None, check_mode=False, params={}))
     with LocalServer(routed(GET={"/@upgrade": PENDING}, POST={"/@upgrade": NO_OP})) as server:
