@@ -32,7 +32,7 @@ from .connection import UPGRADE_SERVICE, Connection, Credentials, warn_if_unencr
 from .state import SiteState, Versions, steps_in_run_order
 from .token_successor import forget_successor, remember_successor, ticket_for
 from .tokens import GET_ANOTHER, RENEW_SERVICE, Ticket, ask_for_token, end_in_words, end_of, has_ended
-from .unauthorized import why_unauthorized
+from .unauthorized import MAY_NOT_UNDO, why_unauthorized
 
 SYSTEM_SERVICE = "/@system"
 
@@ -179,7 +179,9 @@ class PloneClient:
         if answer.status < 300:
             return answer
         if answer.status == 401 and error_type(answer):
-            raise CallError(answer.call, "was refused (401 Unauthorized)", status=401, hint=self._why_unauthorized())
+            raise CallError(
+                answer.call, "was refused (401 Unauthorized)", status=401, hint=self._why_unauthorized(answer.call)
+            )
         if answer.status == 404:
             raise CallError(answer.call, "found nothing (404)", status=404, hint=self._why_not_found(answer))
         raise server_error(answer)
@@ -309,8 +311,10 @@ class PloneClient:
 
     # Why a call failed
 
-    def _why_unauthorized(self) -> str:
+    def _why_unauthorized(self, call: str) -> str:
         """Which of the causes of a 401 it is: Plone answers 401 to all of them."""
+        if call.startswith("PATCH ") and (state := self._probe(UPGRADE_SERVICE)) is not None and state.status == 200:
+            return MAY_NOT_UNDO
         return why_unauthorized(self._credentials, self._ticket, self._http)
 
     def _why_not_found(self, answer: Answer) -> str:

@@ -20,6 +20,11 @@ from .tokens import Ticket, ask_for_token
 
 UNAUTHORIZED = 401
 
+MAY_NOT_UNDO = (
+    "The user may upgrade the site, but lacks the permission 'Undo changes', which Zope gives to the Manager role "
+    "unless its security settings say otherwise."
+)
+
 HEADER_TAKEN = (
     "what stands in front of Plone takes the Authorization header away. Have it pass that header on, or give Zope's "
     "own address."

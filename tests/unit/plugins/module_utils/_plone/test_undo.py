@@ -237,6 +237,15 @@ def test_a_patch_that_does_not_get_through_is_no_way_back(status: int) -> None:
     assert result.result["way_back"] == {"history": True, "patch": False}
 
 
+def test_a_user_who_may_upgrade_but_not_undo_is_named() -> None:
+    refused = document({"type": "Unauthorized", "message": "You are not authorized to access this resource."}, 401)
+    result, _sent = prove(document([WRITE]), refused, STATE)
+    assert "PATCH /@transactions was refused (401 Unauthorized). The user may upgrade the site, but lacks the" in str(
+        result
+    )
+    assert result.result["way_back"] == {"history": True, "patch": False}
+
+
 def test_an_undo_without_history_is_a_failure() -> None:
     for act in (plan, undo):
         with LocalServer(STATE, document([]), OWN_ENTRY) as server:
