@@ -204,9 +204,10 @@ def test_the_role_does_not_go_back_unless_it_is_asked_to_and_runs_hooks_around_c
         content = "{{ plone_upgrade_site.versions.instance }} {{ plone_upgrade_failed }}"
         note = {"dest": str(log), "mode": "0600", "content": content}
         file.write_text(json.dumps([{"name": "Take a note", "ansible.builtin.copy": note}]))
-        hooks[f"plone_upgrade_{moment}"] = [str(file)]
+        # The text of a list, as -e plone_upgrade_before='["a.yml"]' is.
+        hooks[f"plone_upgrade_{moment}"] = json.dumps([str(file)])
     plone.fault(addon_error="ValueError")
-    run = role(plone_upgrade_addons=[ADDON], **hooks)
+    run = role(plone_upgrade_addons=json.dumps([ADDON]), plone_upgrade_checks='[{"path":"/@search"}]', **hooks)
     assert run.status != 0
     failures = [line for line in run.output.splitlines() if line.startswith("fatal: ")]
     assert "Upgrade the add-ons: siteops.testaddon: POST" in failures[-1]
