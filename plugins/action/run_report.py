@@ -25,6 +25,7 @@ ARGUMENTS = {
     "dir": {"type": "path"},
     "product": {"type": "str", "choices": ["plone", "odoo"]},
     "target": {"type": "str", "default": ""},
+    "on_copy": {"type": "bool", "default": False},
     "results": {"type": "dict", "default": {}},
     "registered": {"type": "dict", "default": {}},
     "begun": {"type": "dict"},
@@ -68,7 +69,7 @@ class ActionModule(ActionBase):
             host=text(host),
             target=public_target(options["target"]),
             collection_version=collection_version(),
-            check_mode=bool(self._task.check_mode),
+            check_mode=bool(self._task.check_mode) or options["on_copy"],
             started_at=utc_text(now),
             stale={name: began for name, one in results.items() if (began := began_at(one))},
         )

@@ -59,6 +59,12 @@ options:
       - What is upgraded, such as the URL of the site. Credentials and query of a URL are left out.
     type: str
     default: ""
+  on_copy:
+    description:
+      - The run is a rehearsal on a copy. As in check mode, the report says then that the site itself was not changed.
+    type: bool
+    default: false
+    version_added: 1.1.0
   results:
     description:
       - What the tasks of the role registered, by name. With O(state=begun), what they registered earlier in the same

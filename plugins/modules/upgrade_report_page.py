@@ -158,6 +158,10 @@ hosts:
       description: The message of that run.
       type: str
       sample: The upgrade failed behind an HTTP 200.
+    longest_upgrade:
+      description: Seconds of the longest of its runs on the page that changed something; 0 if there is none.
+      type: float
+      sample: 252.5
 unreadable:
   description: The files that could not be read as run reports.
   type: list
@@ -216,7 +220,10 @@ def make(module: AnsibleModule) -> dict[str, t.Any]:
         "msg": summary(fleet, written, module.check_mode),
         "counts": fleet.counts,
         "hosts": [
-            {"host": host.name, "product": host.product, "standing": host.standing, "message": host.latest.message}
+            {
+                **{"host": host.name, "product": host.product, "standing": host.standing},
+                **{"message": host.latest.message, "longest_upgrade": host.longest_upgrade},
+            }
             for host in fleet.hosts
         ],
         "unreadable": [{"file": each.file, "reason": each.reason} for each in fleet.unreadable],

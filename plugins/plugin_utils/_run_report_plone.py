@@ -13,6 +13,7 @@ import typing as t
 from collections import defaultdict, deque
 from dataclasses import replace
 
+from ..module_utils._report.copy_rehearsal import CopyRehearsal
 from ..module_utils._report.parts import Addon, Step
 from ._run_report import Results, server_report, text
 
@@ -20,6 +21,8 @@ if t.TYPE_CHECKING:
     from ..module_utils._report.run import Run
 
 PHASES = {
+    "restore": ("copy_restored",),
+    "start": ("copy_started",),
     "check": ("check", "addons_needed", "required", "checks_before"),
     "rehearsal": ("rehearsal",),
     "upgrade": ("upgrade",),
@@ -36,10 +39,13 @@ def describe(run: Run, results: Results) -> Run:
     check = results["check"]
     before = {name: text(version) for name, version in (check.get("versions") or {}).items()}
     states = ("check", "rehearsal", "upgrade", "verification", "undo")
-    changes = results["addons_needed" if run.check_mode else "addons"].get("changes") or []
+    rehearsal = _rehearsal(results)
+    is_dry = run.check_mode and not (rehearsal and rehearsal.of_this_run)
+    changes = results["addons_needed" if is_dry else "addons"].get("changes") or []
     return replace(
         run,
-        message=_message(results, changes, check_mode=run.check_mode),
+        message=_message(results, changes, check_mode=is_dry),
+        rehearsal=rehearsal,
         state_before=text(check.get("state")),
         state_after=text(results.latest("state", *states)),
         versions_before=before,
@@ -49,6 +55,16 @@ def describe(run: Run, results: Results) -> Run:
         server_report=server_report("\n".join(map(text, results.latest("report", "rehearsal", "upgrade") or ()))),
         addons=tuple(Addon(*(text(change.get(key)) for key in ("id", "from", "to"))) for change in changes),
     )
+
+
+def _rehearsal(results: Results) -> CopyRehearsal | None:
+    """The rehearsal on a copy that this run is, or else the newest one with the same code that it read of."""
+    if results["copy"].get("collection"):
+        return CopyRehearsal.from_json({**results["copy"], "of_this_run": True})
+    version = (results["check"].get("versions") or {}).get("fs")
+    rows = results.latest("rehearsals", "required", "rehearsals") or ()
+    same = [row for row in rows if row.get("to") == version]
+    return CopyRehearsal.from_json(same[0]) if same else None
 
 
 def _versions_after(results: Results) -> dict[str, str]:

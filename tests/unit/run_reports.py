@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import replace
 from html.parser import HTMLParser
 
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.copy_rehearsal import CopyRehearsal
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.parts import (
     Addon,
     ComparedDatabase,
@@ -79,6 +80,9 @@ def whole_run() -> Run:
         addons=(Addon("an.addon", "1", ""),),
         request=Request("7", "test", "18.0", (SeenState("draft", started),), sent, fetched),
         database=ComparedDatabase("16.0", "18.0", {"res_partner": 1043, "old": 1}, {"res_partner": 1044}, ("web_old",)),
+        rehearsal=CopyRehearsal(
+            *(False, True, "", started, "/backups/1", "6018", "6205"), {"upgrade": 1.5}, 2**28, 4096, 10, None
+        ),
         warnings=("Careful.",),
     )
 

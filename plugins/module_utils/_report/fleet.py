@@ -13,6 +13,7 @@ import datetime
 import typing as t
 from dataclasses import dataclass
 
+from .copy_rehearsal import CopyRehearsal
 from .reader import Unreadable
 from .run import PRODUCTS, Run
 
@@ -27,7 +28,8 @@ class Host:
 
     ``latest`` is the newest run outside of check mode, because a check after a failure repairs nothing; if there was
     none, the newest check. ``checked`` is a check that is newer than ``latest``. ``past`` are the newest runs of both
-    kinds, newest first; ``runs`` counts all.
+    kinds, newest first; ``runs`` counts all. ``rehearsal`` is the one on a copy that ``latest`` relied on, or else the
+    newest one.
     """
 
     name: str
@@ -36,11 +38,18 @@ class Host:
     checked: Run | None
     past: tuple[Run, ...]
     runs: int
+    rehearsal: CopyRehearsal | None = None
 
     @property
     def standing(self) -> str:
         """One of ``STANDINGS``."""
         return standing(self.latest)
+
+    @property
+    def longest_upgrade(self) -> float:
+        """Seconds of the longest of its past runs that changed something; 0 if there is none."""
+        changes = (run for run in self.past if run.result == "changed" and not run.check_mode)
+        return max((run.duration or 0.0 for run in changes), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -93,11 +102,14 @@ class _Gathering:
     def __init__(self) -> None:
         self.latest: dict[bool, Run] = {}
         self.past: list[Run] = []
+        self.rehearsed: Run | None = None
 
     def add(self, run: Run) -> None:
         known = self.latest.get(run.check_mode)
         if known is None or _age(run) > _age(known):
             self.latest[run.check_mode] = run
+        if run.rehearsal and run.rehearsal.of_this_run and (not self.rehearsed or _age(run) > _age(self.rehearsed)):
+            self.rehearsed = run
         self.past.append(run.in_brief())
 
     def host(self, name: str, product: str, limit: int) -> Host:
@@ -106,7 +118,8 @@ class _Gathering:
         if checked and _age(checked) <= _age(latest):
             checked = None
         past = sorted(self.past, key=_age, reverse=True)
-        return Host(name, product, latest, checked, tuple(past[:limit] if limit else past), len(past))
+        rehearsal = latest.rehearsal or (self.rehearsed.rehearsal if self.rehearsed else None)
+        return Host(name, product, latest, checked, tuple(past[:limit] if limit else past), len(past), rehearsal)
 
 
 def _age(run: Run) -> tuple[datetime.datetime, str]:

@@ -57,6 +57,7 @@ def host_section(host: Host) -> Markup:
         else None,
         _facts(host),
         _phases(run),
+        _rehearsal(host),
         _steps(run),
         _addons(run.addons),
         _states(run.request),
@@ -103,6 +104,28 @@ def _phases(run: Run) -> Markup | None:
     summary = ", ".join(f"{svg.phase_word(phase.name)} {words.length(phase.duration)}" for phase in run.phases)
     table = table_of("The phases of this run", ["Phase", "Result", "Took", "What happened"], rows, "phases within-fold")
     return folded("Phases", summary, table, is_open=run.result in TROUBLE)
+
+
+def _rehearsal(host: Host) -> Markup | None:
+    rehearsal = host.rehearsal
+    if rehearsal is None:
+        return None
+    facts = [tag("div", tag("dt", name), tag("dd", value)) for name, value in words.rehearsal_facts(rehearsal)]
+    rows: list[list[Child]] = [
+        [svg.phase_word(name), fixed(words.length(seconds)), fixed("" if took is None else words.length(took))]
+        for name, seconds, took in words.rehearsal_steps(rehearsal, host.latest)
+    ]
+    headings = ["Step", "On the copy", "Run of the site"]
+    content = (
+        tag("p", words.rehearsal_outcome(rehearsal), class_=f"message is-{'ok' if rehearsal.passed else 'failed'}"),
+        tag("dl", facts, class_="facts") if facts else None,
+        table_of("The steps of the rehearsal beside the run of the site", headings, rows, "rehearsal within-fold")
+        if rows
+        else None,
+    )
+    began = f"{words.moment(rehearsal.began_at)} UTC, " if rehearsal.began_at else ""
+    summary = f"{began}{'went through' if rehearsal.passed else 'failed'}"
+    return folded("Rehearsal on a copy", summary, content, is_open=not rehearsal.passed)
 
 
 def _steps(run: Run) -> Markup | None:

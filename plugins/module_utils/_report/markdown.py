@@ -33,6 +33,12 @@ def document(fleet: Fleet, title: str) -> str:
     else:
         parts += [_lead(fleet), "## Fleet", _table(_HEADINGS, [_row(host) for host in fleet.hosts])]
         troubled = [host for host in fleet.hosts if host.standing in TROUBLE]
+        rehearsed = [host for host in fleet.hosts if host.rehearsal]
+        if rehearsed:
+            parts += [
+                "## Rehearsals on copies",
+                _table(_REHEARSAL_HEADINGS, [_rehearsal_row(host) for host in rehearsed]),
+            ]
         if troubled:
             parts += ["## What did not end well", "\n".join(_trouble(host) for host in troubled)]
     if fleet.unreadable:
@@ -48,6 +54,28 @@ def plain(text: str) -> str:
 
 
 _HEADINGS = ["Host", "Product", "Result", "Version", "Finished (UTC)", "Took", "What happened"]
+
+
+_REHEARSAL_HEADINGS = ["Host", "Rehearsed (UTC)", "Result", "Steps on the copy / in the run of the site", "Measured"]
+
+
+def _rehearsal_row(host: Host) -> list[str]:
+    rehearsal = host.rehearsal
+    if rehearsal is None:
+        return []
+    steps = [
+        f"{name.replace('_', ' ')} {words.length(seconds)} / {'-' if took is None else words.length(took)}"
+        for name, seconds, took in words.rehearsal_steps(rehearsal, host.latest)
+    ]
+    outcome = words.rehearsal_outcome(rehearsal)
+    facts = [f"{name}: {value}" for name, value in words.rehearsal_facts(rehearsal)]
+    return [
+        plain(host.name),
+        words.moment(rehearsal.began_at) if rehearsal.began_at else "",
+        plain(outcome) if rehearsal.passed else f"**{plain(outcome)}**",
+        plain(", ".join(steps)),
+        plain("; ".join(facts)),
+    ]
 
 
 def _lead(fleet: Fleet) -> str:

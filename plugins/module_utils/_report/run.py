@@ -17,6 +17,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._core.clock import utc_text
+from .copy_rehearsal import CopyRehearsal
 from .parts import Addon, ComparedDatabase, Json, Phase, Request, Step
 from .values import (
     LONGEST_NAME,
@@ -75,6 +76,7 @@ class Run:
     addons: tuple[Addon, ...] = ()
     request: Request | None = None
     database: ComparedDatabase | None = None
+    rehearsal: CopyRehearsal | None = None
     warnings: tuple[str, ...] = ()
     file: str = ""
     steps_omitted: int = 0
@@ -91,7 +93,8 @@ class Run:
 
     def in_brief(self) -> Run:
         """The same run without what is shown of a host's latest run only."""
-        return replace(self, steps=(), server_report="", addons=(), request=None, database=None, phases=(), warnings=())
+        gone: dict[str, t.Any] = {"request": None, "database": None, "rehearsal": None, "server_report": ""}
+        return replace(self, steps=(), addons=(), phases=(), warnings=(), **gone)
 
     def to_json(self) -> Json:
         """The document that a file of a report holds."""
@@ -116,6 +119,7 @@ class Run:
             "addons": [addon.to_json() for addon in self.addons],
             "request": self.request.to_json() if self.request else None,
             "database": self.database.to_json() if self.database else None,
+            "rehearsal": self.rehearsal.to_json() if self.rehearsal else None,
             "warnings": list(self.warnings),
         }
 
@@ -164,6 +168,7 @@ class Run:
             addons=tuple(map(Addon.from_json, as_objects(document.get("addons")))),
             request=Request.from_json(document.get("request")),
             database=ComparedDatabase.from_json(document.get("database")),
+            rehearsal=CopyRehearsal.from_json(document.get("rehearsal")),
             warnings=tuple(filter(None, map(as_text, as_list(document.get("warnings"))[:MOST_ITEMS]))),
             file=file,
             steps_omitted=max(len(as_list(document.get("steps"))) - MOST_ITEMS, 0),

@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
 PHASE_COLOUR = {
     "window": "plain",
     "check": "plain",
+    "start": "plain",
     "rehearsal": "ochre",
     "upgrade": "blue",
     "addons": "violet",

@@ -13,9 +13,11 @@ import datetime
 import typing as t
 
 from .._core.clock import utc_text
-from .._core.human import duration
+from .._core.human import duration, size
+from .copy_rehearsal import SAME_PHASE
 
 if t.TYPE_CHECKING:
+    from .copy_rehearsal import CopyRehearsal
     from .parts import Request
     from .run import Run
 
@@ -26,7 +28,8 @@ PLATFORM = {"upgrade_service": "today's upgrade service", "database_api": "datab
 def result(run: Run) -> str:
     """The result of a run in one to three words; a run in check mode only says what would change."""
     if run.check_mode:
-        return "would change" if run.result == "changed" else f"{run.result} in check mode"
+        where = "on a copy" if run.rehearsal and run.rehearsal.of_this_run else "in check mode"
+        return "would change" if run.result == "changed" else f"{run.result} {where}"
     return run.result
 
 
@@ -75,3 +78,32 @@ def postgresql(request: Request | None) -> str:
 def counted(count: int, one: str, many: str) -> str:
     """A number with its word, such as 1 run or 2 runs."""
     return f"{count:,} {one if count == 1 else many}"
+
+
+def rehearsal_outcome(rehearsal: CopyRehearsal) -> str:
+    """Whether a rehearsal on a copy went through, and why not."""
+    return "went through" if rehearsal.passed else f"failed: {rehearsal.reason or 'no reason is known'}"
+
+
+def rehearsal_facts(rehearsal: CopyRehearsal) -> list[tuple[str, str]]:
+    """What a rehearsal on a copy measured, each with its name; without what is not known."""
+    before, after = rehearsal.catalog_before, rehearsal.catalog_after
+    catalog = f"{before:,} → {after:,} objects" if before is not None and after is not None else ""
+    facts = [
+        ("Memory of the server at most", size(rehearsal.peak_memory) if rehearsal.peak_memory else ""),
+        ("Growth of the database", size(rehearsal.growth) if rehearsal.passed or rehearsal.growth else ""),
+        ("Catalog", catalog),
+        ("Versions", f"{rehearsal.source} → {rehearsal.destination}" if rehearsal.destination else ""),
+        ("Backup", rehearsal.backup),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def rehearsal_steps(rehearsal: CopyRehearsal, run: Run) -> list[tuple[str, float, float | None]]:
+    """The steps of a rehearsal with their seconds, and the seconds of the same step in the run of the site.
+
+    Those are None where the run has no such step, and everywhere where the run is the rehearsal itself.
+    """
+    is_site = not run.check_mode and not (run.rehearsal and run.rehearsal.of_this_run)
+    took = {phase.name: phase.duration for phase in run.phases} if is_site else {}
+    return [(name, seconds, took.get(SAME_PHASE.get(name, name))) for name, seconds in rehearsal.seconds.items()]

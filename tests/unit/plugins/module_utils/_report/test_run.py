@@ -48,11 +48,17 @@ def test_the_schema_describes_each_field_and_no_other() -> None:
         (written["request"]["sent"], DESCRIBED["$defs"]["transfer"]),
         (written["request"]["fetched"], DESCRIBED["$defs"]["transfer"]),
         (written["database"], parts["database"]["oneOf"][1]),
+        (written["rehearsal"], parts["rehearsal"]["oneOf"][1]),
     ]
     for document, schema in pairs:
         assert sorted(document) == sorted(schema["properties"])
         # Reports of older versions lack these.
-        assert set(document) - set(schema["required"]) <= {"protocol", "is_pg_version_compatible", "database"}
+        assert set(document) - set(schema["required"]) <= {
+            "protocol",
+            "is_pg_version_compatible",
+            "database",
+            "rehearsal",
+        }
 
 
 def test_the_schema_knows_the_same_products_and_results() -> None:
