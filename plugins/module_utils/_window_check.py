@@ -61,6 +61,8 @@ def check_window(options: WindowOptions, warn: t.Callable[[str], None], *, check
     result = as_result(window, position, waited=(position.now - first.now).total_seconds())
     if position.open:
         warn_of_the_end(options, position, warn)
+    elif not options.must_be_open:
+        warn_of_a_short_window(options, window.at(position.opens_at), warn)
     elif options.must_be_open and check_mode:
         real = "wait until then" if position.opens_in <= options.wait_timeout else "be refused"
         warn(f"{result['msg']} Check mode works at any time; a run outside of it would {real}.")
@@ -85,6 +87,19 @@ def warn_of_the_end(options: WindowOptions, position: Position, warn: t.Callable
         warn(
             f"What is started now may take {duration(work)}, and the maintenance window closes in "
             f"{duration(position.remaining or 0)}, at {readable(position.closes_at)}. It is not aborted then."
+        )
+
+
+def warn_of_a_short_window(options: WindowOptions, opening: Position, warn: t.Callable[[str], None]) -> None:
+    """Warn if the work may last longer than the next window, which is closed yet.
+
+    :param opening: the moment at which it opens.
+    """
+    work = options.work_timeout
+    if work and opening.closes_at and opening.ends_within(work):
+        warn(
+            f"The work may take {duration(work)}, and the maintenance window that opens at {readable(opening.now)} is "
+            f"open for {duration(opening.remaining or 0)}. It is not aborted when the window closes."
         )
 
 

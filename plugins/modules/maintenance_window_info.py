@@ -71,6 +71,7 @@ options:
   work_timeout:
     description:
       - How many seconds the work to be started may take. If the window closes earlier than that, the module warns.
+        While the window is closed and need not be open, the next one is meant.
     type: int
 seealso:
   - name: Scheduled maintenance

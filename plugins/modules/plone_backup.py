@@ -15,6 +15,9 @@ version_added: 1.1.0
 description:
   - Backs up a FileStorage with C(repozo), and after it the blobs, into a new folder. The folder gets its name after the
     backup was restored to a scratch folder and read there to the last transaction. The server may run meanwhile.
+  - Backs up a RelStorage on PostgreSQL with C(pg_dump) in the same way, named by O(database). The backup is restored to
+    a scratch database of the same server, which is dropped again, and every current object of it is read with the
+    instance's RelStorage. Blobs in the database are part of it; for those in a shared folder, give O(blobs).
   - Verified means that repozo restored it, that every transaction and every object can be read, that the last
     transaction is the one that the database had, that no blob of a current object is missing, and that a Plone site
     and its version were found. A backup that fails, at whatever point, leaves the earlier ones as they were.
@@ -30,6 +33,7 @@ extends_documentation_fragment:
   - siteops.upgrades.attributes
   - siteops.upgrades.attributes.actiongroup_plone_database
   - siteops.upgrades.plone_database
+  - siteops.upgrades.plone_postgresql
   - siteops.upgrades.progress
 attributes:
   check_mode:
@@ -53,11 +57,12 @@ options:
     default: present
   data_fs:
     description:
-      - The path of the Data.fs. Required with O(state=present).
+      - The path of the Data.fs. Required with O(state=present), unless O(database) is given.
     type: path
   blobs:
     description:
-      - The folder of the blobs, the C(blob-dir) of the storage. Required if the database has any.
+      - The folder of the blobs, the C(blob-dir) of the storage. Required if the database has any. For a RelStorage,
+        only a C(blob-dir) with C(shared-blob-dir), because any other one is a cache of what is in the database.
     type: path
   dest:
     description:
@@ -111,6 +116,15 @@ EXAMPLES = r"""
   become: true
   become_user: plone
 
+- name: Back up a Plone with a RelStorage on PostgreSQL
+  siteops.upgrades.plone_backup:
+    database: plone
+    login_host: db.example.com
+    login_user: plone
+    login_password: "{{ vault_plone_database_password }}"
+    dest: /var/backups/plone
+    python: /srv/plone/bin/python
+
 - name: Restore and read the newest backup again
   siteops.upgrades.plone_backup:
     state: verified
@@ -143,6 +157,7 @@ backup:
     began_at: "2026-11-21T03:00:00.123Z"
     blobs: 1204
     data_fs: /srv/plone/var/filestorage/Data.fs
+    database: ""
     database_sha256: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
     database_size: 28311552
     full: false
@@ -196,6 +211,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.module import run
 from ..module_utils._core.progress import progress_arguments
 from ..module_utils._plone.database_options import backup_once, program_arguments
+from ..module_utils._postgres.connection import postgres_arguments
+from ..module_utils._postgres.whole_database import WholeDatabases
 
 
 def main() -> None:
@@ -203,6 +220,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **program_arguments(),
+            **postgres_arguments(),
+            "database": {"type": "str"},
             **progress_arguments(),
             "state": {"type": "str", "choices": ["present", "verified"], "default": "present"},
             "data_fs": {"type": "path"},
@@ -216,7 +235,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: backup_once(module), calls=False)
+    run(module, lambda: backup_once(module, WholeDatabases.of(module.params)), calls=False)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,11 @@ options:
       - The name of the database among the backups.
     type: str
     default: plone
+  data_fs:
+    description:
+      - The path of the Data.fs, whose size and disk RV(forecast) is about. Without it, the size is that of the newest
+        backup, and the disk that of O(dest).
+    type: path
   read_files:
     description:
       - Whether to read every file and compare its SHA-256. Otherwise only names and sizes are compared. A file that
@@ -113,6 +118,24 @@ rehearsals:
       reason: ""
       seconds: {"restore": 4.1, "start": 6.0, "upgrade": 11.2}
       to: "6205"
+forecast:
+  description:
+    - What the next upgrade is expected to take, by the newest rehearsal that passed and the newest whole backup. What
+      is not known is 0. RV(forecast.restore_size) is what a restore beside the present database takes.
+  type: dict
+  returned: success
+  sample:
+    blobs_size: 705692672
+    database_size: 28311552
+    enough: true
+    enough_to_restore: true
+    free: 52613349376
+    growth: 1474560
+    restore_size: 734004224
+    seconds: 13.7
+    words: >-
+      The database has 27.0 MiB and 673 MiB of blobs, and it grew by 1.4 MiB in the last rehearsal. 49.0 GiB are free on
+      its disk.
 refused:
   description: Whether something that is required is missing.
   type: bool
@@ -142,6 +165,7 @@ def main() -> None:
         argument_spec={
             "dest": {"type": "path", "required": True},
             "name": {"type": "str", "default": "plone"},
+            "data_fs": {"type": "path"},
             "read_files": {"type": "bool", "default": False},
             "require_backup": {"type": "str"},
             "require_rehearsal": {"type": "str"},

@@ -19,14 +19,18 @@ description:
   - The exchange is made of renames under a journal. A run that was killed is finished by the next one, whatever its
     O(state) is, before it does its own work.
   - Refused while a server has the lock file of the storage. The lock is kept during the exchange, so that none starts.
+  - The backup of a RelStorage is restored as a database beside the present one, which O(database) names, read there
+    with the instance's RelStorage, and then both are renamed. Refused while anybody is connected to the present one.
+    Empty the folder of C(cache-local-dir), if the instance has one, before its servers start again.
   - A database that is as the backup has it, byte for byte, is left alone. The SHA-256 of the present Data.fs and of the
-    present blobs is compared for that.
+    present blobs is compared for that; of a RelStorage, a hash of every state.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
   - siteops.upgrades.attributes
   - siteops.upgrades.attributes.actiongroup_plone_database
   - siteops.upgrades.plone_database
+  - siteops.upgrades.plone_postgresql
   - siteops.upgrades.progress
 attributes:
   check_mode:
@@ -53,18 +57,17 @@ options:
     type: path
   data_fs:
     description:
-      - The path of the Data.fs. Its folder must exist, the file need not.
+      - The path of the Data.fs. Its folder must exist, the file need not. Either this or O(database) is required.
     type: path
-    required: true
   blobs:
     description:
       - The folder of the blobs, the C(blob-dir) of the storage. Required if the backup has any. It need not exist, but
-        its parent must.
+        its parent must. For a RelStorage, only a C(blob-dir) with C(shared-blob-dir).
     type: path
   keep_as:
     description:
-      - The ending of the names under which the present files are kept. A file in the way is a failure before anything
-        moves.
+      - The ending of the names under which the present files are kept, such as C(Data.fs.before), and the present
+        database, such as C(plone_before). Something in the way is a failure before anything moves.
     type: str
     default: before
   blobs_by:
@@ -162,6 +165,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.module import run
 from ..module_utils._core.progress import progress_arguments
 from ..module_utils._plone.database_options import program_arguments, restore_once
+from ..module_utils._postgres.connection import postgres_arguments
+from ..module_utils._postgres.whole_database import WholeDatabases
 
 
 def main() -> None:
@@ -169,10 +174,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **program_arguments(),
+            **postgres_arguments(),
+            "database": {"type": "str"},
             **progress_arguments(),
             "state": {"type": "str", "choices": ["restored", "reverted"], "default": "restored"},
             "src": {"type": "path"},
-            "data_fs": {"type": "path", "required": True},
+            "data_fs": {"type": "path"},
             "blobs": {"type": "path"},
             "keep_as": {"type": "str", "default": "before"},
             "blobs_by": {"type": "str", "choices": ["copy", "link"], "default": "copy"},
@@ -180,7 +187,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: restore_once(module), calls=False)
+    run(module, lambda: restore_once(module, WholeDatabases.of(module.params)), calls=False)
 
 
 if __name__ == "__main__":

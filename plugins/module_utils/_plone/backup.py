@@ -26,7 +26,6 @@ from .._core.progress import Progress
 from .backup_folder import (
     BLOBS,
     PART,
-    REPOZO,
     Backup,
     backups_in,
     clear_remains,
@@ -34,23 +33,20 @@ from .backup_folder import (
     planned,
     remove,
 )
-from .backup_manifest import damage_of, require_whole, sha256_of, write_manifest
-from .data_fs import last_transaction
-from .instance_programs import Contents, Programs
-from .repozo_files import write_repozo_files
+from .backup_manifest import damage_of, require_whole, write_manifest
+from .storage import ReadBack, Storage
 
 LOCK_SECONDS = 5
-SCRATCH = "restored"
 
 
 @dataclass(frozen=True)
 class BackupPlan:
     """What a backup is asked for; see the options of the module."""
 
-    data_fs: str
-    blobs: str
     dest: str
     name: str
+    data_fs: str
+    database: str
     full: bool
     full_if_older_than: int | None
     link_blobs: bool
@@ -63,8 +59,8 @@ class BackupPlan:
 class BackupRun:
     """One backup."""
 
-    def __init__(self, programs: Programs, plan: BackupPlan, progress: Progress) -> None:
-        self.programs = programs
+    def __init__(self, storage: Storage, plan: BackupPlan, progress: Progress) -> None:
+        self.storage = storage
         self.plan = plan
         self.progress = progress
         self.deadline = Deadline(plan.timeout)
@@ -76,18 +72,18 @@ class BackupRun:
         :raises UpgradeError: earlier backups are as they were then.
         """
         plan = self.plan
-        before = last_transaction(plan.data_fs)
+        before = self.storage.last_transaction()
         self._require_blobs()
         good = self._good_backups()
         newest = good[0] if good else None
         if newest and plan.if_older_than is not None and newest.age < plan.if_older_than:
             return self._result(newest, False, self._rotate(good, check_mode))
-        if newest and newest.last_transaction > before.tid:
+        if newest and newest.last_transaction > before:
             self.warnings.append(
-                f"The backup {newest.path} ends with a later transaction than {plan.data_fs}: an older state was "
+                f"The backup {newest.path} ends with a later transaction than {self.storage.place}: an older state was "
                 "restored, or the file lost its end. Look at it before the earlier backups are rotated away."
             )
-        backup = planned(plan.dest, plan.name, plan.data_fs)
+        backup = planned(plan.dest, plan.name, plan.data_fs, plan.database)
         if check_mode:
             return self._result(backup, True, self._rotate([backup, *good], True))
         busy = f"Another run backs up {plan.name} to {plan.dest} at this moment. Wait until it has ended."
@@ -97,7 +93,7 @@ class BackupRun:
                 try:
                     clear_remains(plan.dest, plan.name)
                     # A run that this one waited for may have taken the name meanwhile.
-                    backup = planned(plan.dest, plan.name, plan.data_fs)
+                    backup = planned(plan.dest, plan.name, plan.data_fs, plan.database)
                     backup = self._write(backup, newest, self._base(good))
                     removed = self._rotate([backup, *good], False)
                 finally:
@@ -114,6 +110,7 @@ class BackupRun:
         :raises UpgradeError: there is none, or it is damaged; names what.
         """
         backup = newest_backup(self.plan.dest, self.plan.name)
+        self.storage.require_kind(backup)
         require_whole(backup)
         if check_mode:
             return self._result(backup, False, [])
@@ -124,7 +121,7 @@ class BackupRun:
                 try:
                     shutil.rmtree(scratch, ignore_errors=True)
                     os.mkdir(scratch, 0o700)
-                    contents = self._restore_and_read(backup.repozo, backup.blob_folder, scratch, backup.path)
+                    contents = self._read_back(backup.files, backup.blob_folder, scratch, backup.path).contents
                 finally:
                     shutil.rmtree(scratch, ignore_errors=True)
                     remove_if_exists(f"{scratch}.lock")
@@ -138,8 +135,8 @@ class BackupRun:
         return self._result(backup, False, [])
 
     def _require_blobs(self) -> None:
-        if self.plan.blobs and not os.path.isdir(self.plan.blobs):
-            raise OptionError("blobs", f"there is no folder {self.plan.blobs}.")
+        if self.storage.blobs and not os.path.isdir(self.storage.blobs):
+            raise OptionError("blobs", f"there is no folder {self.storage.blobs}.")
 
     def _good_backups(self) -> list[Backup]:
         """The backups that are there as they were verified; a damaged one is neither used nor removed."""
@@ -156,13 +153,13 @@ class BackupRun:
         self.warnings.append(f"The backup {backup.path} is damaged and is neither used nor removed: {damage[0]}.")
 
     def _base(self, good: list[Backup]) -> Backup | None:
-        """The backup whose repozo files the new one takes over; None for a full one.
+        """The backup whose files the new one takes over; None for a full one.
 
         Those files are read first: a changed one would be damage of the new backup too. repozo notices that only of
         the files that make up the Data.fs. A backup with such a file is removed from the good ones.
         """
         while good and not self._wants_full(good[0]):
-            damage = damage_of(good[0], read_files=True, below=REPOZO)
+            damage = damage_of(good[0], read_files=True, below=self.storage.part)
             if not damage:
                 return good[0]
             self._warn_of_damage(good.pop(0), damage)
@@ -172,18 +169,20 @@ class BackupRun:
         part = f"{backup.path}{PART}"
         try:
             os.mkdir(part, 0o700)
-            before = last_transaction(self.plan.data_fs)
+            before = self.storage.last_transaction()
             self.progress.state("backing up the database", self.plan.timeout)
-            repozo = os.path.join(part, REPOZO)
-            full_at = write_repozo_files(self.programs, self.plan.data_fs, repozo, base, self.deadline.remaining)
+            files = os.path.join(part, self.storage.part)
+            full_at = self.storage.write(files, base, self.deadline.remaining)
             self._copy_blobs(os.path.join(part, BLOBS), newest)
-            after = last_transaction(self.plan.data_fs)
+            after = self.storage.last_transaction()
             self.progress.state("verifying", self.plan.timeout)
-            contents = self._verify(part)
-            if not before.tid <= contents.last <= after.tid:
+            verified = self._verify(part)
+            contents = verified.contents
+            if not before <= contents.last <= after:
                 raise UpgradeError(
-                    f"The backup of {self.plan.data_fs} ends with the transaction {contents.last}, and the database "
-                    f"with {after.tid}: repozo left out what is there. Run again with 'full', and look at the file."
+                    f"The backup of {self.storage.place} ends with the transaction {contents.last}, and the database "
+                    f"with {after}: something was left out that is there. Run again with 'full', and look at the "
+                    "database."
                 )
             digest, total = write_manifest(part, None if self.plan.full else newest)
             done = dataclasses.replace(
@@ -195,8 +194,8 @@ class BackupRun:
                 objects=contents.objects,
                 blobs=contents.blobs,
                 sites=contents.sites,
-                database_size=self._database_size,
-                database_sha256=self._database_sha256,
+                database_size=verified.size,
+                database_sha256=verified.sha256,
                 size=total,
                 manifest_sha256=digest,
                 verified_at=utc_text(utc_now()),
@@ -212,25 +211,26 @@ class BackupRun:
         return done
 
     def _wants_full(self, newest: Backup) -> bool:
-        if self.plan.full or not newest.full_at:
+        if self.plan.full or not newest.full_at or newest.part != self.storage.part:
             return True
         limit = self.plan.full_if_older_than
         full = dataclasses.replace(newest, began_at=newest.full_at)
         return limit is not None and full.age >= limit
 
     def _copy_blobs(self, folder: str, newest: Backup | None) -> None:
-        if not self.plan.blobs:
+        if not self.storage.blobs:
             return
         self.progress.state("copying the blobs", self.plan.timeout)
         os.mkdir(folder, 0o700)
         like = [newest.blob_folder] if newest and newest.blob_folder else []
         if self.plan.link_blobs:
-            like.append(self.plan.blobs)
+            like.append(self.storage.blobs)
         # A blob that was damaged has the size and time that it had. Only a full backup reads them all.
         read_all = bool(like) and self.plan.full
-        self.programs.rsync(self.plan.blobs, folder, self.deadline.remaining, *like, read_all=read_all)
+        programs = self.storage.programs
+        programs.rsync(self.storage.blobs, folder, self.deadline.remaining, *like, read_all=read_all)
 
-    def _verify(self, part: str) -> Contents:
+    def _verify(self, part: str) -> ReadBack:
         blobs = os.path.join(part, BLOBS)
         scratch = part
         if self.plan.scratch:
@@ -238,27 +238,16 @@ class BackupRun:
             shutil.rmtree(scratch, ignore_errors=True)
             os.mkdir(scratch, 0o700)
         try:
-            return self._restore_and_read(
-                os.path.join(part, REPOZO), blobs if os.path.isdir(blobs) else "", scratch, self.plan.data_fs
-            )
+            files = os.path.join(part, self.storage.part)
+            return self._read_back(files, blobs if os.path.isdir(blobs) else "", scratch, self.storage.place)
         finally:
             if self.plan.scratch:
                 shutil.rmtree(scratch, ignore_errors=True)
 
-    def _restore_and_read(self, repozo: str, blobs: str, scratch: str, what: str) -> Contents:
+    def _read_back(self, files: str, blobs: str, scratch: str, what: str) -> ReadBack:
         """Restore a database beside everything else and have the instance's ZODB read all of it."""
-        restored = os.path.join(scratch, SCRATCH)
-        os.mkdir(restored, 0o700)
-        data_fs = os.path.join(restored, "Data.fs")
-        try:
-            self.programs.run_repozo(self.deadline.remaining, "-R", "-r", repozo, "-o", data_fs)
-            self._database_size, self._database_sha256 = os.path.getsize(data_fs), sha256_of(data_fs)
-            contents = self.programs.read(data_fs, blobs, restored, self.deadline.remaining, f"The backup of {what}")
-        finally:
-            shutil.rmtree(restored, ignore_errors=True)
-        if contents.blobs and not blobs:
-            raise OptionError("blobs", f"{what} has {contents.blobs} blobs; name their folder.")
-        return contents
+        words = f"The backup of {what}"
+        return self.storage.read_back(files, blobs, scratch, self.deadline.remaining, words)
 
     def _rotate(self, backups: t.Sequence[Backup], check_mode: bool) -> list[str]:
         return remove(backups[self.plan.keep :], check_mode) if self.plan.keep else []

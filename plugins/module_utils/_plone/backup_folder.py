@@ -25,7 +25,7 @@ from .._core.files import write_atomically
 
 COLLECTION = "siteops.upgrades"
 RECORD, MANIFEST = "backup.json", "manifest.txt"
-REPOZO, BLOBS = "repozo", "blobs"
+REPOZO, RELSTORAGE, BLOBS = "repozo", "relstorage", "blobs"
 PART, REMOVED = ".part", ".removed"
 MOST_BYTES = 1024 * 1024
 
@@ -40,6 +40,7 @@ class Backup:
     full: bool = True
     full_at: str = ""
     data_fs: str = ""
+    database: str = ""
     last_transaction: str = ""
     transactions: int = 0
     objects: int = 0
@@ -57,9 +58,14 @@ class Backup:
         return (utc_now() - parse_utc(self.began_at)).total_seconds()
 
     @property
-    def repozo(self) -> str:
-        """The folder of repozo's files."""
-        return os.path.join(self.path, REPOZO)
+    def part(self) -> str:
+        """The name of the folder that has the files of the database: which one says which storage it was."""
+        return RELSTORAGE if self.database else REPOZO
+
+    @property
+    def files(self) -> str:
+        """The folder that has the files of the database."""
+        return os.path.join(self.path, self.part)
 
     @property
     def blob_folder(self) -> str:
@@ -125,9 +131,9 @@ def new_path(folder: str, name: str) -> str:
     return next(path for path in paths if not os.path.lexists(path))
 
 
-def planned(folder: str, name: str, data_fs: str) -> Backup:
-    """A backup that is about to be made."""
-    return Backup(new_path(folder, name), name, utc_text(utc_now()), data_fs=os.path.abspath(data_fs))
+def planned(folder: str, name: str, data_fs: str, database: str) -> Backup:
+    """A backup that is about to be made, of a Data.fs or of a database; the other one is empty."""
+    return Backup(new_path(folder, name), name, utc_text(utc_now()), data_fs=data_fs, database=database)
 
 
 def remove(backups: t.Iterable[Backup], check_mode: bool) -> list[str]:

@@ -137,16 +137,12 @@ def require_whole(backup: Backup, *, read_files: bool = True) -> None:
         )
 
 
-def is_as_backup(backup: Backup, data_fs: str, blobs: str) -> bool:
-    """Whether a database is the one of a backup, byte for byte; blobs that the backup does not have do not count.
+def are_blobs_as(backup: Backup, blobs: str) -> bool:
+    """Whether a folder has the blobs of a backup, byte for byte; what else is in it does not count.
 
-    :param blobs: the folder of the database's blobs; none is looked at if empty.
+    :param blobs: the folder; none is looked at if empty.
     """
     try:
-        if os.path.getsize(data_fs) != backup.database_size:
-            return False
-        if sha256_of(data_fs) != backup.database_sha256:
-            return False
         if not blobs:
             return True
         if sha256_of(os.path.join(backup.path, MANIFEST)) != backup.manifest_sha256:

@@ -9,6 +9,7 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import typing as t
@@ -17,9 +18,14 @@ from .._core.errors import OptionError
 from .._core.options import require_not_negative, require_positive
 from .._core.progress import Progress
 from .backup import BackupPlan, BackupRun
+from .database_server import DatabaseServer
+from .file_storage import FileStorage
+from .forecast import forecast
 from .instance_programs import programs_of
+from .rel_storage import RelStorage
 from .requirements import age_of, backup_rows, rehearsal_rows, require_backup, require_rehearsal
 from .restore import REVERTED, RestorePlan, RestoreRun
+from .storage import Storage
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -36,8 +42,27 @@ def program_arguments() -> dict[str, dict[str, t.Any]]:
     }
 
 
-def backup_once(module: t.Any) -> dict[str, t.Any]:
+def _storage_of(params: t.Mapping[str, t.Any], server: DatabaseServer | None) -> Storage:
+    """The storage that the options name.
+
+    :param server: the PostgreSQL server of a RelStorage, where the options name a database.
+    :raises OptionError: they name none.
+    """
+    blobs = os.path.abspath(params["blobs"]) if params["blobs"] else ""
+    if params["database"] and server:
+        if params["data_fs"]:
+            raise OptionError("database", "excludes 'data_fs'; give one of them.")
+        # Of this name and folder, so that the next run drops what a killed one left.
+        own = f"{params['database']} {os.path.abspath(params['dest']) if params.get('dest') else ''}"
+        scratch = f"siteops_{hashlib.sha256(own.encode()).hexdigest()[:24]}"
+        return RelStorage(programs_of(params, needs_repozo=False), blobs, server, params["database"], scratch)
+    return FileStorage(programs_of(params), blobs, os.path.abspath(params["data_fs"]) if params["data_fs"] else "")
+
+
+def backup_once(module: t.Any, server: DatabaseServer | None) -> dict[str, t.Any]:
     """The work of the module plone_backup.
+
+    :param server: the PostgreSQL server of a RelStorage, where the options name a database.
 
     :raises UpgradeError: names the option, or what is damaged.
     """
@@ -51,11 +76,14 @@ def backup_once(module: t.Any) -> dict[str, t.Any]:
     dest = params["dest"] or ""
     if not os.path.isdir(dest):
         raise OptionError("dest", f"there is no folder {dest}." if dest else "is empty; give a folder.")
+    storage = _storage_of(params, server)
+    if params["state"] == "present" and not params["data_fs"] and not params["database"]:
+        raise OptionError("data_fs", "is empty; give the path of the Data.fs, or the 'database' of a RelStorage.")
     plan = BackupPlan(
-        data_fs=params["data_fs"] or "",
-        blobs=params["blobs"] or "",
         dest=os.path.abspath(dest),
         name=params["name"],
+        data_fs=os.path.abspath(params["data_fs"]) if params["data_fs"] else "",
+        database=params["database"] or "",
         full=params["full"],
         full_if_older_than=params["full_if_older_than"],
         link_blobs=params["blobs_by"] == "link",
@@ -64,9 +92,7 @@ def backup_once(module: t.Any) -> dict[str, t.Any]:
         if_older_than=params["if_older_than"],
         timeout=params["timeout"],
     )
-    if params["state"] == "present" and not plan.data_fs:
-        raise OptionError("data_fs", "is empty; give the path of the Data.fs.")
-    backup = BackupRun(programs_of(params), plan, Progress(module))
+    backup = BackupRun(storage, plan, Progress(module))
     if params["state"] == "verified":
         result = backup.verify(module.check_mode)
         msg = (
@@ -77,8 +103,9 @@ def backup_once(module: t.Any) -> dict[str, t.Any]:
     else:
         result = backup.run(module.check_mode)
         done = "would be" if module.check_mode else "was"
+        what = storage.place[:1].upper() + storage.place[1:]
         msg = (
-            f"{plan.data_fs} {done} backed up to {result['dest']}."
+            f"{what} {done} backed up to {result['dest']}."
             if result["backed_up"]
             else f"The verified backup {result['dest']} is young enough."
         )
@@ -86,49 +113,52 @@ def backup_once(module: t.Any) -> dict[str, t.Any]:
     return {"msg": msg, **result}
 
 
-def restore_once(module: t.Any) -> dict[str, t.Any]:
+def restore_once(module: t.Any, server: DatabaseServer | None) -> dict[str, t.Any]:
     """The work of the module plone_restore.
+
+    :param server: the PostgreSQL server of a RelStorage, where the options name a database.
 
     :raises UpgradeError: names the option, or what is damaged.
     """
     params = module.params
     _require_common(params)
-    for option in ("data_fs", "keep_as"):
-        if not params[option]:
-            raise OptionError(option, "is empty.")
+    if not params["keep_as"]:
+        raise OptionError("keep_as", "is empty.")
+    if not params["data_fs"] and not params["database"]:
+        raise OptionError("data_fs", "is empty; give the path of the Data.fs, or the 'database' of a RelStorage.")
     if not NAME.fullmatch(params["keep_as"]):
         raise OptionError("keep_as", "must consist of letters, digits and the characters '_', '.' and '-'.")
     if params["state"] != REVERTED and not params["src"]:
         raise OptionError("src", "is empty; give a backup, or the folder of the backups.")
+    storage = _storage_of(params, server)
+    place = storage.place[:1].upper() + storage.place[1:]
     plan = RestorePlan(
         src=params["src"] or "",
         name=params["name"],
-        data_fs=os.path.abspath(params["data_fs"]),
-        blobs=os.path.abspath(params["blobs"]) if params["blobs"] else "",
         keep_as=params["keep_as"],
         link_blobs=params["blobs_by"] == "link",
         state=params["state"],
         timeout=params["timeout"],
     )
-    restore = RestoreRun(programs_of(params), plan, Progress(module))
+    restore = RestoreRun(storage, plan, Progress(module))
     if params["prove_only"]:
         if plan.state == REVERTED:
             raise OptionError("prove_only", "goes with 'state' restored.")
         result = restore.prove()
-        return {"msg": f"{result['src']} is whole and could be restored to {plan.data_fs}.", **result}
+        return {"msg": f"{result['src']} is whole and could be restored to {storage.place}.", **result}
     result = restore.run(module.check_mode)
     warn_of(module, restore.warnings)
     done = "would be" if module.check_mode else "was"
     if plan.state == REVERTED:
         msg = (
-            f"The database of before {done} put back as {plan.data_fs}."
+            f"The database of before {done} put back as {storage.place}."
             if result["changed"]
-            else (f"{plan.data_fs} is the one of before already.")
+            else f"{place} is the one of before already."
         )
     elif result["changed"]:
-        msg = f"{plan.data_fs} {done} restored from {result['src']}."
+        msg = f"{place} {done} restored from {result['src']}."
     else:
-        msg = f"{plan.data_fs} is as {result['src']} has it already."
+        msg = f"{place} is as {result['src']} has it already."
     return {"msg": msg, **result}
 
 
@@ -156,6 +186,7 @@ def list_backups(module: t.Any) -> dict[str, t.Any]:
         "backups": rows,
         "newest": good[0] if good else {},
         "rehearsals": rehearsals,
+        "forecast": forecast(good, rehearsals, params["data_fs"] or dest),
     }
 
 

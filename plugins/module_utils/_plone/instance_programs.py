@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import typing as t
 from dataclasses import dataclass, field
 
@@ -19,7 +20,7 @@ from .._core.errors import OptionError, UpgradeError
 from .._core.files import remove_if_exists
 from .._core.process import Ended, ToolError, run
 from .._core.text import one_line
-from .backup_script import SCRIPT
+from .backup_script import RELSTORAGE_SCRIPT, SCRIPT
 
 RSYNC_VANISHED = 24
 PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
@@ -101,12 +102,41 @@ class Programs:
         :param what: what is read, for the message of a failure.
         :raises UpgradeError: it cannot be read to its end, or a blob is missing; names where and which.
         """
+        found = self._run_script(SCRIPT, {}, [data_fs, blobs], scratch, seconds, what)
+        require_whole(found, what)
+        return Contents(found["last"], found["transactions"], found["objects"], found["blobs"], tuple(found["sites"]))
+
+    def read_relstorage(
+        self, connection: t.Mapping[str, str], keeps_history: bool, blobs: str, seconds: float, what: str
+    ) -> Contents:
+        """Have the instance's Python read every current object of a database by RelStorage.
+
+        :param connection: the variables of libpq, with the name of the database.
+        :raises UpgradeError: it cannot be read, or a blob is missing; names which.
+        """
+        arguments = [str(int(keeps_history)), blobs]
+        with tempfile.TemporaryDirectory() as scratch:
+            found = self._run_script(RELSTORAGE_SCRIPT, connection, arguments, scratch, seconds, what)
+        if found["missing_blobs"] and not blobs:
+            raise OptionError("blobs", f"{what} has blobs that are not in the database; name their folder.")
+        require_whole(found, what)
+        return Contents(found["last"], 0, found["objects"], found["blobs"], tuple(found["sites"]))
+
+    def _run_script(
+        self,
+        text: str,
+        variables: t.Mapping[str, str],
+        arguments: t.Sequence[str],
+        scratch: str,
+        seconds: float,
+        what: str,
+    ) -> dict[str, t.Any]:
         script = os.path.join(scratch, "read_database.py")
         remove_if_exists(script)
         with open(script, "w", encoding="utf-8") as file:
-            file.write(SCRIPT)
+            file.write(text)
         try:
-            ended = run([self.python, script, data_fs, blobs], self._environment, seconds)
+            ended = run([self.python, script, *arguments], {**self._environment, **variables}, seconds)
         finally:
             remove_if_exists(script)
         try:
@@ -114,16 +144,23 @@ class Programs:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            hint = " Name the Python that can import ZODB with 'python'." if "ImportError" in ended.errors else ""
+            needed = "RelStorage" if text == RELSTORAGE_SCRIPT else "ZODB"
+            lacks = "ImportError" in ended.errors or "ModuleNotFoundError" in ended.errors
+            hint = f" Name the Python that can import {needed} with 'python'." if lacks else ""
             words = one_line(ended.errors.strip().splitlines()[-1] if ended.errors.strip() else ended.words)
             raise UpgradeError(f"{what} cannot be read by {self.python}: {words.rstrip('.')}.{hint}")
-        _require_whole(found, what)
-        return Contents(found["last"], found["transactions"], found["objects"], found["blobs"], tuple(found["sites"]))
+        return found
 
 
-def _require_whole(found: t.Mapping[str, t.Any], what: str) -> None:
-    if found["unreadable"] or found["end"] != found["size"]:
+def require_whole(found: t.Mapping[str, t.Any], what: str) -> None:
+    """Refuse a database that could not be read to its end, lacks blobs, or has no site in it.
+
+    :raises UpgradeError: names where, or which.
+    """
+    if found["unreadable"] or found.get("end") != found.get("size"):
         words = one_line(found["unreadable"]) or "the transaction there is cut off or damaged"
+        if "size" not in found:
+            raise UpgradeError(f"{what} is damaged: {words.rstrip('.')}.")
         raise UpgradeError(
             f"{what} is damaged: it can be read up to byte {found['end']} of {found['size']}, after "
             f"{found['transactions']} transactions: {words.rstrip('.')}."
@@ -136,7 +173,7 @@ def _require_whole(found: t.Mapping[str, t.Any], what: str) -> None:
             missing_blobs=missing,
         )
     if not found["sites"]:
-        raise UpgradeError(f"{what} has no Plone site in it. Name the Data.fs of the site.")
+        raise UpgradeError(f"{what} has no Plone site in it. Name the database of the site.")
 
 
 def _failed(name: str, ended: Ended) -> ToolError:
@@ -147,7 +184,7 @@ def _failed(name: str, ended: Ended) -> ToolError:
     return ToolError(f"{name} failed: {one_line(words).rstrip('.')}.", failure={"call": name, "status": ended.status})
 
 
-def programs_of(params: t.Mapping[str, t.Any]) -> Programs:
+def programs_of(params: t.Mapping[str, t.Any], *, needs_repozo: bool = True) -> Programs:
     """The programs that the options name.
 
     :raises OptionError: one is not there.
@@ -157,6 +194,6 @@ def programs_of(params: t.Mapping[str, t.Any]) -> Programs:
         raise OptionError("python", f"there is no program {python}." if python else "is empty; give a path.")
     beside = os.path.join(os.path.dirname(python), "repozo")
     repozo = params["repozo"] or (beside if os.path.exists(beside) else shutil.which("repozo") or beside)
-    if not os.access(repozo, os.X_OK) or os.path.isdir(repozo):
+    if needs_repozo and (not os.access(repozo, os.X_OK) or os.path.isdir(repozo)):
         raise OptionError("repozo", f"there is no program {repozo}. It is part of ZODB; name where it is.")
     return Programs(python, repozo, {str(name): str(value) for name, value in (params["environment"] or {}).items()})

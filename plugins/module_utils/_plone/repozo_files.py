@@ -33,7 +33,7 @@ def write_repozo_files(programs: Programs, data_fs: str, folder: str, base: Back
     os.mkdir(folder, 0o700)
     chained = base is not None
     if base:
-        _link_files(base.repozo, folder)
+        _link_files(base.files, folder)
         chained = _wait_for_later_name(folder)
         if not chained:
             shutil.rmtree(folder)

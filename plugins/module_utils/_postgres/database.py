@@ -191,8 +191,9 @@ class Server:
             "SELECT datname AS database, usename AS \"user\", coalesce(application_name, '') AS application,"
             " coalesce(host(client_addr), 'local') AS client, coalesce(state, '') AS state, pid"
             f" FROM pg_stat_activity WHERE datname IN ({listed}) AND pid <> pg_backend_pid()"
-            # The server ends these by itself where they are in the way.
-            " AND backend_type <> 'autovacuum worker' ORDER BY pid"
+            # The server ends autovacuum by itself where it is in the way; only that has no user. What a session of
+            # another role does, backend_type too, is null for a role that may not see it.
+            " AND usename IS NOT NULL AND backend_type IS DISTINCT FROM 'autovacuum worker' ORDER BY pid"
         )
 
     @contextlib.contextmanager

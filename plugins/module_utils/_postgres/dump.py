@@ -32,7 +32,7 @@ from .dump_source import newest_pg_restore
 from .filestore import MOST_NAMED, needed_by, path_of, stored_files
 from .odoo_facts import modules_of, series_of, tables_of
 from .restore import sha256_of
-from .tools import Programs, installed
+from .tools import pg_dump_for
 
 BLOCK = 1024 * 1024
 FOLDER_FORM, PLAIN = "d", "p"
@@ -79,7 +79,7 @@ class Dump:
         """
         self._require_place()
         database = self.server.require_readable(self.plan.database)
-        self.programs = self._pg_dump()
+        self.programs = pg_dump_for(self.server.programs, self.server.major)
         modules = modules_of(self.server, database.name) if self._is_odoo(database) else {}
         young = newest_verified(self.plan.dest, self.plan.into_folder, database.name, self.plan.form)
         if young and self.plan.if_older_than is not None and young.age < self.plan.if_older_than:
@@ -124,27 +124,6 @@ class Dump:
 
     def _is_odoo(self, database: Database) -> bool:
         return "ir_module_module" in tables_of(self.server, database.name)
-
-    def _pg_dump(self) -> Programs:
-        """The programs of a version that can dump from this server, of the server's own version where that is there.
-
-        :raises ToolError: pg_dump is older than the server.
-        """
-        programs = self.server.programs
-        version = programs.version("pg_dump")
-        if version[0] == self.server.major or programs.folder:
-            found = programs
-        else:
-            same = [each for each in installed("pg_dump") if each[0][0] == self.server.major]
-            newer = [each for each in installed("pg_dump") if each[0][0] > self.server.major]
-            found = same[-1][1] if same else programs if version[0] > self.server.major or not newer else newer[0][1]
-        version = found.version("pg_dump")
-        if version[0] < self.server.major:
-            raise ToolError(
-                f"pg_dump {'.'.join(map(str, version))} cannot dump from a server of version {self.server.major}. "
-                "Install a client as new as the server, or name the folder of its programs with 'pg_bin'."
-            )
-        return found
 
     def _write(self, record: Record, database: Database, modules: t.Mapping[str, t.Mapping[str, str]]) -> Record:
         part = f"{record.path}{PART}"

@@ -89,3 +89,25 @@ def installed(name: str) -> list[tuple[tuple[int, ...], Programs]]:
             with contextlib.suppress(ToolError):
                 found.append((programs.version(name), programs))
     return sorted(found, key=lambda each: each[0])
+
+
+def pg_dump_for(programs: Programs, major: int) -> Programs:
+    """The programs that can dump from a server of this major version, of its own version where they are there.
+
+    :param programs: those that the options name; only these count where they name a folder.
+    :raises ToolError: pg_dump is older than the server.
+    """
+    version = programs.version("pg_dump")
+    if version[0] == major or programs.folder:
+        found = programs
+    else:
+        same = [each for each in installed("pg_dump") if each[0][0] == major]
+        newer = [each for each in installed("pg_dump") if each[0][0] > major]
+        found = same[-1][1] if same else programs if version[0] > major or not newer else newer[0][1]
+    version = found.version("pg_dump")
+    if version[0] < major:
+        raise ToolError(
+            f"pg_dump {'.'.join(map(str, version))} cannot dump from a server of version {major}. "
+            "Install a client as new as the server, or name the folder of its programs with 'pg_bin'."
+        )
+    return found

@@ -13,21 +13,17 @@ from typing import Any
 
 from support.plone.environment import clean_variables, prepare_environment
 
-WRITER = r"""
-import json, os, sys
+SITE = r"""
 import transaction
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
 from ZODB import DB
 from ZODB.blob import Blob
-from ZODB.FileStorage import FileStorage
-
-order = json.loads(sys.argv[1])
 
 class Folder(Persistent):
     pass
 
-db = DB(FileStorage(order["data_fs"], blob_dir=order["blobs"]))
+db = DB(storage)
 root = db.open().root()
 if "Application" not in root:
     app, site, tool = Folder(), Folder(), Folder()
@@ -49,6 +45,16 @@ transaction.commit()
 if order["pack"]:
     db.pack()
 db.close()
+"""
+"""What writes to a storage in the variable ``storage`` as ``order`` says."""
+
+WRITER = rf"""
+import json, sys
+from ZODB.FileStorage import FileStorage
+
+order = json.loads(sys.argv[1])
+storage = FileStorage(order["data_fs"], blob_dir=order["blobs"])
+{SITE}
 """
 
 

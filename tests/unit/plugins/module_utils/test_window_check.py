@@ -98,6 +98,18 @@ def test_work_that_may_last_longer_than_the_window_causes_a_warning(clock: Clock
     ]
 
 
+def test_work_that_may_last_longer_than_the_next_window_causes_a_warning_while_it_is_closed() -> None:
+    module = Module(work_timeout=7 * 3600)
+    assert not check(module)["open"]
+    assert module.warnings == [
+        "The work may take 7 h, and the maintenance window that opens at Sat 2026-11-21 22:00 is open for 6 h. "
+        "It is not aborted when the window closes."
+    ]
+    fits = Module(work_timeout=6 * 3600)
+    check(fits)
+    assert fits.warnings == []
+
+
 def test_a_window_that_must_be_open_refuses(clock: Clock) -> None:
     with pytest.raises(WindowClosed, match="Nothing is started before") as caught:
         check(Module(must_be_open=True, wait_timeout=899))
