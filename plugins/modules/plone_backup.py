@@ -27,6 +27,9 @@ description:
     files are all there. The files of C(repozo) are also compared with their SHA-256 before a backup is added to them.
     After a difference, that backup is named in a warning and kept, and the new one is added to the one before it, or is
     a full one.
+  - A blob never changes. One that is not what it was in the backup before is damaged, and the module fails with its
+    name. Where the database itself is not what it was then, and was not packed since, a warning says so, and the backup
+    before is not removed because of O(keep). Neither is one that ends with a later transaction than the database.
 author:
   - Contributors to siteops.upgrades (@siteops)
 extends_documentation_fragment:
@@ -160,12 +163,14 @@ backup:
     database: ""
     database_sha256: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
     database_size: 28311552
+    differs_from: ""
     full: false
     full_at: "2026-11-18T03:00:00.456Z"
     last_transaction: "0x040d52c0bc8e7b55"
     manifest_sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     name: plone
     objects: 8197
+    packed: 0
     path: /var/backups/plone/plone-20261121T030000Z
     sites: [{"path": "/Plone", "version": "6205"}]
     size: 734003200
@@ -182,6 +187,12 @@ missing_blobs:
   type: list
   elements: str
   returned: when blobs are missing
+  sample: [0x00/0x00/0x00/0x00/0x00/0x00/0x20/0x07/0x040d52c0bc8e7b55.blob]
+changed_blobs:
+  description: Blobs that are not what they were in the backup before.
+  type: list
+  elements: str
+  returned: when blobs were changed
   sample: [0x00/0x00/0x00/0x00/0x00/0x00/0x20/0x07/0x040d52c0bc8e7b55.blob]
 damage:
   description: What is wrong with the files of a backup.

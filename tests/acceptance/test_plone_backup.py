@@ -260,13 +260,61 @@ def test_a_damaged_database_is_not_backed_up_and_the_last_good_backup_stays(back
     assert not backups.verify().failed
 
 
+def test_a_live_blob_that_was_changed_is_refused_by_name(backups: Backups) -> None:
+    backup = backups.made()
+    blob = backups.database.blob_files()[0]
+    blob.chmod(0o600)
+    blob.write_bytes(b"?" * blob.stat().st_size)
+    ended = backups.run(keep=1)
+    refused(ended, "1 blobs are not what they were", str(blob.relative_to(backups.database.blobs)), str(backup))
+    assert backups.names() == [backup.name]
+
+
+def test_a_changed_byte_of_the_database_is_warned_about_and_the_backup_before_stays(backups: Backups) -> None:
+    first = backups.made()
+    content = backups.database.data_fs.read_bytes()
+    backups.database.data_fs.write_bytes(content.replace(b"x" * 200, b"x" * 100 + b"y" + b"x" * 99, 1))
+    backups.database.write("6100")
+    ended = backups.run(keep=1)
+    assert (ended.failed, ended.result.get("removed")) == (False, []), ended.output
+    assert f"at the time of {first} is not in it as it was then" in ended.warnings
+    assert ended.result["backup"]["differs_from"] == str(first)
+    # A pack changes the file too, and is none of that.
+    backups.database.write("6101", pack=True)
+    packed = backups.run()
+    assert (packed.result["backup"]["full"], packed.result["backup"]["differs_from"]) == (True, ""), packed.output
+
+
+def test_a_link_among_the_blobs_is_followed_and_a_folder_within_them_takes_no_backups(backups: Backups) -> None:
+    blob = backups.database.blob_files()[0]
+    elsewhere = backups.dest.parent / "elsewhere"
+    shutil.move(blob, elsewhere)
+    blob.symlink_to(elsewhere)
+    backup = backups.made()
+    copied = backup / "blobs" / blob.relative_to(backups.database.blobs)
+    assert (copied.is_symlink(), copied.read_bytes()) == (False, elsewhere.read_bytes())
+    within = backups.database.blobs / "backups"
+    within.mkdir()
+    refused(backups.run(dest=str(within)), "'dest'", "lies in the folder of the blobs")
+
+
+def test_the_backup_of_another_database_with_the_same_name_is_no_backup_of_this_one(backups: Backups) -> None:
+    other = SmallDatabase(backups.dest.parent / "other")
+    other.write("6100")
+    made = backups.made()
+    ended = backups.run(**other.options, if_older_than=3600, keep=1)
+    assert (ended.result.get("backed_up"), ended.result.get("removed")) == (True, []), ended.output
+    assert f"{made} is of another database" in ended.warnings
+
+
 def test_a_database_that_lost_its_last_transactions_is_warned_about(backups: Backups) -> None:
     shorter = backups.database.data_fs.stat().st_size
     backups.database.write("6100")
     backups.made()
     os.truncate(backups.database.data_fs, shorter)
-    ended = backups.run()
+    ended = backups.run(keep=1)
     assert "ends with a later transaction than" in ended.warnings
+    assert ended.result["removed"] == []
 
 
 def test_a_restore_is_refused_while_a_server_has_the_database(backups: Backups) -> None:

@@ -73,8 +73,13 @@ def test_what_fails_only_at_the_commit_is_found_on_the_copy(
     assert (refused.failed, refused.result["refused"]) == (True, True)
     assert "the newest one failed" in refused.msg
     plone.clear_faults()
-    ended = rehearse(plone, dest, as_admin)
+    reports = dest.parent / "reports"
+    reports.mkdir()
+    ended = rehearse(plone, dest, as_admin, "-e", f"plone_rehearsal_report_dir={reports}")
     assert ended.status == 0, ended.output
+    report = json.loads(next(reports.iterdir()).read_text(encoding="utf-8"))
+    assert (report["result"], report["check_mode"], report["rehearsal"]["of_this_run"]) == ("changed", True, True)
+    assert {"restore", "start", "upgrade", "addons"} <= {phase["name"] for phase in report["phases"]}
     assert (plone.folder / "var/Data.fs").read_bytes() == content
     assert sorted(path.name for path in dest.parent.iterdir() if "rehearsal" in path.name) == []
     found = info(dest, require_rehearsal="7d", require_backup="24h", code_version=code)
@@ -85,6 +90,8 @@ def test_what_fails_only_at_the_commit_is_found_on_the_copy(
     assert newest["peak_memory"] > 50_000_000
     assert newest["growth"] > 0
     assert newest["catalog_before"] == newest["catalog_after"] > 0
+    assert report["rehearsal"]["seconds"] == newest["seconds"]
+    assert found.result["forecast"]["growth"] == newest["growth"]
     assert (failed["passed"], "upgrade" in failed["seconds"]) == (False, True)
     assert "is required" in info(dest, require_rehearsal="7d", code_version="9999").msg
     assert "must be an age" in info(dest, require_backup="soon").msg

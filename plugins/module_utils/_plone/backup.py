@@ -74,6 +74,7 @@ class BackupRun:
         plan = self.plan
         before = self.storage.last_transaction()
         self._require_blobs()
+        self._require_places_outside()
         good = self._good_backups()
         newest = good[0] if good else None
         if newest and plan.if_older_than is not None and newest.age < plan.if_older_than:
@@ -138,6 +139,26 @@ class BackupRun:
         if self.storage.blobs and not os.path.isdir(self.storage.blobs):
             raise OptionError("blobs", f"there is no folder {self.storage.blobs}.")
 
+    def _require_places_outside(self) -> None:
+        """Refuse a folder for backups that would be backed up itself."""
+        blobs = os.path.realpath(self.storage.blobs) if self.storage.blobs else ""
+        for option, path in (("dest", self.plan.dest), ("scratch", self.plan.scratch)):
+            if blobs and path and f"{os.path.realpath(path)}/".startswith(f"{blobs}/"):
+                raise OptionError(option, f"{path} lies in the folder of the blobs, {self.storage.blobs}.")
+
+    def _differs(self, base: Backup | None, full_at: str, packed: int) -> str:
+        """The backup whose files could not be added to, although the database was not packed since; empty if none.
+
+        repozo compares what it backed up before with what is there now, and makes a full backup if it differs.
+        """
+        if base is None or full_at or not base.full_at or base.packed < 0 or packed != base.packed:
+            return ""
+        self.warnings.append(
+            f"What {self.storage.place} had at the time of {base.path} is not in it as it was then, and it was not "
+            f"packed since. It was replaced or restored, or it is damaged. {base.path} is kept; look at both."
+        )
+        return base.path
+
     def _good_backups(self) -> list[Backup]:
         """The backups that are there as they were verified; a damaged one is neither used nor removed."""
         good = []
@@ -145,6 +166,11 @@ class BackupRun:
             damage = damage_of(backup, read_files=False)
             if damage:
                 self._warn_of_damage(backup, damage)
+            elif (backup.data_fs, backup.database) != (self.plan.data_fs, self.plan.database):
+                self.warnings.append(
+                    f"The backup {backup.path} is of another database, {backup.data_fs or backup.database}, and is "
+                    "neither used nor removed. Give each database a 'name' of its own."
+                )
             else:
                 good.append(backup)
         return good
@@ -184,7 +210,7 @@ class BackupRun:
                     f"with {after}: something was left out that is there. Run again with 'full', and look at the "
                     "database."
                 )
-            digest, total = write_manifest(part, None if self.plan.full else newest)
+            digest, total = write_manifest(part, newest, read_all=self.plan.full)
             done = dataclasses.replace(
                 backup,
                 full=not full_at,
@@ -193,6 +219,8 @@ class BackupRun:
                 transactions=contents.transactions,
                 objects=contents.objects,
                 blobs=contents.blobs,
+                packed=contents.packed,
+                differs_from=self._differs(base, full_at, contents.packed),
                 sites=contents.sites,
                 database_size=verified.size,
                 database_sha256=verified.sha256,
@@ -250,7 +278,13 @@ class BackupRun:
         return self.storage.read_back(files, blobs, scratch, self.deadline.remaining, words)
 
     def _rotate(self, backups: t.Sequence[Backup], check_mode: bool) -> list[str]:
-        return remove(backups[self.plan.keep :], check_mode) if self.plan.keep else []
+        """Remove the oldest ones, but none that has what the newest one lacks."""
+        if not self.plan.keep:
+            return []
+        needed = {backup.differs_from for backup in backups[: self.plan.keep]}
+        last = backups[0].last_transaction
+        old = [each for each in backups[self.plan.keep :] if each.path not in needed]
+        return remove([each for each in old if not last or each.last_transaction <= last], check_mode)
 
     def _result(self, backup: Backup, made: bool, removed: list[str]) -> dict[str, t.Any]:
         return {

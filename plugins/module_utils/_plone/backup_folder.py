@@ -51,6 +51,8 @@ class Backup:
     size: int = 0
     manifest_sha256: str = ""
     verified_at: str = ""
+    packed: int = -1
+    differs_from: str = ""
 
     @property
     def age(self) -> float:

@@ -60,13 +60,16 @@ def files_below(folder: str) -> t.Iterator[str]:
                 yield path
 
 
-def write_manifest(folder: str, earlier: Backup | None) -> tuple[str, int]:
+def write_manifest(folder: str, earlier: Backup | None, *, read_all: bool) -> tuple[str, int]:
     """Write the manifest of a backup: a line "sha256 size path" for each file.
 
     :param earlier: a backup whose digests count for what is the same file there; that is not read again.
+    :param read_all: read it again all the same.
     :return: the manifest's own digest, and the size of all files.
+    :raises UpgradeError: a blob is not what it was in the earlier backup.
     :raises OSError: a file cannot be read or the manifest not be written.
     """
+    changed: list[str] = []
     known = {path: (digest, size) for digest, size, path in _lines(earlier)} if earlier else {}
     total = 0
     path_of_manifest = os.path.join(folder, MANIFEST)
@@ -75,10 +78,20 @@ def write_manifest(folder: str, earlier: Backup | None) -> tuple[str, int]:
             full = os.path.join(folder, path)
             size = os.path.getsize(full)
             digest, known_size = known.get(path, ("", -1))
-            if earlier is None or known_size != size or not _is_same(full, os.path.join(earlier.path, path)):
-                digest = sha256_of(full)
+            is_known = earlier is not None and known_size == size and _is_same(full, os.path.join(earlier.path, path))
+            if read_all or not is_known:
+                before, digest = digest, sha256_of(full)
+                if before and before != digest and path.startswith(f"{BLOBS}/"):
+                    changed.append(os.path.relpath(path, BLOBS))
             total += size
             manifest.write(f"{digest} {size} {path}\n")
+    if changed and earlier:
+        raise UpgradeError(
+            f"{len(changed)} blobs are not what they were when {earlier.path} was made: "
+            f"{', '.join(changed[:MOST_NAMED])}. A blob never changes, so they are damaged. Take them from "
+            f"{earlier.blob_folder} after you verified that backup (state: verified), and run again.",
+            changed_blobs=changed,
+        )
     return sha256_of(path_of_manifest), total
 
 

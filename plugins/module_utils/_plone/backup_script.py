@@ -65,6 +65,7 @@ def main(data_fs, blob_dir):
     from ZODB.utils import tid_repr
     storage = FileStorage(data_fs, read_only=True)
     found = {"size": os.path.getsize(data_fs), "end": 4, "transactions": 0, "last": "", "unreadable": "", "sites": []}
+    found["packed"] = 0
     blobs, packed = {}, False
     iterator = storage.iterator()
     try:
@@ -79,6 +80,7 @@ def main(data_fs, blob_dir):
                 if is_blob_record(data):
                     blobs[record.oid] = record.tid
             found["transactions"] += 1
+            found["packed"] += transaction.status in ("p", b"p")
             found["last"] = tid_repr(transaction.tid)
             found["end"] = iterator._pos
     except Exception as error:

@@ -46,6 +46,8 @@ class Contents:
     objects: int
     blobs: int
     sites: tuple[dict[str, str], ...]
+    packed: int = -1
+    """How many of the transactions were packed; -1 where the storage does not say."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Programs:
         command = [
             program,
             "-a",
+            # What a link leads to, because a backup must not depend on what lies elsewhere.
+            "--copy-links",
             *(["--checksum"] if read_all else []),
             *links,
             *left_out,
@@ -104,7 +108,8 @@ class Programs:
         """
         found = self._run_script(SCRIPT, {}, [data_fs, blobs], scratch, seconds, what)
         require_whole(found, what)
-        return Contents(found["last"], found["transactions"], found["objects"], found["blobs"], tuple(found["sites"]))
+        counts = (found["transactions"], found["objects"], found["blobs"])
+        return Contents(found["last"], *counts, tuple(found["sites"]), found["packed"])
 
     def read_relstorage(
         self, connection: t.Mapping[str, str], keeps_history: bool, blobs: str, seconds: float, what: str

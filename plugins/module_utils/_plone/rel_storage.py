@@ -122,9 +122,13 @@ class RelStorage(Storage):
         try:
             self.server.restore(os.path.join(files, DUMP), self.scratch, "", seconds)
             contents = self._read(self.scratch, blobs, seconds, what)
-            return ReadBack(contents, os.path.getsize(os.path.join(files, DUMP)), self._digest(self.scratch, seconds))
-        finally:
-            self.server.drop_made(self.scratch)
+            found = ReadBack(contents, os.path.getsize(os.path.join(files, DUMP)), self._digest(self.scratch, seconds))
+        except BaseException:
+            with contextlib.suppress(UpgradeError):
+                self.server.drop_made(self.scratch)
+            raise
+        self.server.drop_made(self.scratch)
+        return found
 
     def _read(self, database: str, blobs: str, seconds: float, what: str) -> Contents:
         history = self.server.rows(HAS_HISTORY, database, seconds)[0]["history"]

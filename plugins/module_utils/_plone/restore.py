@@ -149,7 +149,7 @@ class RestoreRun:
         try:
             self._write(backup)
         except BaseException:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, UpgradeError):
                 self._clear_places()
             raise
         self._swap.run([*self._present_moves(self._aside()), *self._present_moves(self._into_place())])

@@ -301,7 +301,7 @@ ADVICE = (
     ("no password supplied", "Give 'login_password', or a line for this server in a password file of libpq."),
     ("Peer authentication failed", "Run the task as that role's system user with become_user, or set 'login_host'."),
     ("is not currently accepting connections", "The database refuses connections."),
-    ("is being accessed by other users", "Stop the Odoo service that uses it, or set 'terminate' where there is one."),
+    ("is being accessed by other users", "Stop the service that uses it, or set 'terminate' where there is one."),
     ("permission denied to create database", "The role needs CREATEDB: ALTER ROLE ... CREATEDB as a superuser."),
     ("permission denied to rename database", "The role needs CREATEDB: ALTER ROLE ... CREATEDB as a superuser."),
     ("must be owner of database", "Connect as the owner of the database, or as a superuser."),

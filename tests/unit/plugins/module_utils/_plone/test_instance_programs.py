@@ -25,7 +25,7 @@ with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "environment.
 if sys.argv[1:] and sys.argv[1].isdigit():
     http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
 print(json.dumps({{"last": "", "transactions": 1, "objects": 1, "blobs": 0, "sites": [{{}}], "unreadable": "", "end": 1,
-                   "size": 1, "missing_blobs": []}}))
+                   "size": 1, "packed": 0, "missing_blobs": []}}))
 """
 
 
