@@ -10,6 +10,7 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import configparser
+import contextlib
 import io
 import os
 import re
@@ -39,17 +40,22 @@ smtplib.SMTP_SSL.connect = _refused
 """A sitecustomize.py for the Python of the instance."""
 
 STORAGE = """\
-<zodb_db main>
-  mount-point /
-  cache-size {cache_size}
   <blobstorage>
     blob-dir {blobs}
     <filestorage>
       path {data_fs}
     </filestorage>
   </blobstorage>
-</zodb_db>
 """
+
+DATABASE = """\
+<zodb_db main>
+  mount-point /
+  cache-size {cache_size}
+{storage}</zodb_db>
+"""
+MOST_INCLUDED = 20
+"""Files that may be included in one another."""
 
 MINIMAL_INI = """\
 [server:main]
@@ -73,7 +79,7 @@ def zope_conf_of_copy(text: str, folder: str, data_fs: str, blobs: str, home: st
     """
     kept: list[str] = []
     main: list[str] = []
-    for kind, lines in _blocks(text):
+    for kind, lines in _blocks(_with_included(text, folder)):
         if kind == "zodb_db" and _is_main(lines):
             main = lines
         elif kind == "zodb_db":
@@ -85,8 +91,43 @@ def zope_conf_of_copy(text: str, folder: str, data_fs: str, blobs: str, home: st
     if not main:
         raise OptionError("zope_conf", "has no database with the mount point '/'.")
     sizes = re.findall(r"^\s*cache-size\s+(\S+)", "\n".join(main), re.MULTILINE)
-    storage = STORAGE.format(cache_size=sizes[0] if sizes else CACHE_SIZE, blobs=blobs, data_fs=data_fs)
-    return "\n".join([*kept, "", f"clienthome {home}", "", storage])
+    storage = STORAGE.format(blobs=blobs, data_fs=data_fs)
+    if any(re.match(r"\s*<zlibstorage\b", line) for line in main):
+        # What is compressed in the backup can be read only through it.
+        storage = f"  <zlibstorage>\n{storage}  </zlibstorage>\n"
+    database = DATABASE.format(cache_size=sizes[0] if sizes else CACHE_SIZE, storage=storage)
+    return "\n".join([*kept, "", f"clienthome {home}", "", database])
+
+
+def _with_included(text: str, folder: str, depth: int = 0) -> str:
+    """A zope.conf with those files in their place that it includes and that describe a database."""
+    found: list[str] = []
+    defined: dict[str, str] = {}
+    for line in text.splitlines():
+        words = line.split(None, 1)
+        key = words[0].lower() if words else ""
+        if key == "%define" and len(words) == 2:
+            name, _blank, value = words[1].partition(" ")
+            defined[name.lower()] = _substituted(value.strip(), defined)
+        path = _substituted(words[1].strip(), defined) if key == "%include" and len(words) == 2 else ""
+        path = os.path.join(folder, path) if path and "://" not in path else ""
+        found.append(_included(path, depth) or f"%include {path}" if path else line)
+    return "\n".join(found)
+
+
+def _included(path: str, depth: int) -> str:
+    """The text of an included file if it describes a database, empty otherwise."""
+    with contextlib.suppress(OSError, ValueError):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        included = _with_included(text, os.path.dirname(path), depth + 1) if depth < MOST_INCLUDED else ""
+        return included if "<zodb_db" in included.lower() else ""
+    return ""
+
+
+def _substituted(value: str, defined: t.Mapping[str, str]) -> str:
+    """A value with what was defined before, such as ``$INSTANCE/etc`` or ``${INSTANCE}/etc``."""
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda found: defined.get((found[1] or found[2]).lower(), found[0]), value)
 
 
 def _blocks(text: str) -> t.Iterator[tuple[str, list[str]]]:
