@@ -49,7 +49,7 @@ def does(fault_id: str, *kinds: str) -> str:
 
 
 def test_every_fault_has_its_row(root: Path) -> None:
-    _service, _plone, *faults, _transfers, _lost = tables((root / PAGE).read_text(encoding="utf-8"))
+    _service, _plone, _databases, *faults, _transfers, _lost = tables((root / PAGE).read_text(encoding="utf-8"))
     rows = {row[0]: row for table in faults for row in table}
     expected = {fault_id: fault for fault_id, fault in FAULTS.items() if fault.group != TRANSFER}
     assert set(rows) == {fault.title for fault in expected.values()}
@@ -80,6 +80,16 @@ def test_what_changes_of_plone_say_is_in_the_code(root: Path) -> None:
     for _title, _does, says in tables((root / PAGE).read_text(encoding="utf-8"))[1]:
         for words in (part.strip() for quoted in re.findall(r"``(.+?)``", says) for part in quoted.split("…")):
             assert words in code or words.startswith("plone_upgrade_"), words
+
+
+def test_what_is_said_of_databases_of_plone_is_in_the_code(root: Path) -> None:
+    """tests/acceptance and tests/faults play these rows; here only the words are compared."""
+    files = [*(root / "plugins/module_utils/_plone").glob("*.py"), *(root / "roles").rglob("*.yml")]
+    code = " ".join(path.read_text(encoding="utf-8") for path in [*files, root / "playbooks/plone_release.yml"])
+    code = re.sub(r"\s+", " ", re.sub(r'"\s*\n\s*f?"', "", code))
+    for _title, _does, says in tables((root / PAGE).read_text(encoding="utf-8"))[2]:
+        for words in (part.strip() for quoted in re.findall(r"``(.+?)``", says) for part in quoted.split("…")):
+            assert words in code or words.startswith(("plone_", "repozo")), words
 
 
 def test_every_transfer_that_goes_otherwise_has_its_row(root: Path) -> None:
