@@ -68,7 +68,8 @@ options:
     type: int
   if_older_than:
     description:
-      - Seconds. A verified dump of the same form that is younger is enough, and nothing is dumped.
+      - Seconds. A verified dump of the same form that is younger is enough, and nothing is dumped. Where O(filestore)
+        is set, only one with that filestore is.
     type: int
   timeout:
     description:
@@ -123,6 +124,7 @@ dump:
     database: shop
     dumped_at: "2026-11-21T03:00:00.123Z"
     files: 71
+    filestore: /var/lib/odoo/filestore/shop
     form: zip
     missing_files: 0
     path: /var/backups/odoo/shop-20261121T030000Z.zip

@@ -138,14 +138,15 @@ database:
   sample: shop_upgraded
 dump:
   description:
-    - The dump that was restored, and the versions of PostgreSQL that it names. In check mode also C(not_checked), what
-      reading it to its end cannot prove.
+    - The dump that was restored, and the versions of PostgreSQL that it names. C(not_checked) is what reading it to its
+      end cannot prove, such as a changed byte in plain SQL; it is there where the dump was read to its end.
   type: dict
   returned: success
   sample:
     dumped_by: "15.18"
     dumped_from: "15.18"
     form: zip
+    not_checked: []
     path: /var/lib/odoo-upgrades/shop/upgraded.zip
     sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 version:

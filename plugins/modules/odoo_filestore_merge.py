@@ -61,6 +61,9 @@ options:
     description:
       - How to compare with the attachments of O(database), before and after. V(stat) compares the sizes, V(hash) reads
         every file, V(none) does not look.
+      - A file that two folders have under one name must have the same content. V(stat) reads both where their sizes are
+        equal and their times are not; V(hash) also compares each file that is added with its own name, which is the
+        SHA-1 of its content.
     type: str
     choices: [none, stat, hash]
     default: stat

@@ -176,7 +176,10 @@ def test_an_update_is_judged_by_the_database_and_the_log(databases: Databases) -
     assert result["updated"] == {"zz_shop": {"from": "16.0.1.0", "to": "16.0.2.0"}}
     assert result["log"] == [{"level": "WARNING", "text": "odoo.models: Two fields have the same label"}]
     for words, message in (
-        (("complains",), "its log has 1 errors, the first one: odoo.modules.loading: Some modules are not loaded"),
+        (
+            ("complains", "chatters"),
+            "its log has 1 errors, the first one: odoo.modules.loading: Some modules are not loaded",
+        ),
         (("breaks",), "it ended with status 255"),
         (("leaves",), "modules are left in an unfinished state: zz_shop"),
     ):
@@ -341,6 +344,28 @@ def test_what_is_in_the_way_of_a_swap_is_found_before_anything_moves(
     databases.server.drop("taken")
     assert databases.state()[0] == before[0]  # type: ignore[index]
     databases.done("odoo_database_swap", **pair)
+
+
+def test_names_alone_do_not_prove_a_swap(databases: Databases, pair: dict[str, Any]) -> None:
+    """The database of an earlier swap is kept, and the one that is to come now is not there."""
+    databases.server.sql("COMMENT ON DATABASE shop IS 'of the shop''s owner'")
+    assert not databases.done("odoo_database_swap", state="reverted", **pair)["changed"]
+    databases.done("odoo_database_swap", **pair)
+    typo = {**pair, "upgraded": "typo"}
+    assert "was put aside when shop_new got the name shop" in databases.refused("odoo_database_swap", **typo)
+    make_database(databases.server, "shop_new")
+    message = databases.refused("odoo_database_swap", **{**pair, "keep_as": "typo", "state": "reverted"})
+    assert "the database of before is kept as shop_old" in message
+    databases.server.drop("shop_new")
+    assert databases.done("odoo_database_swap", state="reverted", **pair)["changed"]
+    comments = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'shop'"
+    assert databases.server.sql(comments) == "of the shop's owner"
+    message = databases.refused("odoo_database_swap", **{**pair, "keep_as": "typo", "state": "reverted"})
+    assert "was put aside when shop_old got the name shop" in message
+    make_database(databases.server, "by_hand")
+    databases.server.drop("shop_new")
+    message = databases.refused("odoo_database_swap", database="shop", upgraded="typo", keep_as="by_hand")
+    assert "has no mark of a swap" in message
 
 
 def test_a_swap_without_filestores(databases: Databases, pair: dict[str, Any]) -> None:

@@ -121,6 +121,20 @@ def test_a_dump_of_every_format_comes_back(databases: Databases) -> None:
         assert [secret for secret in (PASSWORD, *SECRETS.values()) if secret in output] == []
 
 
+def test_a_young_dump_is_enough_only_with_the_filestore_that_is_asked_for(databases: Databases) -> None:
+    filestore = make_filestore(databases.folder / "filestore/shop")
+    # A file of a container often has a time that a zip cannot hold.
+    os.utime(next(filestore.glob("??/*")), (0, 0))
+    os.utime(next(reversed(list(filestore.glob("??/*")))), (2**33, 2**33))
+    options = {"database": "shop", "dest": str(databases.folder / "shop.zip"), "if_older_than": 3600}
+    assert databases.done("odoo_database_dump", format="zip", **options)["changed"]
+    assert not databases.done("odoo_database_dump", format="zip", **options)["changed"]
+    result = databases.done("odoo_database_dump", filestore=str(filestore), **options)
+    assert (result["changed"], result["dump"]["files"]) == (True, FILES)
+    for more in ({"filestore": str(filestore)}, {"format": "zip"}):
+        assert not databases.done("odoo_database_dump", **more, **options)["changed"]
+
+
 @pytest.mark.parametrize("format_", ["custom", "directory"])
 def test_what_lies_beside_a_dump_is_not_touched(databases: Databases, format_: str) -> None:
     """A dump that the operator put aside is neither removed nor taken for the one of a killed run."""
@@ -225,6 +239,33 @@ def test_sql_cut_before_it_was_packed_is_found(databases: Databases, sql: bytes)
         assert "does not end with the line" in message
     message = databases.refused("odoo_database_restore", src=str(databases.folder / "none.zip"), database="restored")
     assert "has no dump.sql" in message
+
+
+@pytest.mark.parametrize("level", ["0", "6"])
+def test_rows_that_are_missing_from_a_folder_are_found(databases: Databases, level: str) -> None:
+    """pg_restore takes a file of rows that is empty, or cut between two rows, for all there is."""
+    dump = databases.folder / "dump"
+    databases.server.run("pg_dump", "-Fd", f"-Z{level}", "-O", "-f", str(dump), "-d", "shop")
+    checked = databases.done("odoo_database_restore", "--check", src=str(dump), database="restored")
+    assert ("without compression" in checked["dump"]["not_checked"][0]) == (level == "0")
+    rows = max((path for path in dump.iterdir() if path.name != "toc.dat"), key=lambda path: path.stat().st_size)
+    content = rows.read_bytes()
+    for kept in [b"", *([content[: content.rindex(b"\n", 0, len(content) // 2) + 1]] if level == "0" else [])]:
+        rows.write_bytes(kept)
+        for flags in (("--check",), ()):
+            message = databases.refused("odoo_database_restore", *flags, src=str(dump), database="restored")
+            assert message.startswith(f"Option 'src': {dump} is damaged: its file {rows.name}")
+    rows.write_bytes(content)
+    done = databases.done("odoo_database_restore", src=str(dump), database="restored")
+    assert done["dump"]["not_checked"] == checked["dump"]["not_checked"]
+
+
+def test_a_dump_that_is_not_there_names_the_option(databases: Databases) -> None:
+    message = databases.refused("odoo_database_restore", src=str(databases.folder / "none"), database="restored")
+    assert message.startswith("Option 'src': ")
+    os.mkfifo(databases.folder / "pipe")
+    message = databases.refused("odoo_database_restore", src=str(databases.folder / "pipe"), database="restored")
+    assert message.startswith("Option 'src': ")
 
 
 def test_a_dump_cannot_run_programs(databases: Databases, sql: bytes) -> None:

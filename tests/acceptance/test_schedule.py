@@ -24,7 +24,7 @@ from support.plone import PloneServer
 from support.plone.accounts import ADMIN
 
 SHIPPED = Path(__file__).parents[2] / "extensions/schedule"
-PLAYBOOKS = ("plone_upgrade", "odoo_upgrade")
+PLAYBOOKS = ("plone_upgrade", "odoo_upgrade", "odoo_backup", "odoo_cutover")
 PLACES = {
     "/etc/siteops-upgrades": "etc",
     "/var/lib/siteops-upgrades": "lib",

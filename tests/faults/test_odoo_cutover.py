@@ -57,8 +57,21 @@ def test_a_cut_over_and_the_way_back(shop: Shop, web: str) -> None:
     assert report["database"]["version_after"] == "17.0"
     assert report["database"]["counts_after"]["out_invoice/posted"] == 1
     assert shop.unchanged_by("odoo_cutover", {**variables, "odoo_cutover_report_dir": ""}) == 0
-    shop.changed("odoo_cutover", {**variables, "odoo_cutover_state": "reverted"})
-    assert shop.services() == ["stop16", "start17", "stop17", "start16"]
+    back = {**variables, "odoo_cutover_state": "reverted"}
+    in_the_way = shop.stores / "shop_upgraded"
+    stop17 = back["odoo_cutover_upgraded_service"]["stop_command"]
+    sabotaged = {
+        **back["odoo_cutover_upgraded_service"],
+        "stop_command": [*stop17[:2], f"{stop17[2]}; mkdir {in_the_way}"],
+    }
+    said = failed(shop, **{**back, "odoo_cutover_upgraded_service": sabotaged})
+    assert "there is a folder" in said
+    assert "The database shop is the upgraded one, and its service was started again." in said
+    assert shop.services() == ["stop16", "start17", "stop17", "start17"]
+    assert shop.versions() == {"shop": "17.0", "shop_before": "16.0"}
+    in_the_way.rmdir()
+    shop.changed("odoo_cutover", back)
+    assert shop.services()[4:] == ["stop17", "start16"]
     assert shop.versions() == {"shop": "16.0", "shop_upgraded": "17.0"}
     shop.assert_nothing_secret()
 
@@ -76,6 +89,24 @@ def test_a_failure_before_the_swap_leaves_the_old_database_and_starts_its_servic
     assert shop.server.sql("SELECT oid FROM pg_database WHERE datname = 'shop' AND datallowconn") == before
     assert shop.report()["result"] == "failed"
     shop.assert_nothing_secret()
+
+
+def test_a_cut_over_that_is_killed_is_finished_by_the_next_run(shop: Shop) -> None:
+    """While the service of before is being stopped, and between the swap and the start of the new one."""
+    variables = shop.cutover()
+
+    def hangs(service: str, verb: str) -> dict[str, object]:
+        shell, option, command = variables[service][verb]
+        return {**variables, service: {**variables[service], verb: [shell, option, f"{command}; sleep 600"]}}
+
+    shop.killed_play("odoo_cutover", hangs("odoo_cutover_service", "stop_command"), "stop16")
+    assert shop.versions() == {"shop": "16.0"}
+    shop.killed_play("odoo_cutover", hangs("odoo_cutover_upgraded_service", "start_command"), "start17")
+    assert shop.versions() == {"shop": "17.0", "shop_before": "16.0"}
+    shop.changed("odoo_cutover", variables)
+    assert shop.services() == ["stop16", "stop16", "start17", "start17"]
+    assert shop.versions() == {"shop": "17.0", "shop_before": "16.0"}
+    assert list((shop.folder / "work").glob("*.cutover.json")) == []
 
 
 def test_a_failure_after_the_swap_swaps_back(shop: Shop) -> None:

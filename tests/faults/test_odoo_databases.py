@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import threading
 import zipfile
@@ -317,28 +318,20 @@ def test_two_restores_of_one_name_at_once(databases: Databases) -> None:
     assert databases.server.sql("SELECT count(*) FROM res_partner", "restored") == str(PARTNERS)
 
 
-def test_no_password_is_in_an_argument(databases: Databases) -> None:
-    """Looked for in the arguments of every process of this machine while a dump and a restore run."""
+def test_no_password_is_in_an_argument(databases: Databases, tmp_path: Path) -> None:
+    """Of the programs that a dump and a restore run, each of which notes its arguments here."""
+    programs, noted = tmp_path / "bin", tmp_path / "arguments"
+    programs.mkdir()
+    for name in ("psql", "pg_dump", "pg_restore"):
+        real = shlex.quote(str(databases.server.bin / name))
+        (programs / name).write_text(
+            f'#!/bin/sh\nprintf "%s\\n" {name} "$@" >> {shlex.quote(str(noted))}\nexec {real} "$@"\n', encoding="utf-8"
+        )
+        (programs / name).chmod(0o755)
     dump = databases.folder / "shop.dump"
-    found: list[str] = []
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    found.append(path.read_bytes().decode("utf-8", "replace"))
-                except OSError:
-                    continue
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        databases.done("odoo_database_dump", database="shop", dest=str(dump))
-        databases.done("odoo_database_restore", src=str(dump), database="restored")
-    finally:
-        over.set()
-        watcher.join()
-    assert any("pg_dump\0" in line for line in found)
-    assert any("pg_restore\0" in line for line in found)
-    assert [line for line in found if PASSWORD in line] == []
+    options = {"pg_bin": str(programs)}
+    databases.done("odoo_database_dump", database="shop", dest=str(dump), **options)
+    databases.done("odoo_database_restore", src=str(dump), database="restored", **options)
+    arguments = noted.read_text(encoding="utf-8")
+    assert {"psql", "pg_dump", "pg_restore"} <= set(arguments.splitlines())
+    assert PASSWORD not in arguments

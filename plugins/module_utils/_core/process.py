@@ -68,11 +68,14 @@ class Running:
         *,
         stdin: t.Any = subprocess.DEVNULL,
         stdout: t.Any = subprocess.PIPE,
+        watch: t.Callable[[bytes], None] | None = None,
     ) -> None:
+        """:param watch: sees all that it writes to standard error, of which only the first bytes are kept."""
         self.name = os.path.basename(command[0])
         self.seconds = seconds
         self.late = False
         self._errors = bytearray()
+        self._watch = watch
         try:
             # run_command of AnsibleModule has no deadline and keeps all output in memory.
             self.process = subprocess.Popen(  # pylint: disable=ansible-bad-function
@@ -97,6 +100,8 @@ class Running:
         with contextlib.suppress(OSError, ValueError):
             while block := errors.read1(MOST_TEXT):
                 self._errors += block[: max(0, MOST_TEXT - len(self._errors))]
+                if self._watch:
+                    self._watch(block)
 
     def _expire(self) -> None:
         self.late = True
@@ -157,13 +162,21 @@ class Running:
             self.end()
 
 
-def run(command: t.Sequence[str], env: t.Mapping[str, str], seconds: float, *, text: str | None = None) -> Ended:
+def run(
+    command: t.Sequence[str],
+    env: t.Mapping[str, str],
+    seconds: float,
+    *,
+    text: str | None = None,
+    watch: t.Callable[[bytes], None] | None = None,
+) -> Ended:
     """Run a program to its end, with a text as its standard input.
 
+    :param watch: as that of :class:`Running`.
     :raises ToolError: it cannot be run or did not end in time.
     """
     stdin = subprocess.DEVNULL if text is None else subprocess.PIPE
-    with Running(command, env, seconds, stdin=stdin) as running:
+    with Running(command, env, seconds, stdin=stdin, watch=watch) as running:
         feeder = None
         if text is not None:
             # In a thread, so that a program that writes before it has read everything stops nobody.

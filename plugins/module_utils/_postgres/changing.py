@@ -21,7 +21,7 @@ from .filestore import folder_of
 from .login import PAGE, login_problem
 from .moving import warn_of
 from .neutralize import Neutralize, NeutralizePlan
-from .odoo_facts import TABLE_NAME, wanted_series
+from .odoo_facts import wanted_series, wanted_tables
 from .swap import REVERTED, Swap, SwapPlan
 from .update import UpdatePlan, require_command, update
 from .verify import VerifyPlan, baseline_of, verify
@@ -39,7 +39,7 @@ def neutralize_once(module: t.Any) -> dict[str, t.Any]:
         database=database_name(params["database"]),
         odoo_bin=tuple(part for part in params["odoo_bin"] or () if part),
         config=params["config"] or "",
-        addons_path=tuple(params["addons_path"] or ()),
+        addons_path=tuple(part for part in params["addons_path"] or () if part),
         renew_identity=params["renew_identity"],
         cancel_mail=params["queued_mail"] == "cancel",
         base_url=base_url(params, "base_url") if params["base_url"] else "",
@@ -92,9 +92,7 @@ def verify_once(module: t.Any) -> dict[str, t.Any]:
     :raises UpgradeError: names the option, or everything that is wrong.
     """
     params = module.params
-    for table in params["allow_fewer_rows"]:
-        if not TABLE_NAME.fullmatch(table):
-            raise OptionError("allow_fewer_rows", f"{table!r} is not the name of a table.")
+    fewer_rows = wanted_tables(params["allow_fewer_rows"], "allow_fewer_rows") or ()
     if params["filestore"]:
         folder_of(params["filestore"], "filestore")
     if params["web_password"] and not params["login_url"]:
@@ -103,8 +101,8 @@ def verify_once(module: t.Any) -> dict[str, t.Any]:
         database=database_name(params["database"]),
         baseline=baseline_of(params["baseline"]),
         expect_version=wanted_series(params["expect_version"], "expect_version") if params["expect_version"] else "",
-        allow_missing_modules=tuple(params["allow_missing_modules"]),
-        allow_fewer_rows=tuple(params["allow_fewer_rows"]),
+        allow_missing_modules=tuple(name for name in params["allow_missing_modules"] or () if name),
+        allow_fewer_rows=tuple(fewer_rows),
         neutralized=params["neutralized"],
         filestore=params["filestore"] or "",
         verify=params["verify"],

@@ -45,6 +45,7 @@ class Record:
     server_version: int = 0
     files: int = 0
     missing_files: int = 0
+    filestore: str = ""
     verified_at: str = ""
 
     @classmethod
@@ -101,12 +102,14 @@ def kept_dumps(folder: str, database: str) -> list[Record]:
     return sorted(found, key=lambda each: each.dumped_at, reverse=True)
 
 
-def newest_verified(dest: str, into_folder: bool, database: str, form: str) -> Record | None:
-    """The newest verified dump of this database and form at a destination."""
-    if into_folder:
-        return next((record for record in kept_dumps(dest, database) if record.form == form), None)
-    record = read(dest)
-    return record if record and (record.database, record.form) == (database, form) else None
+def newest_verified(dest: str, into_folder: bool, database: str, form: str, filestore: str) -> Record | None:
+    """The newest verified dump of this database and form at a destination, with the filestore that is asked for."""
+    found = kept_dumps(dest, database) if into_folder else list(filter(None, [read(dest)]))
+    for record in found:
+        packed = not filestore or record.filestore == os.path.abspath(filestore)
+        if packed and (record.database, record.form) == (database, form):
+            return record
+    return None
 
 
 def remove_beyond(records: t.Sequence[Record], check_mode: bool) -> list[str]:

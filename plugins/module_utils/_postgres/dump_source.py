@@ -20,7 +20,7 @@ from .._transfer.dump_check import FILESTORE, is_of_filestore, tar_members
 from .._transfer.dump_forms import ARCHIVES, SQL_MEMBER, TAR_GZ, ZIP, DamagedError, Form
 from .._transfer.unpack import reading, unpacked
 from .._transfer.zip_members import content, members
-from .filestore import STORED_NAME
+from .filestore import STORED_NAME, sha1_of
 from .merge import NEW, make_like
 from .tools import Programs, installed
 
@@ -91,18 +91,19 @@ class SqlSource:
                 return
         raise DamagedError(f"{self.path} has no {SQL_MEMBER} in it, so there is no database in it.")
 
-    def unpack_files(self, dest: str, check_mode: bool) -> dict[str, int]:
+    def unpack_files(self, dest: str, check_mode: bool, *, read_present: bool) -> dict[str, int]:
         """Add the files of the dump's filestore to a folder; what is there already is left alone.
 
+        :param read_present: whether to compare what is there with its name, which is the SHA-1 of the content.
         :raises UpgradeError: the folder cannot be written to, or the dump is damaged.
         """
-        parent = os.path.dirname(os.path.abspath(dest))
-        if not os.path.isdir(parent):
-            raise OptionError("filestore_dest", f"there is no folder {parent}.")
+        require_parent(dest)
         added = present = 0
         for name, size, blocks in self._files():
             path = os.path.join(dest, name)
             if os.path.isfile(path) and not os.path.islink(path) and os.path.getsize(path) == size:
+                if read_present and sha1_of(path) != name.rpartition("/")[2]:
+                    raise UpgradeError(f"{path} has another content than its name says. Nothing was overwritten.")
                 present += 1
                 continue
             if os.path.lexists(path):
@@ -127,6 +128,18 @@ class SqlSource:
                     if is_of_filestore(name):
                         data = list(blocks)
                         yield _stored(name), sum(map(len, data)), lambda whole=data: whole  # type: ignore[misc]
+
+
+def require_parent(dest: str) -> None:
+    """Refuse a filestore that cannot be made.
+
+    :raises OptionError: the folder above it is missing, or something else has its name.
+    """
+    parent = os.path.dirname(os.path.abspath(dest))
+    if not os.path.isdir(parent):
+        raise OptionError("filestore_dest", f"there is no folder {parent}.")
+    if os.path.lexists(dest) and not os.path.isdir(dest):
+        raise OptionError("filestore_dest", f"{dest} is not a folder.")
 
 
 def _stored(name: str) -> str:

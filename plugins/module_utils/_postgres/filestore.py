@@ -174,3 +174,21 @@ def stored_files(folder: str) -> t.Iterator[tuple[str, os.stat_result]]:
                         yield name, entry.stat(follow_symlinks=False)
     except OSError as error:
         raise UpgradeError(f"The filestore {folder} cannot be read: {error.strerror} ({error.filename}).") from error
+
+
+def links_in(folder: str) -> t.Iterator[str]:
+    """The names of files of a filestore that are symbolic links, or lie in a folder that is one.
+
+    :raises UpgradeError: a folder cannot be read.
+    """
+    try:
+        for shelf in sorted(os.listdir(folder)):
+            path = os.path.join(folder, shelf)
+            if not re.fullmatch("[0-9a-f]{2,3}", shelf) or not os.path.isdir(path):
+                continue
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if STORED_NAME.fullmatch(f"{shelf}/{entry.name}") and (entry.is_symlink() or os.path.islink(path)):
+                        yield f"{shelf}/{entry.name}"
+    except OSError as error:
+        raise UpgradeError(f"The filestore {folder} cannot be read: {error.strerror} ({error.filename}).") from error

@@ -25,6 +25,7 @@ from .odoo_facts import (
     parameters_of,
     series_of,
     tables_of,
+    wanted_tables,
 )
 
 NOTHING: t.Mapping[str, t.Any] = {
@@ -46,6 +47,7 @@ def database_info(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     :raises UpgradeError: an option makes no sense, or the server cannot be asked.
     """
     name = database_name(params["database"])
+    counts = wanted_tables(params["counts"], "counts")
     if params["filestore"]:
         folder_of(params["filestore"], "filestore")
     server = Server.of(params)
@@ -78,7 +80,7 @@ def database_info(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return {**result, "msg": f"The database {name} refuses connections, so its content was not read."}
     if "ir_module_module" not in tables_of(server, name):
         return {**result, "msg": f"The database {name} is no database of Odoo."}
-    result.update(odoo_content(server, name, params["counts"]))
+    result.update(odoo_content(server, name, counts))
     if params["contract"]:
         result["contract"] = contract_of(server, name)
     if params["filestore"]:

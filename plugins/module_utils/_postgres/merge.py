@@ -20,7 +20,19 @@ from dataclasses import dataclass
 from .._core.errors import OptionError, UpgradeError
 from .._core.progress import Progress
 from .database import Server
-from .filestore import HASH, MOST_NAMED, NONE, Needed, compare, folder_of, needed_by, path_of, sha1_of, stored_files
+from .filestore import (
+    HASH,
+    MOST_NAMED,
+    NONE,
+    Needed,
+    compare,
+    folder_of,
+    links_in,
+    needed_by,
+    path_of,
+    sha1_of,
+    stored_files,
+)
 
 COPY_INSTEAD = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
 """Why a hard link may be impossible where a copy is not: another file system, or one without links."""
@@ -100,12 +112,17 @@ def plan(sources: t.Sequence[str], dest: str, verify: str) -> Planned:
     """
     files: dict[str, str] = {}
     conflicts: list[str] = []
+    damaged: list[str] = []
     size = present = 0
+    links = {}
     for source in sources:
+        links.update({name: os.path.join(source, name) for name in links_in(source)})
         for name, status in stored_files(source):
             there = path_of(dest, name) or (path_of(files[name], name) if name in files else None)
             if there is None and os.path.lexists(os.path.join(dest, name)):
                 conflicts.append(name)
+            elif there is None and verify == HASH and sha1_of(os.path.join(source, name)) != name.rpartition("/")[2]:
+                damaged.append(os.path.join(source, name))
             elif there is None:
                 files[name] = source
                 size += status.st_size
@@ -121,6 +138,19 @@ def plan(sources: t.Sequence[str], dest: str, verify: str) -> Planned:
             "the name, so find out by sha1sum which one is damaged, and remove that one.",
             conflicts=conflicts[:MOST_NAMED],
         )
+    lacking = [path for name, path in links.items() if name not in files and path_of(dest, name) is None]
+    if lacking:
+        raise UpgradeError(
+            f"{len(lacking)} files are symbolic links, which a filestore does not have: "
+            f"{', '.join(lacking[:MOST_NAMED])}. Nothing was added. Put the files themselves in their places."
+        )
+    if damaged:
+        more = f" and {len(damaged) - MOST_NAMED} more" if len(damaged) > MOST_NAMED else ""
+        raise UpgradeError(
+            f"{len(damaged)} files have another content than their name, which is the SHA-1 of the content: "
+            f"{', '.join(damaged[:MOST_NAMED])}{more}. Nothing was added. Restore them from a backup.",
+            conflicts=[name[-len("xx/") - 40 :] for name in damaged[:MOST_NAMED]],
+        )
     return Planned(files, size, present)
 
 
@@ -128,7 +158,12 @@ def _differs(path: str, status: os.stat_result, there: str, verify: str) -> bool
     other = os.stat(there)
     if os.path.samestat(status, other):
         return False
-    return status.st_size != other.st_size or (verify == HASH and sha1_of(path) != sha1_of(there))
+    if status.st_size != other.st_size:
+        return True
+    # A copy of this module, of rsync and of cp -a has the time of its origin; what was written since has another one.
+    if verify == HASH or (verify != NONE and status.st_mtime_ns != other.st_mtime_ns):
+        return sha1_of(path) != sha1_of(there)
+    return False
 
 
 def add(planned: Planned, sources: t.Sequence[str], dest: str, link: bool, progress: Progress) -> Added:

@@ -111,7 +111,8 @@ def merge_once(module: t.Any) -> dict[str, t.Any]:
     :raises UpgradeError: names the option, or the files.
     """
     params = module.params
-    if not params["sources"]:
+    sources = [folder for folder in params["sources"] if folder]
+    if not sources:
         raise OptionError("sources", "is empty; give at least one folder.")
     if not params["dest"]:
         raise OptionError("dest", "is empty; give the folder of a filestore.")
@@ -122,7 +123,7 @@ def merge_once(module: t.Any) -> dict[str, t.Any]:
     result = merge(
         server,
         database,
-        params["sources"],
+        sources,
         params["dest"],
         link=params["link"],
         verify=params["verify"],

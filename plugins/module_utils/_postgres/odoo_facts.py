@@ -131,15 +131,23 @@ def contract_of(server: Server, database: str) -> str:
     return str(rows[0]["value"] or "").strip() if rows else ""
 
 
+def wanted_tables(names: t.Sequence[str | None] | None, option: str) -> list[str] | None:
+    """The names of tables in an option, None where it is not set, as where a survey left every entry empty.
+
+    :raises OptionError: a name is no table's.
+    """
+    found = [name for name in names or () if name]
+    for name in found:
+        if not TABLE_NAME.fullmatch(name):
+            raise OptionError(option, f"{name!r} is not the name of a table.")
+    return None if names is None or (names and not found) else found
+
+
 def counts_of(server: Server, database: str, wanted: t.Sequence[str] | None) -> dict[str, int]:
     """The number of rows of tables; those that are not there are left out.
 
     :param wanted: None for those that a business notices.
-    :raises OptionError: a name is no table's.
     """
-    for name in wanted or ():
-        if not TABLE_NAME.fullmatch(name):
-            raise OptionError("counts", f"{name!r} is not the name of a table.")
     there = tables_of(server, database)
     names = [name for name in (COUNTED if wanted is None else wanted) if name in there]
     if not names:

@@ -21,13 +21,13 @@ from .._core.clock import Deadline, utc_now, utc_text
 from .._core.errors import OptionError, UpgradeError
 from .._core.process import Running, run
 from .._core.progress import Progress
-from .._transfer.dump_check import CheckedDump, check_dump
-from .._transfer.dump_forms import ARCHIVES, TAR, TAR_GZ
+from .._transfer.dump_check import CheckedDump, check_dump, require_rows, weaknesses
+from .._transfer.dump_forms import ARCHIVES, DIRECTORY, TAR, TAR_GZ, DamagedError, UnreadableError
 from .._transfer.recognise import recognise
 from .._transfer.sql_watch import SqlWatch
 from .connection import conninfo
 from .database import Database, DatabaseError, Server, identifier, literal
-from .dump_source import SqlSource, newest_pg_restore
+from .dump_source import SqlSource, newest_pg_restore, require_parent
 from .filestore import STAT, compare, needed_by
 from .odoo_facts import modules_of, series_of
 from .sql_stream import LONGEST_HEAD, SkewError, adapted, adapted_head, knows_restrict
@@ -36,6 +36,8 @@ DONE = re.compile(r"siteops\.upgrades: restored from sha256:([0-9a-f]{64})")
 TRANSACTION_TIMEOUT = 17
 """The server's first version that knows the setting which every pg_restore from this version on writes."""
 
+NO_ODOO = "The dump holds no database of Odoo: its module base is not installed. Nothing was kept."
+LIST_SECONDS = 300
 BLOCK = 1024 * 1024
 
 
@@ -66,9 +68,11 @@ class Restore:
         self.deadline = Deadline(plan.timeout)
         self.warnings: list[str] = []
         self._restored: dict[str, t.Any] = {}
-        self.form = recognise(plan.src)
-        self.progress.state("reading the dump", plan.timeout)
-        self.sha256 = sha256_of(plan.src)
+        self._not_checked: tuple[str, ...] = ()
+        with naming_src():
+            self.form = recognise(plan.src)
+            self.progress.state("reading the dump", plan.timeout)
+            self.sha256 = sha256_of(plan.src)
         self.temporary = f"siteops_{hashlib.sha256(f'{plan.database}:{self.sha256}'.encode()).hexdigest()[:24]}"
 
     @property
@@ -97,14 +101,17 @@ class Restore:
             return {**result, "changed": bool(files["added"]), "filestore": files, **self._facts(existing)}
         self._require_possible()
         if check_mode:
-            result["dump"]["not_checked"] = list(self._check().not_checked)
+            with naming_src():
+                result["dump"]["not_checked"] = list(self._check().not_checked)
             self._require_known_settings()
             return {**result, "changed": True, "filestore": self._unpack_files(True), "version": "", "modules": 0}
         with self.server.only_run(self.plan.database):
             existing = self._existing()
             if not existing:
-                self._into_temporary()
+                with naming_src():
+                    self._into_temporary()
                 files = self._finish_or_drop()
+                result["dump"]["not_checked"] = list(weaknesses(self.plan.src, self.form))
                 existing = self.server.require(self.plan.database)
                 return {**result, "changed": True, "filestore": files, **self._restored}
         return {**result, "changed": False, "filestore": self._unpack_files(False), **self._facts(existing)}
@@ -140,6 +147,8 @@ class Restore:
             raise OptionError("owner", f"there is no role {self.plan.owner} on {self.server.place}.")
         if not self.server.find(self.plan.template):
             raise OptionError("template", f"there is no database {self.plan.template} on {self.server.place}.")
+        if self.plan.filestore_dest:
+            require_parent(self.plan.filestore_dest)
         rights = self.server.rows("SELECT rolcreatedb OR rolsuper AS may FROM pg_roles WHERE rolname = current_user")
         if not (rights and rights[0]["may"]):
             raise DatabaseError(
@@ -151,7 +160,7 @@ class Restore:
                 f"There is a database {self.temporary} that no run of this job made. Drop it, if it may go."
             )
         if self.form.name in ARCHIVES:
-            self.server.programs.path("pg_restore")
+            self._read_list()
 
     def _check(self) -> CheckedDump:
         programs = newest_pg_restore(self.server.programs)
@@ -187,6 +196,8 @@ class Restore:
 
         It is a template meanwhile: those are never in Odoo's list of databases, so no scheduled action is run in it.
         """
+        if self.form.name == DIRECTORY:
+            require_rows(self.plan.src)
         if self.form.name in (TAR, TAR_GZ):
             # pg_restore may not end on a tar archive that was cut, and the checksum of a tar.gz is behind its members.
             check_dump(self.plan.src, None, self.deadline.remaining, self.form)
@@ -198,7 +209,9 @@ class Restore:
         collate = f" LC_COLLATE {literal(self.plan.collate)}" if self.plan.collate else ""
         self.server.execute(
             f"CREATE DATABASE {name}{owner} TEMPLATE {identifier(self.plan.template)} ENCODING 'UTF8'{collate}"
-            f" IS_TEMPLATE true;\nCOMMENT ON DATABASE {name} IS {literal(self._marker)};\n",
+            f" IS_TEMPLATE true;\nCOMMENT ON DATABASE {name} IS {literal(self._marker)};\n"
+            # Hundreds of small commits need not wait for the disk: the last one, in another database, waits for all.
+            f"ALTER DATABASE {name} SET synchronous_commit = off;\n",
             seconds=self.deadline.remaining,
         )
         with self._dropped_on_failure():
@@ -243,20 +256,32 @@ class Restore:
             raise restore_failed("pg_restore", ended.words)
         self._compare_with_list()
 
+    def _read_list(self) -> int:
+        """The number of tables in the archive's own list.
+
+        :raises UpgradeError: pg_restore cannot read it, or it holds no database of Odoo.
+        """
+        ended = run([self.server.programs.path("pg_restore"), "--list", self.plan.src], os.environ, LIST_SECONDS)
+        if ended.status:
+            raise restore_failed("pg_restore", ended.words)
+        text = ended.output.decode("utf-8", "replace")
+        if not re.search(r"^\d+; \d+ \d+ TABLE public ir_module_module ", text, re.M):
+            raise DatabaseError(NO_ODOO)
+        return len(re.findall(r"^\d+; \d+ \d+ TABLE (?!DATA|ATTACH)", text, re.M))
+
     def _compare_with_list(self) -> None:
         """The tables of the archive's own list must be there.
 
         :raises DatabaseError: some are not.
         """
-        ended = run([self.server.programs.path("pg_restore"), "--list", self.plan.src], os.environ, 300)
-        listed = len(re.findall(r"^\d+; \d+ \d+ TABLE (?!DATA|ATTACH)", ended.output.decode("utf-8", "replace"), re.M))
+        listed = self._read_list()
         rows = self.server.rows(
             "SELECT count(*) AS n FROM pg_class c JOIN pg_namespace s ON s.oid = relnamespace"
             " WHERE relkind IN ('r', 'p') AND nspname NOT IN ('pg_catalog', 'information_schema') AND nspname !~ '^pg_'"
             " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')",
             self.temporary,
         )
-        if ended.status or rows[0]["n"] < listed:
+        if rows[0]["n"] < listed:
             raise DatabaseError(
                 f"pg_restore ended with success, but only {rows[0]['n']} of the {listed} tables of the dump are there."
             )
@@ -308,7 +333,8 @@ class Restore:
             name = identifier(self.temporary)
             done = f"siteops.upgrades: restored from sha256:{self.sha256} at {utc_text(utc_now())}"
             self.server.execute(
-                f"BEGIN;\nCOMMENT ON DATABASE {name} IS {literal(done)};\n"
+                f"BEGIN;\nSET LOCAL synchronous_commit = on;\n"
+                f"ALTER DATABASE {name} RESET synchronous_commit;\nCOMMENT ON DATABASE {name} IS {literal(done)};\n"
                 f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {'true' if self.plan.connections else 'false'}"
                 f" IS_TEMPLATE false;\nALTER DATABASE {name} RENAME TO {identifier(self.plan.database)};\nCOMMIT;\n"
             )
@@ -322,7 +348,7 @@ class Restore:
         modules = modules_of(self.server, database)
         version = series_of(modules)
         if not version:
-            raise DatabaseError("The dump holds no database of Odoo: its module base is not installed.")
+            raise DatabaseError(NO_ODOO)
         if self.plan.expect_version and version != self.plan.expect_version:
             raise OptionError(
                 "expect_version", f"the dump is of Odoo {version}, not {self.plan.expect_version}. Nothing was kept."
@@ -339,7 +365,7 @@ class Restore:
         if not dest:
             return found
         source = SqlSource(self.plan.src, self.form, self.server.programs, self.deadline)
-        found.update(source.unpack_files(dest, check_mode))
+        found.update(source.unpack_files(dest, check_mode, read_present=bool(database) or check_mode))
         if database:
             compared = compare(needed_by(self.server, database), [dest], STAT)
             found.update(compared.as_result())
@@ -351,6 +377,28 @@ class Restore:
         return found
 
 
+UNREADABLE = (
+    *("could not read from input file", "could not uncompress data", "could not close data file"),
+    *("could not open input file", "unexpected end of file", "corrupt tar header", "did not find magic string"),
+    *("unexpected section code", "unrecognized data block type", "could not read input file", "entry ID"),
+)
+"""What pg_restore says of a dump that is damaged."""
+
+
+@contextlib.contextmanager
+def naming_src() -> t.Iterator[None]:
+    """Have the failures of a dump name the option.
+
+    :raises OptionError: the dump is damaged, or cannot be read.
+    """
+    try:
+        yield
+    except DamagedError as error:
+        raise OptionError("src", f"{error} Nothing was restored.") from error  # pylint: disable=bad-exception-cause
+    except UnreadableError as error:
+        raise OptionError("src", str(error)) from error  # pylint: disable=bad-exception-cause
+
+
 def restore_failed(program: str, words: str) -> UpgradeError:
     """The failure of a restore, with the server's words and what can be done."""
     if "unrecognized configuration parameter" in words:
@@ -360,11 +408,14 @@ def restore_failed(program: str, words: str) -> UpgradeError:
         )
     hint = ""
     for part, advice in (
+        *((part, "The dump is damaged or not whole.") for part in UNREADABLE),
         ("unsupported version", "The archive is newer than this pg_restore: install a newer client, or set 'pg_bin'."),
         ("must be member of role", "The dump names owners; dump again with --no-owner, or connect as a superuser."),
         ("must be able to SET ROLE", "The dump names owners; dump again with --no-owner, or connect as a superuser."),
         ("must be owner of extension", "The template already has that extension; use template0."),
         ("permission denied to create extension", "Only a superuser may create it: restore as one, with 'owner'."),
+        ("is not available", "Install it on the host of the database server: PostgreSQL's contrib package has it."),
+        ("could not open extension control file", "Install PostgreSQL's contrib package on the database server."),
         ("No space left on device", "Make room on the disk of the database server."),
         ("does not exist", "Create what the dump refers to, or dump again with --no-owner --no-privileges."),
     ):
@@ -387,7 +438,7 @@ def sha256_of(path: str) -> str:
             digest.update(f"{_hash(os.path.join(path, name)).hexdigest()}  {name}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
     except OSError as error:
-        raise UpgradeError(f"{error.filename or path} cannot be read: {error.strerror}.") from error
+        raise UnreadableError(f"{error.filename or path} cannot be read: {error.strerror}.") from error
 
 
 def _hash(path: str) -> t.Any:

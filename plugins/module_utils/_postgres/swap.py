@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass
 
 from .._core.errors import OptionError, UpgradeError
 from .._core.files import remove_if_exists, rename_durably, write_atomically
-from .database import Database, DatabaseError, Server, identifier
+from .database import Database, DatabaseError, Server, identifier, literal
+from .swap_mark import WORDS, SwapMark, mark_of, set_comment, without_mark
 
 SWAPPED, REVERTED = "swapped", "reverted"
 TERMINATE_SECONDS = 20
@@ -122,6 +123,7 @@ class Swap:
         plan = self.plan
         present, coming, away = (self.server.find(name) for name in (plan.database, plan.coming, plan.away))
         if present and away and not coming:
+            self._require_swapped(away)
             if not present.accepts_connections:
                 self.warnings.append(f"The database {plan.database} refuses connections.")
             return None
@@ -144,6 +146,37 @@ class Swap:
                 option=option,
             )
         return present, coming
+
+    def _require_swapped(self, away: Database) -> None:
+        """Refuse to believe by the names alone that the databases are exchanged.
+
+        :raises DatabaseError: another swap, or none, made them what they are.
+        """
+        plan = self.plan
+        mark = mark_of(away.comment)
+        option = "upgraded" if plan.state == SWAPPED else "keep_as"
+        if mark:
+            if mark == SwapMark(plan.database, plan.coming):
+                return
+            raise DatabaseError(
+                f"Option '{option}': there is no database {plan.coming} on {self.server.place}, and {plan.away} was "
+                f"put aside when {mark.coming} got the name {mark.database}. Nothing was exchanged. Check the names.",
+                option=option,
+            )
+        if plan.state == SWAPPED:
+            raise DatabaseError(
+                f"Option 'upgraded': there is no database {plan.coming} on {self.server.place}, and nothing says that "
+                f"it got the name {plan.database}: the comment of {plan.away} has no mark of a swap. Nothing was "
+                "exchanged. Check the names.",
+                option=option,
+            )
+        for other in self.server.databases(f"shobj_description(d.oid, 'pg_database') LIKE {literal(f'%{WORDS}%')}"):
+            if mark_of(other.comment) == SwapMark(plan.database, plan.away):
+                raise DatabaseError(
+                    f"Option 'keep_as': there is no database {plan.coming} on {self.server.place}, and the database of "
+                    f"before is kept as {other.name}. Nothing was exchanged. Check the names.",
+                    option=option,
+                )
 
     # Connections
 
@@ -324,14 +357,14 @@ class Swap:
                 write_atomically(self._journal_path, json.dumps(asdict(content)) + "\n")
         try:
             self._close(present.name, coming.name)
-            self._rename(self.plan.database, self.plan.away, self.plan.coming, self.plan.database)
+            self._rename(present, self.plan.away, coming, self.plan.database)
         except BaseException:
             self._reopen(present, coming)
             raise
         try:
             self._move_folders()
         except OSError as error:
-            self._rename(self.plan.database, self.plan.coming, self.plan.away, self.plan.database)
+            self._rename_back(present, coming)
             self._reopen(present, coming)
             raise UpgradeError(
                 f"A folder in {self.plan.filestore_dir} cannot be renamed: {error.strerror}. The databases have their "
@@ -342,12 +375,25 @@ class Swap:
         if self._journal_path:
             remove_if_exists(self._journal_path)
 
-    def _rename(self, first: str, first_to: str, second: str, second_to: str) -> None:
+    def _rename(self, present: Database, present_to: str, coming: Database, coming_to: str) -> None:
         """Give both their names, or neither. Where no folders follow, the new one is open with the same commit."""
-        opened = "" if self.plan.filestore_dir else f"ALTER DATABASE {identifier(second_to)} ALLOW_CONNECTIONS true;\n"
+        opened = "" if self.plan.filestore_dir else f"ALTER DATABASE {identifier(coming_to)} ALLOW_CONNECTIONS true;\n"
+        mark = SwapMark(present.name, coming.name)
+        comments = set_comment(present, present_to, mark.comment(present.comment))
+        comments += set_comment(coming, coming_to, without_mark(coming.comment))
         self.server.execute(
-            f"BEGIN;\nALTER DATABASE {identifier(first)} RENAME TO {identifier(first_to)};\n"
-            f"ALTER DATABASE {identifier(second)} RENAME TO {identifier(second_to)};\n{opened}COMMIT;\n"
+            f"BEGIN;\nALTER DATABASE {identifier(present.name)} RENAME TO {identifier(present_to)};\n"
+            f"ALTER DATABASE {identifier(coming.name)} RENAME TO {identifier(coming_to)};\n{comments}{opened}COMMIT;\n"
+        )
+
+    def _rename_back(self, present: Database, coming: Database) -> None:
+        """Give both the names and comments that they had before this run."""
+        aside, service = self.plan.away, self.plan.database
+        comments = f"COMMENT ON DATABASE {identifier(present.name)} IS {literal(present.comment)};\n"
+        comments += f"COMMENT ON DATABASE {identifier(coming.name)} IS {literal(coming.comment)};\n"
+        self.server.execute(
+            f"BEGIN;\nALTER DATABASE {identifier(service)} RENAME TO {identifier(coming.name)};\n"
+            f"ALTER DATABASE {identifier(aside)} RENAME TO {identifier(present.name)};\n{comments}COMMIT;\n"
         )
 
     def _reopen(self, *databases: Database) -> None:

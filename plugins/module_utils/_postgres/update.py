@@ -9,8 +9,10 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 import tempfile
 import typing as t
 from dataclasses import dataclass
@@ -25,8 +27,10 @@ from .odoo_facts import UNFINISHED, modules_of, series_of
 
 ALL = "all"
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ (WARNING|ERROR|CRITICAL) (\S+) (.*)$")
-MOST_LOG = 256 * 1024
 MOST_LINES = 20
+MOST_KEPT = 1000
+LONGEST_LINE = 64 * 1024
+"""Bytes of a line of the log that are looked at: a line with the arguments of a statement has no limit."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ def update(server: Server, plan: UpdatePlan, progress: Progress, check_mode: boo
 
     :raises UpgradeError: the update did not do all that was asked for, whatever its exit status says.
     """
+    _require_program(plan)
     # Odoo makes a database where there is none, so a wrong name must be found here.
     server.require_readable(plan.database)
     before = modules_of(server, plan.database)
@@ -114,27 +119,57 @@ def _run_odoo(server: Server, plan: UpdatePlan) -> tuple[int, list[dict[str, str
         log = os.path.join(folder, "odoo.log")
         command = [*plan.odoo_bin, *(("-c", plan.config) if plan.config else ()), "-d", plan.database]
         command += ["-u", ",".join(plan.modules), "--stop-after-init", "--no-http", "--max-cron-threads=0"]
-        ended = run([*command, "--logfile", log], server.env, plan.timeout)
-        try:
-            size = os.path.getsize(log)
-            with open(log, encoding="utf-8", errors="replace") as file:
-                file.seek(max(0, size - MOST_LOG))
-                text = file.read()
-        except OSError:
-            text = ended.errors
-    if ended.status and not text.strip():
+        said = Complaints()
+        ended = run([*command, "--logfile", log], server.env, plan.timeout, watch=said.see)
+        written = Complaints()
+        with contextlib.suppress(OSError), open(log, "rb") as file:
+            while block := file.read(LONGEST_LINE):
+                written.see(block)
+    # Odoo also writes to its standard error where it cannot write to the file.
+    found = written.found() or said.found()
+    if ended.status and not found and not written.seen:
         raise ToolError(f"{os.path.basename(plan.odoo_bin[0])} failed: {ended.words}.")
-    return ended.status, complaints_in(text)
+    return ended.status, found
 
 
-def complaints_in(log: str) -> list[dict[str, str]]:
-    """The warnings and errors of a log of Odoo, the errors first."""
-    found = []
-    for line in log.splitlines():
-        match = LOG_LINE.match(line)
+class Complaints:
+    """The warnings and errors of a log of Odoo that passes by in blocks, whatever its length."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self._begun = b""
+        self._errors: list[dict[str, str]] = []
+        self._warnings: list[dict[str, str]] = []
+
+    def see(self, block: bytes) -> None:
+        """Take the next block."""
+        self.seen += len(block)
+        *lines, rest = (self._begun + block).split(b"\n")
+        for line in lines:
+            self._look_at(line)
+        self._begun = rest[:LONGEST_LINE]
+
+    def found(self) -> list[dict[str, str]]:
+        """Those that were found, the errors first. The last block was seen."""
+        self._look_at(self._begun)
+        self._begun = b""
+        return [*self._errors, *self._warnings]
+
+    def _look_at(self, line: bytes) -> None:
+        match = LOG_LINE.match(line.decode("utf-8", "replace").rstrip("\r"))
         if match:
-            found.append({"level": match[1], "text": one_line(match[3], 300)})
-    return sorted(found, key=lambda each: each["level"] == "WARNING")
+            kept = self._warnings if match[1] == "WARNING" else self._errors
+            if len(kept) < MOST_KEPT:
+                kept.append({"level": match[1], "text": one_line(match[3], 300)})
+
+
+def _require_program(plan: UpdatePlan) -> None:
+    """Find before anything is asked that the program of Odoo is not there.
+
+    :raises OptionError: names it.
+    """
+    if not shutil.which(plan.odoo_bin[0]):
+        raise OptionError("odoo_bin", f"there is no program {plan.odoo_bin[0]} that can be run here.")
 
 
 def require_command(odoo_bin: t.Sequence[str]) -> tuple[str, ...]:

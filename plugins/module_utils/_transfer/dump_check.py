@@ -37,6 +37,13 @@ NO_CHECKSUM = {
     DIRECTORY: "a changed byte in the table of contents of a directory, toc.dat, can go unnoticed",
 }
 ALL_ZERO = b"\0" * 2 * SECTOR
+ROWS = re.compile(r"\d+\.dat(\.\w+)?", re.ASCII)
+"""The rows of a table in a directory."""
+
+INSERT = b"INSERT "
+"""How rows begin that pg_dump --inserts wrote, which have no end mark."""
+
+END_OF_ROWS = b"\\.\n\n\n"
 TAR_ROWS = re.compile(r"\d+\.dat", re.ASCII)
 """The rows of a table in a tar archive, as text."""
 
@@ -72,7 +79,7 @@ def check_dump(
     """
     env = os.environ if env is None else env
     form = form or recognise(path, env=env)
-    weakness: tuple[str, ...] = (NO_CHECKSUM[form.name],) if form.name in NO_CHECKSUM else ()
+    weakness = weaknesses(path, form)
     files, unread = 0, ""
     if form.name == ZIP:
         files, unread = _check_zip(path)
@@ -104,6 +111,34 @@ def check_in_time(path: str, pg_restore: str | None, form: Form | None, env: t.M
         ) from error
 
 
+def weaknesses(path: str, form: Form) -> tuple[str, ...]:
+    """What reading a dump of this form to its end cannot prove."""
+    if form.packed is False:
+        return (f"{NO_CHECKSUM[form.name]}; it was dumped without compression, so its data has no checksums either",)
+    return (NO_CHECKSUM[form.name],) if form.name in NO_CHECKSUM else ()
+
+
+def require_rows(path: str) -> None:
+    """Refuse a dump in a folder with a file of rows that is cut, which pg_restore takes for an empty table.
+
+    :raises DamagedError: names the file.
+    """
+    with reading(path):
+        for name in sorted(os.listdir(path)):
+            file = os.path.join(path, name)
+            if not ROWS.fullmatch(name):
+                continue
+            if not os.path.getsize(file):
+                raise DamagedError(f"{path} is damaged: its file {name} is empty, and pg_dump writes an end mark.")
+            if name.endswith(".dat"):
+                with open(file, "rb") as rows:
+                    if rows.read(len(INSERT)) == INSERT:
+                        continue
+                    rows.seek(-min(len(END_OF_ROWS), os.path.getsize(file)), os.SEEK_END)
+                    if rows.read() != END_OF_ROWS:
+                        raise DamagedError(f"{path} is damaged: its file {name} ends without the end mark of its rows.")
+
+
 def _check_sql(path: str, form: Form, seconds: float, env: t.Mapping[str, str]) -> str:
     watch = SqlWatch()
     try:
@@ -117,6 +152,8 @@ def _check_sql(path: str, form: Form, seconds: float, env: t.Mapping[str, str]) 
 
 def _check_archive(path: str, form: Form, pg_restore: str | None, seconds: float, env: t.Mapping[str, str]) -> str:
     """Have pg_restore write the SQL of an archive to nowhere, for which it unpacks all of it."""
+    if form.name == DIRECTORY:
+        require_rows(path)
     if not pg_restore:
         return "pg_restore is not installed here, so only the header of the archive was read"
     # Never on a tar archive: pg_restore 15 does not end on one that was cut.

@@ -40,14 +40,22 @@ class DamagedError(UpgradeError):
     """A file or folder is not a database dump, or not a whole one."""
 
 
+class UnreadableError(UpgradeError):
+    """The system refuses to read a file or folder."""
+
+
 @dataclass(frozen=True)
 class Form:
-    """What a dump is. The versions are texts such as 15.18, empty where the form does not name them at its start."""
+    """What a dump is. The versions are texts such as 15.18, empty where the form does not name them at its start.
+
+    ``packed`` says of an archive whether its data is compressed; None where the form alone says it.
+    """
 
     name: str
     archive_version: tuple[int, int] | None = None
     dumped_from: str = ""
     dumped_by: str = ""
+    packed: bool | None = None
 
 
 def kind_of(head: bytes) -> str:

@@ -122,14 +122,20 @@ def _archive(head: bytes, path: str, name: str) -> Form:
         version = (head[5], head[6])
         reader.place = 11
         # Since 1.15 a byte names the algorithm; before, a number was the level.
-        reader.skip(1 if version >= (1, 15) else 0)
-        for _number in range(7 if version >= (1, 15) else 8):
+        if version >= (1, 15):
+            packed = head[reader.place] != 0
+            reader.skip(1)
+        else:
+            packed = reader.number() != 0
+        for _number in range(7):
             reader.number()
         reader.text()
         dumped_from, dumped_by = reader.text(), reader.text()
     except (IndexError, ValueError) as error:
         raise DamagedError(f"{path} is damaged: the header of the archive cannot be read.") from error
-    return Form(name, version, dumped_from.partition(" ")[0], dumped_by.partition(" ")[0])
+    return Form(
+        name, version, dumped_from.partition(" ")[0], dumped_by.partition(" ")[0], None if name == TAR else packed
+    )
 
 
 class _Header:

@@ -23,7 +23,7 @@ import zlib
 from .._core.errors import UpgradeError
 from .._core.process import Running
 from .._core.text import one_line
-from .dump_forms import SQL, SQL_BZ2, SQL_GZ, SQL_XZ, SQL_ZST, DamagedError
+from .dump_forms import SQL, SQL_BZ2, SQL_GZ, SQL_XZ, SQL_ZST, DamagedError, UnreadableError
 
 try:
     import lzma
@@ -84,7 +84,7 @@ def reading(path: str) -> t.Iterator[None]:
         yield
     except OSError as error:
         if error.errno is not None:
-            raise UpgradeError(f"{path} cannot be read: {error.strerror}.") from error
+            raise UnreadableError(f"{path} cannot be read: {error.strerror}.") from error
         raise DamagedError(f"{path} is damaged: {one_line(error, 200)}.") from error
     except DAMAGE as error:
         raise DamagedError(f"{path} is damaged: {one_line(error, 200)}.") from error

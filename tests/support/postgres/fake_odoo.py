@@ -27,6 +27,8 @@ with open(options.logfile, "w") as log:
         if word == "complains":
             log.write("2026-11-28 18:00:00,123 42 INFO shop odoo.modules.loading: 4 modules loaded\\n")
             log.write("2026-11-28 18:00:01,123 42 ERROR shop odoo.modules.loading: Some modules are not loaded\\n")
+        if word == "chatters":
+            log.write("2026-11-28 18:00:01,123 42 INFO shop odoo.modules.registry: module loaded\\n" * 10_000)
         if word == "warns":
             log.write("2026-11-28 18:00:01,123 42 WARNING shop odoo.models: Two fields have the same label\\n")
         if word == "hangs":
@@ -47,5 +49,5 @@ def make_odoo_bin(folder: Path, psql: Path) -> Path:
 
 
 def behave(program: Path, *words: str) -> None:
-    """What the next runs do: words out of updates, activates, leaves, complains, warns, hangs, breaks."""
+    """What the next runs do: words out of updates, activates, leaves, complains, chatters, warns, hangs, breaks."""
     program.with_name("behaviour").write_text(" ".join(words), encoding="utf-8")

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +36,7 @@ SECONDS = 60
 
 PATTERN = "siteops_pattern"
 """The database that the others are copied from; the tests do not see it."""
-SETTINGS = {
+SETTINGS: Mapping[str, str] = {
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
@@ -46,6 +46,10 @@ SETTINGS = {
     "max_wal_senders": "0",
     "autovacuum": "off",
 }
+"""A server whose data nobody needs later."""
+
+DEFAULTS: Mapping[str, str] = {}
+"""A server as it is installed."""
 
 
 @dataclass
@@ -80,7 +84,7 @@ class Postgres:
             "PGCONNECT_TIMEOUT": "10",
         }
 
-    def run(self, *command: str, text: str = "", user: str = SUPERUSER) -> str:
+    def run(self, *command: str, text: str = "", user: str = SUPERUSER, seconds: float = SECONDS) -> str:
         """Run one of its client programs and return what it wrote."""
         ended = subprocess.run(
             [str(self.bin / command[0]), *command[1:]],
@@ -88,15 +92,16 @@ class Postgres:
             capture_output=True,
             text=True,
             env=self.environment(user),
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
         )
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
-    def sql(self, text: str, database: str = "postgres", user: str = SUPERUSER) -> str:
+    def sql(self, text: str, database: str = "postgres", user: str = SUPERUSER, seconds: float = SECONDS) -> str:
         """What a query returns, without the line end."""
-        return self.run("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, text=text, user=user).strip()
+        command = ("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database)
+        return self.run(*command, text=text, user=user, seconds=seconds).strip()
 
     def databases(self) -> set[str]:
         """The names of all databases, the server's own three excepted."""
@@ -130,9 +135,9 @@ def debian_bin(version: int) -> Path | None:
 
 
 @contextlib.contextmanager
-def running(programs: Path) -> Iterator[Postgres]:
-    """A new, empty server of the version whose programs lie in this folder."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+def running(programs: Path, settings: Mapping[str, str] = SETTINGS, parent: Path = Path("/tmp")) -> Iterator[Postgres]:
+    """A new, empty server of the version whose programs lie in this folder, with its data below another one."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=parent))
     as_user = ordinary_user()
     try:
         folder.chmod(0o755)
@@ -156,15 +161,17 @@ def running(programs: Path) -> Iterator[Postgres]:
             user=as_user.user,
             group=as_user.group,
         )
-        yield from _serve(programs, folder, data, as_user)
+        yield from _serve(programs, folder, data, as_user, settings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(programs: Path, folder: Path, data: Path, as_user: AsUser) -> Iterator[Postgres]:
+def _serve(
+    programs: Path, folder: Path, data: Path, as_user: AsUser, settings: Mapping[str, str]
+) -> Iterator[Postgres]:
     port = free_port()
-    settings = {**SETTINGS, "port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder)}
-    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    own = {"port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder)}
+    options = [part for name, value in {**settings, **own}.items() for part in ("-c", f"{name}={value}")]
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen(

@@ -9,16 +9,18 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from support.ansible_cli import PlaybookRun, run_playbook
+from support.ansible_cli import SECONDS, PlaybookRun, run_playbook
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.postgres.fake_odoo import make_odoo_bin
 from support.postgres.odoo import SECRETS, make_database, make_filestore
 from support.postgres.runs import Databases
 from support.postgres.server import PASSWORD, ROLE, Postgres
+from support.watched_play import WatchedPlay
 
 
 @contextlib.contextmanager
@@ -50,6 +52,25 @@ class Shop(Databases):
             (folder / name).mkdir()
 
     def play(self, playbook: str, variables: dict[str, Any], *flags: str) -> PlaybookRun:
+        path, arguments, connection = self._command(playbook, variables, *flags)
+        ended = run_playbook(path, *arguments, env=connection)
+        self.outputs.append(ended.output)
+        return ended
+
+    def killed_play(self, playbook: str, variables: dict[str, Any], word: str) -> None:
+        """Kill a run, with all that it has started, once a hook of a service has written this word."""
+        path, arguments, connection = self._command(playbook, variables)
+        before = self.services().count(word)
+        with WatchedPlay(path, *arguments, env=connection) as play:
+            give_up = time.monotonic() + SECONDS
+            while self.services().count(word) == before:
+                assert time.monotonic() < give_up, play.output
+                time.sleep(0.05)
+
+    def _command(
+        self, playbook: str, variables: dict[str, Any], *flags: str
+    ) -> tuple[str, tuple[str, ...], dict[str, str]]:
+        """The playbook, its arguments, and the environment of a run."""
         inventory = self.folder.parent / "inventory.json"
         inventory.write_text(json.dumps({"all": {"hosts": {"shop": variables}}}), encoding="utf-8")
         connection = {
@@ -61,9 +82,7 @@ class Shop(Databases):
             "ODOO_UPGRADE_CA_PATH": str(self.platform.ca_path),
         }
         path = playbook if playbook.endswith(".yml") else f"siteops.upgrades.{playbook}"
-        ended = run_playbook(path, "-i", str(inventory), "-v", *flags, env=connection)
-        self.outputs.append(ended.output)
-        return ended
+        return path, ("-i", str(inventory), "-v", *flags), connection
 
     def changed(self, playbook: str, variables: dict[str, Any], *flags: str) -> int:
         """How many tasks of a run that ended well changed something."""

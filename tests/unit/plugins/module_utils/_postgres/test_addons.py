@@ -17,7 +17,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.addons 
     version_of,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.odoo_facts import series, wanted_series
-from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.update import complaints_in
+from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.update import Complaints
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,13 @@ def test_a_log_is_read_for_what_it_complains_about() -> None:
 Traceback (most recent call last):
 2026-11-28 18:00:02,123 42 ERROR shop odoo.registry: Failed to load registry
 """
-    assert [(each["level"], each["text"]) for each in complaints_in(log)] == [
+    complaints = Complaints()
+    for place in range(0, len(log), 7):
+        complaints.see(log[place : place + 7].encode())
+    # Whatever follows an error, and however much: it is found.
+    complaints.see(b"2026-11-28 18:00:03,123 42 INFO shop odoo: nothing\n" * 10_000)
+    complaints.see(b"x" * 1_000_000)
+    assert [(each["level"], each["text"]) for each in complaints.found()] == [
         ("CRITICAL", "odoo.modules.module: Couldn't load module x"),
         ("ERROR", "odoo.registry: Failed to load registry"),
         ("WARNING", "odoo.models: Two fields"),

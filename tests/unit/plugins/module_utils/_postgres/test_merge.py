@@ -59,6 +59,36 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert [path for path in (tmp_path / "dest").rglob("*") if path.is_file()] == []
 
 
+def test_other_content_under_a_name_is_found(tmp_path: Path) -> None:
+    name = put(tmp_path / "one", b"content")
+    put(tmp_path / "good", b"content")
+    (tmp_path / "one" / name).write_bytes(b"CONTENT")
+    # The name alone is proof only where every file is read.
+    with pytest.raises(UpgradeError, match=f"have another content than their name, .*{name}"):
+        merged([tmp_path / "one"], tmp_path / "dest", verify="hash")
+    assert not (tmp_path / "dest").exists()
+    os.utime(tmp_path / "good" / name, (1, 1))
+    with pytest.raises(UpgradeError, match=f"have another content in one folder than in another: {name}"):
+        merged([tmp_path / "one"], tmp_path / "good", verify="stat")
+    assert (tmp_path / "good" / name).read_bytes() == b"content"
+    merged([tmp_path / "good"], tmp_path / "copy", link=False, verify="stat")
+    assert merged([tmp_path / "good"], tmp_path / "copy", verify="stat")["present"] == 1
+
+
+def test_a_link_in_a_filestore_is_refused_by_its_name(tmp_path: Path) -> None:
+    name = put(tmp_path / "one", b"content")
+    (tmp_path / "one" / name).rename(tmp_path / "moved")
+    (tmp_path / "one" / name).symlink_to(tmp_path / "moved")
+    with pytest.raises(UpgradeError, match=f"1 files are symbolic links, .*{name}"):
+        merged([tmp_path / "one"], tmp_path / "dest")
+    put(tmp_path / "two", b"content")
+    assert merged([tmp_path / "one", tmp_path / "two"], tmp_path / "dest")["added"] == 1
+    (tmp_path / "shelf").mkdir()
+    (tmp_path / "shelf" / name[:2]).symlink_to(tmp_path / "two" / name[:2])
+    with pytest.raises(UpgradeError, match=name):
+        merged([tmp_path / "shelf"], tmp_path / "other")
+
+
 def test_other_files_in_a_filestore_are_left_alone(tmp_path: Path) -> None:
     name = put(tmp_path / "one", b"content")
     for odd in ("checklist/ab/x", "ab/not-a-hash", "README"):
