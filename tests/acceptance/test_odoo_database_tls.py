@@ -47,38 +47,36 @@ def databases(encrypted: tuple[Postgres, Path], tmp_path: Path) -> Databases:
 
 
 def test_the_certificate_is_verified_as_far_as_is_asked_for(
-    databases: Databases, encrypted: tuple[Postgres, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, encrypted: tuple[Postgres, Path], tmp_path: Path
 ) -> None:
     name, options = "odoo_database_info", {"database": "shop", "counts": [], "tools": False}
-    monkeypatch.setenv("HOME", str(tmp_path))
+    databases.env["HOME"] = str(tmp_path)
     for mode in ("allow", "disable", "prefer", "require"):
         assert databases.done(name, ssl_mode=mode, **options)["readable"]
     for mode in ("verify-ca", "verify-full"):
         assert "Name the file of the CA in PGSSLROOTCERT" in databases.refused(name, ssl_mode=mode, **options)
-    monkeypatch.setenv("PGSSLROOTCERT", str(encrypted[1]))
+    databases.env["PGSSLROOTCERT"] = str(encrypted[1])
     for mode in ("verify-ca", "verify-full"):
         assert databases.done(name, ssl_mode=mode, **options)["readable"]
-    monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
+    databases.env["PGHOSTADDR"] = "127.0.0.1"
     other = {**options, "login_host": "db.example.com"}
     assert databases.done(name, ssl_mode="verify-ca", **other)["readable"]
     assert "Set 'login_host' to a name that the certificate" in databases.refused(name, ssl_mode="verify-full", **other)
-    monkeypatch.delenv("PGHOSTADDR")
+    del databases.env["PGHOSTADDR"]
     (tmp_path / "others").mkdir()
-    monkeypatch.setenv("PGSSLROOTCERT", str(ensure_certificates(tmp_path / "others")[0]))
+    databases.env["PGSSLROOTCERT"] = str(ensure_certificates(tmp_path / "others")[0])
     for mode in ("verify-ca", "verify-full"):
         assert "not of the CA that PGSSLROOTCERT names" in databases.refused(name, ssl_mode=mode, **options)
     assert [output for output in databases.outputs if PASSWORD in output] == []
 
 
-def test_a_dump_and_a_restore_verify_it_too(
-    databases: Databases, encrypted: tuple[Postgres, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PGSSLROOTCERT", str(encrypted[1]))
-    monkeypatch.setenv("PGSSLMODE", "verify-full")
+def test_a_dump_and_a_restore_verify_it_too(databases: Databases, encrypted: tuple[Postgres, Path]) -> None:
+    databases.env["PGSSLROOTCERT"] = str(encrypted[1])
+    databases.env["PGSSLMODE"] = "verify-full"
     dump = str(databases.folder / "shop.dump")
     assert databases.done("odoo_database_dump", database="shop", dest=dump)["changed"]
     assert databases.done("odoo_database_restore", src=dump, database="copy")["changed"]
-    monkeypatch.setenv("PGSSLROOTCERT", "/nowhere/ca.pem")
+    databases.env["PGSSLROOTCERT"] = "/nowhere/ca.pem"
     message = databases.refused("odoo_database_dump", database="shop", dest=str(databases.folder / "other.dump"))
     assert "PGSSLROOTCERT" in message
 

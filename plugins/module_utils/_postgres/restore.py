@@ -18,11 +18,11 @@ import typing as t
 from dataclasses import dataclass
 
 from .._core.clock import Deadline, utc_now, utc_text
-from .._core.errors import OptionError, UpgradeError
+from .._core.errors import OptionError
 from .._core.process import Running, run
 from .._core.progress import Progress
 from .._transfer.dump_check import CheckedDump, check_dump, require_rows, weaknesses
-from .._transfer.dump_forms import ARCHIVES, DIRECTORY, TAR, TAR_GZ, DamagedError, UnreadableError
+from .._transfer.dump_forms import ARCHIVES, DIRECTORY, TAR, TAR_GZ, UnreadableError
 from .._transfer.recognise import recognise
 from .._transfer.sql_watch import SqlWatch
 from .connection import conninfo
@@ -30,7 +30,8 @@ from .database import Database, DatabaseError, Server, identifier, literal
 from .dump_source import SqlSource, newest_pg_restore, require_parent
 from .filestore import STAT, compare, needed_by
 from .odoo_facts import modules_of, series_of
-from .sql_stream import LONGEST_HEAD, SkewError, adapted, adapted_head, knows_restrict
+from .restore_words import naming_src, restore_failed
+from .sql_stream import LONGEST_HEAD, adapted, adapted_head, knows_restrict
 
 DONE = re.compile(r"siteops\.upgrades: restored from sha256:([0-9a-f]{64})")
 TRANSACTION_TIMEOUT = 17
@@ -375,54 +376,6 @@ class Restore:
                     "Add the files of the origin with odoo_filestore_merge."
                 )
         return found
-
-
-UNREADABLE = (
-    *("could not read from input file", "could not uncompress data", "could not close data file"),
-    *("could not open input file", "unexpected end of file", "corrupt tar header", "did not find magic string"),
-    *("unexpected section code", "unrecognized data block type", "could not read input file", "entry ID"),
-)
-"""What pg_restore says of a dump that is damaged."""
-
-
-@contextlib.contextmanager
-def naming_src() -> t.Iterator[None]:
-    """Have the failures of a dump name the option.
-
-    :raises OptionError: the dump is damaged, or cannot be read.
-    """
-    try:
-        yield
-    except DamagedError as error:
-        raise OptionError("src", f"{error} Nothing was restored.") from error  # pylint: disable=bad-exception-cause
-    except UnreadableError as error:
-        raise OptionError("src", str(error)) from error  # pylint: disable=bad-exception-cause
-
-
-def restore_failed(program: str, words: str) -> UpgradeError:
-    """The failure of a restore, with the server's words and what can be done."""
-    if "unrecognized configuration parameter" in words:
-        return SkewError(
-            f"{program} failed: {words}. The dump was written by a pg_dump newer than the server: set 'on_skew' to "
-            "skip_settings, or restore on a server as new as the pg_dump. Nothing was kept."
-        )
-    hint = ""
-    for part, advice in (
-        *((part, "The dump is damaged or not whole.") for part in UNREADABLE),
-        ("unsupported version", "The archive is newer than this pg_restore: install a newer client, or set 'pg_bin'."),
-        ("must be member of role", "The dump names owners; dump again with --no-owner, or connect as a superuser."),
-        ("must be able to SET ROLE", "The dump names owners; dump again with --no-owner, or connect as a superuser."),
-        ("must be owner of extension", "The template already has that extension; use template0."),
-        ("permission denied to create extension", "Only a superuser may create it: restore as one, with 'owner'."),
-        ("is not available", "Install it on the host of the database server: PostgreSQL's contrib package has it."),
-        ("could not open extension control file", "Install PostgreSQL's contrib package on the database server."),
-        ("No space left on device", "Make room on the disk of the database server."),
-        ("does not exist", "Create what the dump refers to, or dump again with --no-owner --no-privileges."),
-    ):
-        if part in words:
-            hint = f" {advice}"
-            break
-    return DatabaseError(f"{program} failed: {words.rstrip('.')}. Nothing was kept.{hint}")
 
 
 def sha256_of(path: str) -> str:

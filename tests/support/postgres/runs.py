@@ -23,10 +23,11 @@ class Databases:
         self.server = server
         self.folder = folder
         self.outputs: list[str] = []
+        self.env: dict[str, str] = {}
 
     def run(self, name: str, *flags: str, **options: Any) -> ModuleRun:
         """Run a module to its end."""
-        ended = run_module(name, {**self.server.options, **options}, "-vvvv", *flags)
+        ended = run_module(name, {**self.server.options, **options}, "-vvvv", *flags, env=self.env)
         self.outputs.append(ended.output)
         return ended
 
