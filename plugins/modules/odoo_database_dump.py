@@ -65,6 +65,7 @@ options:
     description:
       - How many verified dumps of this database to keep in the folder O(dest). The oldest ones are removed after a new
         one was verified. Without it, all are kept.
+      - Only dumps of the same form count that bear a name of this module; those with a name of your own stay.
     type: int
   if_older_than:
     description:

@@ -121,6 +121,16 @@ def test_a_dump_of_every_format_comes_back(databases: Databases) -> None:
         assert [secret for secret in (PASSWORD, *SECRETS.values()) if secret in output] == []
 
 
+def test_only_dumps_of_its_own_names_and_form_are_rotated_away(databases: Databases) -> None:
+    named = databases.folder / "before-the-cut-over.dump"
+    databases.done("odoo_database_dump", database="shop", dest=str(named))
+    for form_ in ("sql.gz", "custom", "custom"):
+        databases.done("odoo_database_dump", database="shop", dest=str(databases.folder), format=form_, keep=1)
+    left = sorted(path.suffix for path in databases.folder.iterdir() if not path.name.endswith(".json"))
+    assert named.exists()
+    assert left == [".dump", ".dump", ".gz"]
+
+
 def test_a_young_dump_is_enough_only_with_the_filestore_that_is_asked_for(databases: Databases) -> None:
     filestore = make_filestore(databases.folder / "filestore/shop")
     # A file of a container often has a time that a zip cannot hold.
@@ -266,6 +276,19 @@ def test_a_dump_that_is_not_there_names_the_option(databases: Databases) -> None
     os.mkfifo(databases.folder / "pipe")
     message = databases.refused("odoo_database_restore", src=str(databases.folder / "pipe"), database="restored")
     assert message.startswith("Option 'src': ")
+
+
+def test_what_a_killed_restore_of_another_dump_left_is_dropped(databases: Databases, sql: bytes) -> None:
+    path = databases.folder / "dump.sql"
+    path.write_bytes(sql)
+    for name, comment in (
+        ("siteops_left", "siteops.upgrades: unfinished restore of restored from sha256:0123"),
+        ("siteops_other", "siteops.upgrades: unfinished restore of restored_too from sha256:0123"),
+    ):
+        databases.server.sql(f"CREATE DATABASE {name} IS_TEMPLATE true", user=ROLE)
+        databases.server.sql(f"COMMENT ON DATABASE {name} IS '{comment}'")
+    databases.done("odoo_database_restore", src=str(path), database="restored")
+    assert databases.server.databases() == {"shop", "restored", "siteops_other"}
 
 
 def test_a_dump_cannot_run_programs(databases: Databases, sql: bytes) -> None:

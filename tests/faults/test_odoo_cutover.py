@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from support.platform import Platform
 from support.postgres.fake_odoo import behave
 from support.postgres.fake_web import web
-from support.postgres.odoo import FILES, UUID
+from support.postgres.odoo import FILES, UUID, make_database, make_filestore
 from support.postgres.server import Postgres
 from support.postgres.shop import Shop, platform_beside
 
@@ -57,21 +58,8 @@ def test_a_cut_over_and_the_way_back(shop: Shop, web: str) -> None:
     assert report["database"]["version_after"] == "17.0"
     assert report["database"]["counts_after"]["out_invoice/posted"] == 1
     assert shop.unchanged_by("odoo_cutover", {**variables, "odoo_cutover_report_dir": ""}) == 0
-    back = {**variables, "odoo_cutover_state": "reverted"}
-    in_the_way = shop.stores / "shop_upgraded"
-    stop17 = back["odoo_cutover_upgraded_service"]["stop_command"]
-    sabotaged = {
-        **back["odoo_cutover_upgraded_service"],
-        "stop_command": [*stop17[:2], f"{stop17[2]}; mkdir {in_the_way}"],
-    }
-    said = failed(shop, **{**back, "odoo_cutover_upgraded_service": sabotaged})
-    assert "there is a folder" in said
-    assert "The database shop is the upgraded one, and its service was started again." in said
-    assert shop.services() == ["stop16", "start17", "stop17", "start17"]
-    assert shop.versions() == {"shop": "17.0", "shop_before": "16.0"}
-    in_the_way.rmdir()
-    shop.changed("odoo_cutover", back)
-    assert shop.services()[4:] == ["stop17", "start16"]
+    shop.changed("odoo_cutover", {**variables, "odoo_cutover_state": "reverted"})
+    assert shop.services() == ["stop16", "start17", "stop17", "start16"]
     assert shop.versions() == {"shop": "16.0", "shop_upgraded": "17.0"}
     shop.assert_nothing_secret()
 
@@ -91,22 +79,40 @@ def test_a_failure_before_the_swap_leaves_the_old_database_and_starts_its_servic
     shop.assert_nothing_secret()
 
 
-def test_a_cut_over_that_is_killed_is_finished_by_the_next_run(shop: Shop) -> None:
-    """While the service of before is being stopped, and between the swap and the start of the new one."""
-    variables = shop.cutover()
+def test_a_cut_over_that_is_killed_is_finished_and_taken_back(shop: Shop) -> None:
+    """Between the swap and the start of the new service; then the way back fails, and is gone again."""
+    make_database(shop.server, "shop_upgraded", version="17.0")
+    make_filestore(shop.stores / "shop_upgraded")
+    note = shop.folder / "work/shop.cutover.json"
+    note.write_text(json.dumps({"attempt": "shop-20261128T200000Z", "stage": "verified"}), encoding="utf-8")
+    variables = shop.cutover(odoo_cutover_report_dir="")
 
-    def hangs(service: str, verb: str) -> dict[str, object]:
-        shell, option, command = variables[service][verb]
-        return {**variables, service: {**variables[service], verb: [shell, option, f"{command}; sleep 600"]}}
+    def with_command(verb: str, command: str) -> dict[str, object]:
+        service = variables["odoo_cutover_upgraded_service"]
+        shell, option, before = service[verb]
+        return {
+            **variables,
+            "odoo_cutover_upgraded_service": {**service, verb: [shell, option, f"{before}; {command}"]},
+        }
 
-    shop.killed_play("odoo_cutover", hangs("odoo_cutover_service", "stop_command"), "stop16")
-    assert shop.versions() == {"shop": "16.0"}
-    shop.killed_play("odoo_cutover", hangs("odoo_cutover_upgraded_service", "start_command"), "start17")
+    shop.killed_play("odoo_cutover", with_command("start_command", "sleep 600"), "start17")
     assert shop.versions() == {"shop": "17.0", "shop_before": "16.0"}
+    assert note.exists()
     shop.changed("odoo_cutover", variables)
-    assert shop.services() == ["stop16", "stop16", "start17", "start17"]
+    assert shop.services() == ["stop16", "start17", "start17"]
+    assert not note.exists()
+
+    in_the_way = shop.stores / "shop_upgraded"
+    sabotaged = with_command("stop_command", f"mkdir {in_the_way}")
+    said = failed(shop, **{**sabotaged, "odoo_cutover_state": "reverted"})
+    assert "there is a folder" in said
+    assert "The database shop is the upgraded one, and its service was started again." in said
+    assert shop.services()[3:] == ["stop17", "start17"]
     assert shop.versions() == {"shop": "17.0", "shop_before": "16.0"}
-    assert list((shop.folder / "work").glob("*.cutover.json")) == []
+    in_the_way.rmdir()
+    shop.changed("odoo_cutover", {**variables, "odoo_cutover_state": "reverted"})
+    assert shop.services()[5:] == ["stop17", "start16"]
+    assert shop.versions() == {"shop": "16.0", "shop_upgraded": "17.0"}
 
 
 def test_a_failure_after_the_swap_swaps_back(shop: Shop) -> None:

@@ -305,6 +305,8 @@ ADVICE = (
     ("permission denied to create database", "The role needs CREATEDB: ALTER ROLE ... CREATEDB as a superuser."),
     ("permission denied to rename database", "The role needs CREATEDB: ALTER ROLE ... CREATEDB as a superuser."),
     ("must be owner of database", "Connect as the owner of the database, or as a superuser."),
+    ("LC_COLLATE locale name", "Set 'collate' to a locale that the server has, such as C."),
+    ("permission denied to copy database", "Set 'template' to template0, or to a database that the role may copy."),
     ("root certificate file", "Name the file of the CA in PGSSLROOTCERT, or set 'ssl_mode' to require."),
     ("certificate verify failed", "The certificate is not of the CA that PGSSLROOTCERT names."),
     ("does not match host name", "Set 'login_host' to a name that the certificate has."),

@@ -27,7 +27,7 @@ from .._transfer.dump_check import FILESTORE, check_dump
 from .._transfer.dump_forms import CUSTOM, DIRECTORY, SQL_GZ, SQL_MEMBER, ZIP
 from .connection import conninfo
 from .database import Database, Server
-from .dump_records import Record, kept_dumps, new_path, newest_verified, remove_beyond
+from .dump_records import Record, collected_dumps, new_path, newest_verified, remove_beyond
 from .dump_source import newest_pg_restore
 from .filestore import MOST_NAMED, needed_by, path_of, stored_files
 from .odoo_facts import modules_of, series_of, tables_of
@@ -116,6 +116,9 @@ class Dump:
         parent = os.path.dirname(os.path.abspath(self.plan.dest))
         if not os.path.isdir(parent):
             raise OptionError("dest", f"there is no folder {parent}.")
+        folder = self.plan.dest if self.plan.into_folder else parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OptionError("dest", f"the folder {folder} cannot be written to.")
         if self.plan.dest.endswith("/") and not os.path.isdir(self.plan.dest):
             raise OptionError("dest", f"there is no folder {self.plan.dest}.")
         if self.plan.keep is not None and not self.plan.into_folder:
@@ -241,7 +244,7 @@ class Dump:
         """Remove the oldest verified dumps of this database beyond the number to keep; which they are."""
         if self.plan.keep is None:
             return []
-        beyond = kept_dumps(self.plan.dest, self.plan.database)[max(self.plan.keep - coming, 0) :]
+        beyond = collected_dumps(self.plan.dest, self.plan.database, self.plan.form)[max(self.plan.keep - coming, 0) :]
         return remove_beyond(beyond, check_mode)
 
     def _result(self, record: Record, changed: bool, removed: list[str]) -> dict[str, t.Any]:

@@ -15,6 +15,7 @@ import datetime as dt
 import itertools
 import json
 import os
+import re
 import shutil
 import typing as t
 from dataclasses import dataclass
@@ -100,6 +101,16 @@ def kept_dumps(folder: str, database: str) -> list[Record]:
                 if record and record.database == database:
                     found.append(record)
     return sorted(found, key=lambda each: each.dumped_at, reverse=True)
+
+
+def collected_dumps(folder: str, database: str, form: str) -> list[Record]:
+    """Of those, the ones of a form that bear a name of :func:`new_path`; what somebody named is nobody's to remove."""
+    own = re.compile(rf"{re.escape(database)}-\d{{8}}T\d{{6}}Z(-\d+)?{re.escape(ENDINGS[form])}")
+    return [
+        record
+        for record in kept_dumps(folder, database)
+        if record.form == form and own.fullmatch(os.path.basename(record.path))
+    ]
 
 
 def newest_verified(dest: str, into_folder: bool, database: str, form: str, filestore: str) -> Record | None:

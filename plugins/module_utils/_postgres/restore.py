@@ -38,6 +38,7 @@ TRANSACTION_TIMEOUT = 17
 """The server's first version that knows the setting which every pg_restore from this version on writes."""
 
 NO_ODOO = "The dump holds no database of Odoo: its module base is not installed. Nothing was kept."
+UNFINISHED = "siteops.upgrades: unfinished restore of"
 LIST_SECONDS = 300
 BLOCK = 1024 * 1024
 
@@ -79,7 +80,7 @@ class Restore:
     @property
     def _marker(self) -> str:
         """The comment of the temporary database: only what bears it was made by an earlier run of this very job."""
-        return f"siteops.upgrades: unfinished restore of {self.plan.database} from sha256:{self.sha256}"
+        return f"{UNFINISHED} {self.plan.database} from sha256:{self.sha256}"
 
     def run(self, check_mode: bool) -> dict[str, t.Any]:
         """Restore, or find that it is done.
@@ -204,8 +205,7 @@ class Restore:
             check_dump(self.plan.src, None, self.deadline.remaining, self.form)
         self._require_known_settings()
         name = identifier(self.temporary)
-        if self.server.find(self.temporary):
-            self._drop()
+        self._drop_leftovers()
         owner = f" OWNER {identifier(self.plan.owner)}" if self.plan.owner else ""
         collate = f" LC_COLLATE {literal(self.plan.collate)}" if self.plan.collate else ""
         self.server.execute(
@@ -237,12 +237,20 @@ class Restore:
                 self._drop()
             raise
 
-    def _drop(self) -> None:
+    def _drop_leftovers(self) -> None:
+        """Drop what killed runs left of a restore into this name, of whichever dump: no other run works on it now."""
+        self._drop()
+        marker = literal(f"{UNFINISHED} {self.plan.database} from sha256:")
+        comment = "coalesce(shobj_description(d.oid, 'pg_database'), '')"
+        for left in self.server.databases(f"datistemplate AND starts_with({comment}, {marker})"):
+            self._drop(left.name, left.comment)
+
+    def _drop(self, database: str = "", marker: str = "") -> None:
         """Drop the temporary database, which only this job makes: its comment says so."""
-        found = self.server.find(self.temporary)
-        if not found or found.comment not in (self._marker, ""):
+        found = self.server.find(database or self.temporary)
+        if not found or found.comment not in (marker or self._marker, ""):
             return
-        name = identifier(self.temporary)
+        name = identifier(found.name)
         self.server.execute(f"ALTER DATABASE {name} IS_TEMPLATE false;\nDROP DATABASE {name} WITH (FORCE);\n")
 
     def _restore_archive(self) -> None:
