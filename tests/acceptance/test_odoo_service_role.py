@@ -1,18 +1,21 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role odoo_upgrade with today's service: from dump to result in one run, in many, and for many databases."""
+"""The role odoo_upgrade with today's service: from dump to result in more than one run."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.ansible_cli import PlaybookRun, run_playbook
+from support.odoo_job import failures
 from support.odoo_shop import sql_dump
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.service_job import READS, ServiceJob, folder_dump
@@ -60,64 +63,60 @@ def _changed(ended: PlaybookRun, host: str = "shop") -> int:
     return ended.recap[host]["changed"]
 
 
-def test_one_variable_file_from_dump_to_result_and_again(shop: ServiceJob) -> None:
+def test_submitted_today_and_collected_by_a_later_run(shop: ServiceJob) -> None:
+    """Check mode and the second run of this protocol are those of the guide, see test_guides."""
     shop.dump = folder_dump(shop.folder / "shop-dump")
-    shop.platform.settings.update({"pg_version_compatible": False})
+    shop.platform.settings.update({"stage_seconds": None, "pg_version_compatible": False})
     reports = shop.folder.parent / "reports"
     reports.mkdir()
-    assert _changed(_play(shop, "--check")) == 4
-    assert shop.platform.calls() == []
-    assert {path.name for path in shop.folder.iterdir()} == {"shop.sql", "shop-dump"}
-    ended = _play(shop, report_dir=str(reports))
-    assert _changed(ended) == 4
+    assert _changed(_play(shop, wait=False, report_dir=str(reports))) == 3
+    shop.request.advance()
+    shop.request.advance()
+    ended = _play(shop, wait=False, report_dir=str(reports))
+    assert _changed(ended) == 1
     assert "is_pg_version_compatible is false" in ended.words
     shop.assert_whole()
     assert shop.leftovers() == []
     before = len(shop.platform.calls())
-    assert _changed(_play(shop)) == 0
+    assert [run.result["changed"] for run in shop.all()] == [False] * 5
     assert {record.call for record in shop.platform.calls()[before:]} <= READS
-    (report,) = (json.loads(path.read_text(encoding="utf-8")) for path in reports.iterdir())
-    assert report["request"]["protocol"] == "upgrade_service"
-    assert report["request"]["is_pg_version_compatible"] is False
+    assert [shop.times(call) for call in ("create", "process")] == [1, 1]
+    submitted, collected = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(reports.iterdir()))
+    assert (submitted["result"], collected["result"]) == ("changed", "changed")
+    assert collected["request"]["protocol"] == "upgrade_service"
+    assert collected["request"]["is_pg_version_compatible"] is False
     shop.assert_nothing_secret()
 
 
-def test_submitted_today_and_collected_by_later_runs(shop: ServiceJob) -> None:
-    shop.platform.settings.update({"stage_seconds": None})
-    assert _changed(_play(shop, wait=False)) == 3
-    assert _changed(_play(shop, wait=False)) == 0
-    shop.request.advance()
-    shop.request.advance()
-    assert _changed(_play(shop, wait=False)) == 1
-    shop.assert_whole()
-    assert [shop.times(call) for call in ("create", "process")] == [1, 1]
+def test_three_databases_at_once(_running: Platform, tmp_path: Path) -> None:
+    """By the modules: what the role does for a host does not depend on the others."""
+    _running.reset()
+    jobs = [ServiceJob(_running, tmp_path / name) for name in ("shop", "crm", "hr")]
+    for seed, job in enumerate(jobs):
+        sql_dump(job.dump, 500_000, seed)
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        done = list(pool.map(ServiceJob.all, jobs))
+    assert [[run.result["changed"] for run in runs] for runs in done] == [[True, True, True, False, True]] * len(jobs)
+    assert jobs[0].times("create") == jobs[0].times("process") == len(jobs)
+    assert len({request.ssh_key for request in _running.service_store.all()}) == len(jobs)
+    for job in jobs:
+        digest = hashlib.sha256(job.dump.read_bytes()).hexdigest()
+        assert digest in (job.dest / "upgrade.log").read_text(encoding="utf-8")
+        assert job.leftovers() == []
+        job.assert_nothing_secret()
 
 
-def test_three_databases_at_once(shop: ServiceJob) -> None:
-    names = ("shop", "crm", "hr")
-    hosts = {}
-    for seed, name in enumerate(names):
-        dump = sql_dump(shop.folder / f"{name}.sql", 500_000, seed)
-        hosts[name] = {**_variables(shop, name), "odoo_upgrade_dump": str(dump)}
-    ended = _play(shop, hosts=hosts)
-    assert [_changed(ended, name) for name in names] == [4, 4, 4]
-    assert shop.times("create") == shop.times("process") == len(names)
-    assert len({request.ssh_key for request in shop.platform.service_store.all()}) == len(names)
-    assert shop.leftovers() == []
-
-
-def test_a_wish_of_the_other_protocol_fails_before_the_first_call(shop: ServiceJob) -> None:
-    ended = _play(shop, skip_test=True)
-    assert ended.status
-    assert "odoo_upgrade_skip_test" in ended.words
+def test_what_is_refused_before_there_is_a_request(shop: ServiceJob) -> None:
+    """A wish of the other protocol, and a damaged dump."""
+    damaged = shop.folder / "damaged.sql"
+    damaged.write_bytes(shop.dump.read_bytes()[:1000])
+    own: dict[str, dict[str, Any]] = {"wish": {"skip_test": True}, "damaged": {"dump": str(damaged)}}
+    hosts = {
+        host: {**_variables(shop, host), **{f"odoo_upgrade_{name}": value for name, value in values.items()}}
+        for host, values in own.items()
+    }
+    found = failures(_play(shop, hosts=hosts))
+    assert "odoo_upgrade_skip_test" in found["wish"]
+    assert "is not whole" in found["damaged"]
     assert shop.platform.calls() == []
-    assert not shop.request_file.exists()
-
-
-def test_a_damaged_dump_is_refused_before_there_is_a_request(shop: ServiceJob) -> None:
-    shop.dump.write_bytes(shop.dump.read_bytes()[:1000])
-    ended = _play(shop)
-    assert ended.status
-    assert "is not whole" in ended.words
-    assert shop.platform.calls() == []
-    assert not shop.request_file.exists()
+    assert {path.name for path in shop.folder.iterdir()} == {shop.dump.name, damaged.name}
