@@ -20,9 +20,10 @@ def ended_in_words(play: Play, run: ModuleRun) -> None:
 
 
 def count(play: Play, figure: Figure) -> None:
-    """Count a play that ended as expected, and its cell once."""
+    """Count a play that ended as expected, its output, in which no secret was found, and its cell once."""
     expected = verdict(play.call, play.fault)
     figure(f"plays of the matrix that ended as expected ({CALLS[play.call].product})", 1)
+    figure("outputs searched for secrets", 1)
     if next(one for one in plays(CALLS[play.call].product) if one[:2] == play[:2]) == play:
         figure(f"cells of the matrix: {VERDICTS[type(expected)]}", 1)
 

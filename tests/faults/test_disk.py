@@ -92,7 +92,7 @@ def test_a_full_disk_under_the_request_file_is_found_before_create(job: Job, dis
     assert calls(job.platform) == []
     assert names(disk.folder) == {"filling"}
     disk.make_room()
-    job.counters(job.run())
+    job.complete()
     job.assert_whole()
 
 
@@ -111,7 +111,7 @@ def test_a_disk_that_is_full_when_the_answer_comes_does_not_lose_the_key(job: Jo
     assert not run.failed, run.output
     assert job.request_id == job.platform.store.all()[0].id
     disk.make_room()
-    job.counters(job.run())
+    job.complete()
     job.assert_whole()
     assert calls(job.platform).count("create") == 1
 
@@ -146,7 +146,7 @@ def test_a_read_only_folder_is_found_before_create(job: Job, disk: Disk) -> None
 @pytest.mark.parametrize("way", ("https", "sftp"))
 def test_a_full_disk_under_the_result(job: Job, disk: Disk, way: str) -> None:
     options = transport(job, way)
-    job.counters(job.run(dest=str(job.folder / "other.sql"), **options))
+    job.complete()
     job.dest = disk.folder / "upgraded.sql"
     disk.fill()
     run = job.module("odoo_upgrade_download", dest=str(job.dest), **options)
@@ -163,7 +163,7 @@ def test_a_full_disk_under_the_result(job: Job, disk: Disk, way: str) -> None:
 def test_a_disk_that_fills_up_during_the_download(job: Job, disk: Disk) -> None:
     """What came before stays, is named, and is not fetched again."""
     job.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 300_000 + SQL_END)
-    job.counters(job.run())
+    job.complete()
     job.dest = disk.folder / "upgraded.sql"
     # In good order: a reset would take an unknown part of it along. Then there is time to fill the disk.
     job.platform.fault("end_download", "upgraded/*", after=2 * MEBIBYTE)
@@ -192,7 +192,7 @@ def test_a_disk_that_fills_up_during_the_download(job: Job, disk: Disk) -> None:
 def test_a_quota_that_ends_the_download(job: Job) -> None:
     """The limit of a process on the size of a file; it needs no root."""
     job.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 300_000 + SQL_END)
-    job.counters(job.run())
+    job.complete()
     job.dest = job.folder / "limited.sql"
     _soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * MEBIBYTE, hard))

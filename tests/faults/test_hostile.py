@@ -72,7 +72,7 @@ def test_a_name_of_the_platform_leads_to_no_other_file(job: Job, tmp_path: Path)
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
     job.platform.settings.update({"stage_seconds": None})
-    job.counters(job.run(wait=False))
+    job.submit()
     job.platform.settings.update({"stage_seconds": 0})
     options = {"transport": "sftp", "sftp_private_key": str(key), "sftp_host_key": job.platform.host_key}
     for name in ("../../../../etc/passwd", "/etc/passwd", "a\0b"):

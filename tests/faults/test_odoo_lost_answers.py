@@ -23,7 +23,7 @@ def creation(job: Job) -> dict[str, str]:
 
 def test_a_lost_answer_of_process_is_decided_by_the_state(platform: Platform, job: Job) -> None:
     platform.fault("reset_after", "process")
-    job.counters(job.run())
+    job.complete()
     job.assert_whole()
     assert made_once(platform)
     assert calls(platform).count("process") == 1
@@ -31,11 +31,11 @@ def test_a_lost_answer_of_process_is_decided_by_the_state(platform: Platform, jo
 
 def test_a_process_that_never_arrived_is_repeated_by_the_next_run(platform: Platform, job: Job) -> None:
     platform.fault("http_error", "process", status=502)
-    failed = job.run()
-    assert failed.status != 0
-    assert "stayed in the state 'draft'" in failed.words
+    failed = job.attempt()[-1]
+    assert failed.failed
+    assert "stayed in the state 'draft'" in failed.msg
     assert calls(platform).count("process") == 1
-    job.counters(job.run())
+    job.complete()
     assert made_once(platform)
 
 
@@ -44,36 +44,36 @@ def test_a_lost_answer_of_create_is_found_by_the_next_run_and_not_repeated(
     fault: str, platform: Platform, job: Job
 ) -> None:
     platform.fault(fault, "create")
-    first = job.run("-vvvv")
-    assert first.status != 0
+    [first] = job.attempt("-vvvv")
+    assert first.failed
     assert job.request_file.stat().st_mode & 0o777 == 0o600
-    second = job.run("-vvvv")
-    checked = job.run("--check")
+    [second] = job.attempt("-vvvv")
+    [checked] = job.attempt("--check")
     for ended in (first, second, checked):
-        assert ended.status != 0
-        assert "renew: true" in ended.words
+        assert ended.failed
+        assert "renew: true" in ended.msg
     assert calls(platform) == ["create"]
     job.assert_nothing_secret()
 
 
 def test_a_request_whose_answer_was_lost_can_be_resumed(platform: Platform, job: Job) -> None:
     platform.fault("reset_after", "create")
-    assert job.run().status != 0
+    assert job.attempt()[-1].failed
     [made] = platform.store.all()
     taken = job.module("odoo_upgrade_request", request_id=str(made.id), request_key=made.key, **creation(job))
     assert taken.result["changed"], taken.output
     assert made.key not in taken.output
-    job.counters(job.run())
+    job.complete()
     job.assert_whole()
     assert made_once(platform)
 
 
 def test_a_request_whose_answer_was_lost_can_be_made_again_on_demand(platform: Platform, job: Job) -> None:
     platform.fault("reset_after", "create")
-    assert job.run().status != 0
+    assert job.attempt()[-1].failed
     renewed = job.module("odoo_upgrade_request", renew=True, **creation(job))
     assert renewed.result["changed"], renewed.output
-    job.counters(job.run())
+    job.complete()
     job.assert_whole()
     assert calls(platform).count("create") == 2
 
@@ -82,9 +82,9 @@ def test_a_run_that_is_killed_in_create_leaves_an_intention(platform: Platform, 
     platform.fault("hang", "create", seconds=600)
     job.kill_when(lambda: platform.calls("create"))
     platform.faults.clear()
-    ended = job.run()
-    assert ended.status != 0
-    assert "was killed before the answer arrived" in ended.words
+    [ended] = job.attempt()
+    assert ended.failed
+    assert "was killed before the answer arrived" in ended.msg
     assert calls(platform) == ["create"]
 
 
@@ -92,7 +92,7 @@ def test_a_run_that_is_killed_later_is_continued(platform: Platform, job: Job) -
     platform.settings.update({"stage_seconds": None})
     job.kill_when(lambda: job.request_file.exists() and '"pending"' in job.request_file.read_text(encoding="utf-8"))
     platform.settings.update({"stage_seconds": 0})
-    job.counters(job.run())
+    job.complete()
     job.assert_whole()
     assert made_once(platform)
     assert job.files == {job.request_file.name, job.dest.name}
@@ -100,11 +100,11 @@ def test_a_run_that_is_killed_later_is_continued(platform: Platform, job: Job) -
 
 def test_passing_faults_while_polling_are_waited_out(platform: Platform, job: Job) -> None:
     platform.settings.update({"stage_seconds": None})
-    job.counters(job.run(wait=False))
+    job.submit()
     platform.settings.update({"stage_seconds": 0.5})
     platform.fault("failure", "status", times=2, skip=3)
     platform.fault("http_error", "status", status=503, retry_after=1, skip=3)
     platform.fault("reset_before", "status", times=2, skip=3)
-    job.counters(job.run())
+    job.complete()
     job.assert_whole()
     assert made_once(platform)

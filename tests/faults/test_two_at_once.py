@@ -101,10 +101,10 @@ def test_two_downloads_to_one_destination_with_two_request_files(job: Job, tmp_p
     """The .part is locked as well, by whichever request it is written for."""
     with Path(f"{job.dest}.part").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        ended = job.run()
-    assert ended.status != 0
-    assert f"Another run is fetching into {job.dest}.part" in ended.output
-    assert job.run().status == 0
+        ended = job.attempt()[-1]
+    assert ended.failed
+    assert f"Another run is fetching into {job.dest}.part" in ended.msg
+    job.complete()
     job.assert_whole()
 
 

@@ -65,7 +65,11 @@ class ModuleRunner:
         self._command = [sys.executable, "-m", "support.module_runner", *filter(None, [surroundings])]
 
     def __enter__(self) -> ModuleRunner:
-        self._parent = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # It lives longer than the folder for temporary files of the test that happens to start it.
+        env = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+        self._parent = subprocess.Popen(
+            self._command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -131,6 +135,7 @@ def _be_module(order: Mapping[str, Any], output: IO[str], surround: Any) -> None
         os.dup2(output.fileno(), 2)
         os.environ.clear()
         os.environ.update(order["environment"])
+        tempfile.tempdir = None
         os.umask(order["umask"])
         with surround(order):
             _run(order["module"], order["options"])

@@ -127,26 +127,41 @@ class Job:
 
     def create(self) -> ModuleRun:
         """Make the request in-process, as the role does; the other way to :meth:`run`, where no play is needed."""
-        given = {name: self.variables[f"odoo_upgrade_{name}"] for name in ("contract", "email", "target")}
-        return self._succeeded("request", **given, filename=self.dump.name)
+        return self._succeeded(1)[0]
 
     def submit(self) -> list[ModuleRun]:
         """Make the request, send the dump and start the upgrade, in-process."""
-        return [self.create(), self._succeeded("upload", src=str(self.dump)), self._succeeded("process")]
+        return self._succeeded(3)
 
     def complete(self) -> list[ModuleRun]:
         """Submit, wait and fetch the result, in-process."""
-        waited = {"wait": True, "wait_timeout": 60, "wait_interval": 1}
-        return [
-            *self.submit(),
-            self._succeeded("request_info", **waited),
-            self._succeeded("download", dest=str(self.dest)),
-        ]
+        return self._succeeded(5)
 
-    def _succeeded(self, name: str, **options: Any) -> ModuleRun:
-        run = self.module(f"odoo_upgrade_{name}", **options)
-        assert not run.failed, run.output
-        return run
+    def attempt(self, *flags: str, steps: int = 5) -> list[ModuleRun]:
+        """Take the steps of the role in-process up to the first that fails, and keep what they wrote."""
+        settings = self.settings
+        given = {name: settings[name] for name in ("contract", "email", "target")}
+        ways = ("transport", "sftp_private_key", "sftp_host_key")
+        way: dict[str, Any] = {name: settings[name] for name in ways if name in settings}
+        calls: list[tuple[str, dict[str, Any]]] = [
+            ("request", {**given, "filename": self.dump.name}),
+            ("upload", {"src": str(self.dump), **way}),
+            ("process", {}),
+            ("request_info", {"wait": True, "wait_timeout": 60, "wait_interval": 1}),
+            ("download", {"dest": str(self.dest), **way}),
+        ]
+        runs: list[ModuleRun] = []
+        for name, options in calls[:steps]:
+            runs.append(run_module(f"odoo_upgrade_{name}", self.options(**options), *flags))
+            self.outputs.append(runs[-1].output)
+            if runs[-1].failed:
+                break
+        return runs
+
+    def _succeeded(self, steps: int) -> list[ModuleRun]:
+        runs = self.attempt(steps=steps)
+        assert not runs[-1].failed, runs[-1].output
+        return runs
 
     @property
     def request_id(self) -> int:

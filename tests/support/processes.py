@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-KILLED_WITHIN = 60
+KILLED_WITHIN = 300
 """Seconds until a moment has come, before a test gives up waiting for it."""
 
 
