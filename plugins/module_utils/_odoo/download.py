@@ -9,15 +9,18 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 
 from .._core.errors import UpgradeError
 from .._transfer.dump import FileMark, TransferStats
-from .._transfer.dump_forms import DamagedError
+from .._transfer.dump_forms import CUSTOM, HEAD, SQL_GZ, DamagedError, kind_of
+from .._transfer.folder_dump import FolderDump
+from .._transfer.part_file import SUFFIX, free_bytes, require_room
 from .._transfer.verify import Verdict
 from .failures import passes_by_itself
-from .job import require_same_job
+from .job import opened, require_same_job
 from .records import Fetched, timestamp
 from .request import OdooRequest, opened_request
 from .status import BEFORE_RESULT, Stage, Status
@@ -25,6 +28,9 @@ from .status import BEFORE_RESULT, Stage, Status
 if t.TYPE_CHECKING:
     from .options import DownloadOptions, OdooOptions
     from .task import Task
+
+ABOUT_AS_LARGE = (CUSTOM, SQL_GZ)
+"""Forms of a dump, beside a folder, whose result is about as large: plain SQL gets packed, a zip may hold files."""
 
 
 def download_once(task: Task, options: OdooOptions, download: DownloadOptions) -> dict[str, t.Any]:
@@ -47,6 +53,7 @@ class _Download:
         self._force = options.force
         self._destination = request.platform.destination(options, request.task)
         self._dest = self._destination.path
+        self._dump = options.dump
         self._download = request.platform.download(options, request.notes, request.task)
 
     def result(self) -> dict[str, t.Any]:
@@ -54,6 +61,7 @@ class _Download:
         fetched = noted if noted and self._destination.holds(noted, self._task.progress) else None
         if not fetched:
             self._download.prepare()
+            self._require_room(noted)
         status = self._request.status() if self._request.exists else None
         if status:
             self._require_result(status)
@@ -76,6 +84,30 @@ class _Download:
             self._release()
             return self._answer(status, noted, "Renamed the file that an earlier run fetched.", TransferStats())
         return self._fetch(status)
+
+    def _require_room(self, noted: Fetched | None) -> None:
+        """Refuse before the first call where the size of the result is known, and does not fit; warn where it may not.
+
+        :raises UpgradeError: there is not enough room beside ``dest``.
+        """
+        fetching, earlier = self._record.fetching, self._record.fetched
+        if noted and self._destination.is_left_unnamed(noted):
+            return
+        if fetching and fetching.size and fetching.part == self._dest + SUFFIX:
+            here = fetching.held.total if os.path.lexists(fetching.part) else 0
+            require_room(self._dest, fetching.size - here)
+        elif earlier and earlier.content == self._content:
+            require_room(self._dest, earlier.mark.size)
+        elif self._dump and not self._request.exists and os.path.exists(self._dump):
+            with opened(self._dump, "dump") as dump:
+                size, free = dump.size, free_bytes(os.path.dirname(self._dest))
+                is_folder = isinstance(dump, FolderDump)
+                if free < size and (is_folder or kind_of(dump.block(0, HEAD)) in ABOUT_AS_LARGE):
+                    self._task.warn(
+                        f"Fetching the result to {self._dest} can fail later: {free} bytes are free in "
+                        f"{os.path.dirname(self._dest)}, and a result is about as large as its dump, which has {size} "
+                        "bytes. Make room, or give another 'dest'."
+                    )
 
     def _require_result(self, status: Status) -> None:
         self._request.require_not_failed(status)

@@ -111,16 +111,7 @@ class PartFile:
         :param size: bytes of the whole file.
         :raises UpgradeError: the file system has less room than is still needed.
         """
-        system = os.fstatvfs(self._descriptor)
-        free = system.f_bavail * system.f_frsize
-        needed = size - self.total
-        if free < needed:
-            raise UpgradeError(
-                f"There is not enough room for {self.dest}: {needed} bytes are still needed, and {free} are free in "
-                f"{os.path.dirname(self.dest)}. Nothing was fetched now; make room or give another 'dest'.",
-                needed=needed,
-                free=free,
-            )
+        require_room(self.dest, size - self.total)
 
     def write(self, block: bytes | memoryview, place: int | None = None) -> None:
         """Put a block at a place, behind what is there without a gap unless it is given.
@@ -268,3 +259,29 @@ def give_name(path: str, dest: str) -> None:
         rename_durably(path, dest)
     except OSError as error:
         raise UpgradeError(f"{path} cannot be renamed to {dest}: {error.strerror}.") from error
+
+
+def free_bytes(folder: str) -> int:
+    """What may still be written to the file system of a folder; 0 where it cannot be asked."""
+    try:
+        system = os.statvfs(folder)
+    except OSError:
+        return 0
+    return system.f_bavail * system.f_frsize
+
+
+def require_room(dest: str, needed: int) -> None:
+    """Refuse to begin what cannot be finished.
+
+    :param needed: bytes that are still to be written beside ``dest``.
+    :raises UpgradeError: its file system has less room.
+    """
+    folder = os.path.dirname(dest)
+    free = free_bytes(folder)
+    if free < needed:
+        raise UpgradeError(
+            f"There is not enough room for {dest}: {needed} bytes are still needed, and {free} are free in {folder}. "
+            "Nothing was fetched now; make room or give another 'dest'.",
+            needed=needed,
+            free=free,
+        )

@@ -21,7 +21,7 @@ from ..._core.errors import OptionError, UpgradeError
 from ..._transfer.dump import MEBIBYTE, FileMark
 from ..._transfer.dump_forms import DamagedError
 from ..._transfer.folder_dump import CONTENTS, FolderDump, folder_sha256, members_of
-from ..._transfer.part_file import SUFFIX, give_name
+from ..._transfer.part_file import SUFFIX, give_name, require_room
 from ..._transfer.verify import Verdict, check
 from ..destination import Destination, permissions, require_room_for_name
 from ..ownership import ownership
@@ -160,15 +160,7 @@ class ResultPart:
 
         :raises UpgradeError: the file system has less room than is still needed.
         """
-        system = os.statvfs(self.path)
-        free, needed = system.f_bavail * system.f_frsize, size - self.size
-        if free < needed:
-            raise UpgradeError(
-                f"There is not enough room for {self._dest}: {needed} bytes are still needed, and {free} are free in "
-                f"{os.path.dirname(self._dest)}. Make room or give another 'dest'.",
-                needed=needed,
-                free=free,
-            )
+        require_room(self._dest, size - self.size)
 
     def empty(self) -> None:
         """Throw away what is in it.
