@@ -281,6 +281,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ..module_utils._core.errors import OptionError, UpgradeError
 from ..module_utils._core.http_client import REQUESTS_IMPORT_ERROR
 from ..module_utils._core.masking import mask_secrets
+from ..module_utils._core.path_options import refuse_texts
 from ..module_utils._core.text import strip_control_chars
 from ..module_utils._plone.connection import BASIC, own_or_shared
 from ..module_utils._plone.connection import CREDENTIALS as SECRETS
@@ -362,6 +363,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
         :raises OptionError: there is none, or two have one name.
         """
+        refuse_texts_as_paths(config, *(config.get("instances") or []), environment_paths())
         beside = {name: self._option(name, config) for name in CONNECTION}
         entries = self.get_option("instances")
         if entries is None:
@@ -516,6 +518,22 @@ def without_empty_variables() -> t.Iterator[None]:
         yield
     finally:
         os.environ.update(dict.fromkeys(empty, ""))
+
+
+def environment_paths() -> dict[str, str | None]:
+    """The options that name files, as the environment has them, before Ansible makes paths of them."""
+    return {name: os.environ.get(f"PLONE_{name.upper()}") for name in PATHS}
+
+
+def refuse_texts_as_paths(*given: t.Any) -> None:
+    """Refuse the text of a key or a certificate in the place of a path.
+
+    :param given: options by name; anything else is passed over, because others refuse it.
+    :raises OptionError: names the option, and shows nothing of the text.
+    """
+    for options in given:
+        if isinstance(options, dict):
+            refuse_texts({name: {"type": "path"} for name in PATHS}, options)
 
 
 def listed(value: t.Any, option: str) -> list[str]:

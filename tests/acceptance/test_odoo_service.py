@@ -159,6 +159,7 @@ def test_a_short_target_is_completed(shop: ServiceJob, given: str, sent: str) ->
     [
         ("upload", {"sftp_private_key": "/nowhere/key"}),
         ("upload", {"sftp_host_key": "ssh-ed25519 AAAA"}),
+        ("upload", {"sftp_private_key_text": "-----BEGIN OPENSSH PRIVATE KEY-----"}),
         ("upload", {"transport": "sftp"}),
         ("download", {"content": "sql"}),
         ("request_info", {"request_key": "abc", "request_file": None}),
@@ -180,6 +181,7 @@ def test_an_option_that_does_not_belong_here_is_refused_by_name(
     run = {"upload": shop.upload, "download": shop.download}.get(module, lambda **o: shop.run(module, **o))(**options)
     assert run.failed
     assert f"'{next(iter(options))}'" in run.msg
+    assert ("odoo_upgrade_dest" in run.msg) is False
     assert len(shop.platform.calls()) == before
 
 

@@ -39,6 +39,10 @@ def fleet(fleet_server: PloneServer) -> PloneServer:
     return fleet_server
 
 
+KEY_BODY = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW"
+KEY_TEXT = f"-----BEGIN PRIVATE KEY-----\n{KEY_BODY}\n-----END PRIVATE KEY-----\n"
+
+
 class Inventory(NamedTuple):
     """An inventory file of the plugin, and what ansible-inventory says of it."""
 
@@ -244,6 +248,8 @@ def test_bad_configurations(tmp_path: Path) -> None:
         ({"url": nowhere, "sites": ["a/../b"]}, "Option 'sites': 'a/../b' is neither"),
         ({"url": nowhere, "token": "x"}, "Option 'token': give a token, or username and password"),
         ({"url": nowhere, "ca_path": "/nowhere"}, "Option 'ca_path': there is no file"),
+        ({"url": nowhere, "client_cert": "/nowhere", "client_key": KEY_TEXT}, "Option 'client_key': holds a key"),
+        ({"instances": [{"url": nowhere, "client_cert": KEY_TEXT}]}, "Option 'client_cert': holds a key"),
     ]
     inventories = [Inventory(tmp_path / f"{number}.plone_sites.yml") for number in range(len(bad))]
     for inventory, (configuration, _words) in zip(inventories, bad, strict=True):
@@ -253,6 +259,7 @@ def test_bad_configurations(tmp_path: Path) -> None:
     for inventory, (_configuration, words) in zip(inventories, bad, strict=True):
         said = rf"{re.escape(str(inventory.path))}: (?:(?!plone_sites).)*{re.escape(words)}"
         assert re.search(said, output), output
+    assert KEY_BODY not in output
 
 
 def test_the_status_of_a_plain_inventory(fleet: PloneServer, tmp_path: Path) -> None:

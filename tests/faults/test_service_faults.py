@@ -114,6 +114,35 @@ def test_a_log_that_cannot_be_read_ends_nothing(shop: ServiceJob, status: int) -
     assert dest.read_bytes() == shop.request.log.read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["http_error", "login_page", "reset_before"])
+@pytest.mark.parametrize("waits", [False, True], ids=["once", "wait"])
+def test_a_log_that_is_never_read_is_no_success(shop: ServiceJob, kind: str, waits: bool) -> None:
+    """A page of a proxy is no log either. Nothing is written for it."""
+    _until(shop, "download")
+    options = {"status": 502} if kind == "http_error" else {}
+    shop.platform.fault(kind, "request/logs", times=40, **options)
+    dest = shop.folder / "log"
+    run = shop.run("log", dest=str(dest), wait=waits, wait_interval=1, timeout=2)
+    assert run.failed
+    assert "The log could not be read" in run.msg
+    assert not dest.exists()
+    shop.assert_nothing_secret()
+
+
+@pytest.mark.parametrize("flags", [(), ("--check",)], ids=["run", "check"])
+def test_a_log_that_cannot_be_written_is_refused_before_the_first_call(
+    shop: ServiceJob, flags: tuple[str, ...]
+) -> None:
+    _until(shop, "upload")
+    before = len(shop.platform.calls())
+    for dest in ("/nowhere/upgrade.log", "/proc/upgrade.log", "/etc"):
+        run = shop.run("log", *flags, dest=dest)
+        assert run.failed
+        assert "Option 'dest'" in run.msg
+        assert "odoo_upgrade_dest" not in run.msg
+    assert len(shop.platform.calls()) == before
+
+
 @pytest.mark.parametrize("is_folder", [False, True], ids=["file", "directory"])
 def test_a_cut_upload_goes_on_where_it_was(shop: ServiceJob, is_folder: bool) -> None:
     size = 12 * MEBIBYTE
@@ -313,7 +342,9 @@ def test_a_result_without_its_dump_is_a_failure(shop: ServiceJob) -> None:
     (shop.request.data / "upgraded.zip").unlink()
     run = shop.download(retries=0)
     _as_the_page_says(run, "The dump of the result is missing")
-    assert not shop.dest.exists()
+    assert "The platform names upgraded.zip as 'dump_name', and there is no such file" in run.msg
+    assert "Nothing was fetched; ask Odoo's support." in run.msg
+    assert [path.name for path in shop.folder.iterdir() if path.name.startswith("result")] == []
 
 
 def test_an_attachment_of_other_content_is_a_failure(shop: ServiceJob) -> None:

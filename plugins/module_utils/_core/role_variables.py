@@ -47,6 +47,9 @@ PLONE_UPGRADE = {
 ROLES = (("odoo_upgrade", "request_file", ODOO_UPGRADE), ("plone_upgrade", "token", PLONE_UPGRADE))
 """Each role with an option that all its modules have, and no others."""
 
+NOT_WITH = {"dest": "wait"}
+"""Options that mean something else in a module that the role does not run, by an option that such a module has."""
+
 NAMED = re.compile(r"'([a-z_]+)(?:: true)?'")
 
 
@@ -57,7 +60,11 @@ def with_role_variables(message: str, options: t.Container[str]) -> str:
     """
     for role, mark, variables in ROLES:
         if mark in options:
-            named = [variables[name] for name in dict.fromkeys(NAMED.findall(message)) if name in variables]
+            named = [
+                variables[name]
+                for name in dict.fromkeys(NAMED.findall(message))
+                if name in variables and NOT_WITH.get(name) not in options
+            ]
             missing = [name for name in dict.fromkeys(named) if name not in message]
             if missing:
                 return f"{message} In the role {role}: {', '.join(missing)}."

@@ -18,6 +18,7 @@ import typing as t
 from .._core.clock import Deadline
 from .._core.errors import CallError, OptionError, UpgradeError
 from .._core.options import require_positive
+from .destination import require_room_for_name
 from .failures import passes_by_itself
 from .request import OdooRequest, last_lines, opened_request
 from .status import BEFORE_RESULT, Stage, Status
@@ -27,6 +28,9 @@ if t.TYPE_CHECKING:
     from .task import Task
 
 TAIL = 64 * 1024
+MOST_FAILURES = 5
+"""Reads of the log in a row that may fail once the upgrade has ended, before the module gives up."""
+
 COMPARED = 1024
 """Bytes at the end of the file that must be at the same place of the platform's log before anything is added."""
 
@@ -60,14 +64,17 @@ def read_log(task: Task, options: OdooOptions, params: t.Mapping[str, t.Any]) ->
         deadline = Deadline(params["wait_timeout"])
         status = request.status()
         log.read_on()
-        while params["wait"] and not task.check_mode and _goes_on(status) and not deadline.passed:
+        waits = params["wait"] and not task.check_mode
+        while waits and (_goes_on(status) or 0 < log.failures < MOST_FAILURES) and not deadline.passed:
             time.sleep(min(params["wait_interval"], deadline.remaining))
             with contextlib.suppress(CallError):
                 status = request.look()
             log.read_on()
+        log.require_read()
         size, new = log.size, log.received
         details = {"dest": dest, "size": size, "bytes_received": new, "lines": log.lines()}
-        msg = f"Fetched {new} bytes of the log of {request.name}."
+        done = "Would fetch" if dest and task.check_mode else "Fetched"
+        msg = f"{done} {new} bytes of the log of {request.name}."
         return request.result(status, changed=bool(dest and new), msg=msg, log=details)
 
 
@@ -80,9 +87,14 @@ class _Log:
 
     def __init__(self, request: OdooRequest, dest: str, *, writes: bool) -> None:
         self._request = request
-        self._file = _opened(dest) if writes else None
+        if dest:
+            _require_place(dest)
+        self._writes = writes
+        self._file = _opened(dest) if writes and os.path.exists(dest) else None
         self.size = self._file.seek(0, os.SEEK_END) if self._file else _size_of(dest)
         self.received = 0
+        self.failures = 0
+        self._failure: CallError | None = None
         self._dest = dest
         self._tail = _end_of(dest, self.size) if dest and self.size else b""
         self._to_compare = self._tail[-COMPARED:]
@@ -98,10 +110,13 @@ class _Log:
             if not passes_by_itself(error):
                 raise
             self._request.task.warn(f"The log could not be read: {error}")
+            self.failures, self._failure = self.failures + 1, error
             return
+        self.failures, self._failure = 0, None
         if not new:
             return
-        if self._file:
+        if self._writes:
+            self._file = self._file or _opened(self._dest)
             try:
                 self._file.write(new)
                 self._file.flush()
@@ -110,6 +125,12 @@ class _Log:
         self.size += len(new)
         self.received += len(new)
         self._tail = (self._tail + new)[-TAIL:]
+
+    def require_read(self) -> None:
+        """:raises UpgradeError: the last read failed, so what is known of the log may not be all of it."""
+        if self._failure:
+            here = f" {self.size} bytes of it are in {self._dest}." if self._file else ""
+            raise UpgradeError(f"The log could not be read: {self._failure}{here} Run this again.")
 
     def _from(self, offset: int) -> bytes:
         return self._request.platform.log(self._request.handle, offset)
@@ -139,6 +160,21 @@ class _Log:
         """Close the file."""
         if self._file:
             self._file.close()
+
+
+def _require_place(dest: str) -> None:
+    """:raises OptionError: the file cannot be written, as far as that can be seen without making it."""
+    folder = os.path.dirname(dest)
+    if os.path.lexists(dest):
+        if not os.path.isfile(dest) or os.path.islink(dest):
+            raise OptionError("dest", f"{dest} is not a regular file.")
+        if not os.access(dest, os.R_OK | os.W_OK):
+            raise OptionError("dest", f"the file {dest} cannot be read and written.")
+    elif not os.path.isdir(folder):
+        raise OptionError("dest", f"the folder {folder} does not exist; make it first.")
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        raise OptionError("dest", f"the folder {folder} cannot be written to.")
+    require_room_for_name(dest, "")
 
 
 def _opened(dest: str) -> t.IO[bytes]:

@@ -26,7 +26,9 @@ def lines_for(host: str, port: int, text: object) -> str:
 
     :raises ValueError: says what is wrong with them.
     """
-    if not isinstance(text, str) or not text.strip():
+    if text is not None and not isinstance(text, str):
+        raise ValueError("is not a text")
+    if not text or not text.strip():
         raise ValueError("is empty")
     if len(text) > LONGEST:
         raise ValueError(f"is longer than {LONGEST} characters")

@@ -28,6 +28,7 @@ UPLOAD, DOWNLOAD = "upload", "download"
 ODOO_EXCEPTIONS = "odoo.exceptions."
 """Where Odoo's own refusals come from: the server raised them on purpose, and undid what it had begun."""
 
+PAGES = (b"<!doctype html", b"<html")
 WHOLE, PART, NOT_FOUND, NOT_SATISFIABLE = 200, 206, 404, 416
 LONGEST_WORDS = 600
 
@@ -38,6 +39,7 @@ HINTS = {
     "transfer/start": "A dump is taken in the state new, and a result is given in the state done.",
     "wipe": "Nothing was removed.",
 }
+RUN_AGAIN = "Nothing was sent there; run again, and ask Odoo's support if it stays so."
 NOT_THE_SERVICE = "Check 'api_url', and what stands between here and the platform."
 
 
@@ -126,11 +128,12 @@ class ServiceClient:
         value = result.get("ssh_port")
         port = value if isinstance(value, int) and not isinstance(value, bool) else whole_number(str(value)) or 0
         if not 0 < port < 65536:
-            raise UnexpectedAnswerError(call, f"answered 'ssh_port' with {one_line(repr(value), 40)}, which is no port")
+            what = f"answered 'ssh_port' with {one_line(repr(value), 40)}, which is no port"
+            raise UnexpectedAnswerError(call, what, hint=RUN_AGAIN)
         try:
             lines = lines_for(name, port, result.get("known_hosts"))
         except ValueError as error:
-            hint = "Without it the server cannot be recognised. Nothing was sent there; run again."
+            hint = f"Without it the server cannot be recognised. {RUN_AGAIN}"
             raise UnexpectedAnswerError(call, f"answered a 'known_hosts' that {error}", hint=hint) from error
         return Opened(Server(name, port, lines), _dump_name(call, result) if what == DOWNLOAD else "")
 
@@ -167,7 +170,8 @@ class ServiceClient:
             return b""
         if answer.status == PART:
             return answer.body[offset - first :]
-        if answer.status == WHOLE:
+        # The type says nothing: Odoo calls a text HTML where nobody says otherwise.
+        if answer.status == WHOLE and not answer.body.lstrip()[:15].lower().startswith(PAGES):
             return answer.body[offset:]
         raise _no_answer_of_the_service(answer, writes=False)
 

@@ -232,12 +232,17 @@ class ServiceDownload(Download):
             part.require_space(size)
             self._note(part, handle, size)
             dump = Job("The download", False, (source,), target, size, files, ("--safe-links",))
-            transfer.carry(dump, progress)
+            try:
+                transfer.carry(dump, progress)
+            except BrokenOffError:
+                raise
+            except UpgradeError as error:
+                # It could not be listed either.
+                if files or part.size:
+                    raise
+                raise _no_such_dump(opened, str(error)) from error
             if not os.path.lexists(os.path.join(part.path, opened.dump_name)):
-                raise UpgradeError(
-                    f"The platform names {opened.dump_name} as 'dump_name', and there is no such file. Nothing was "
-                    "fetched; ask Odoo's support."
-                )
+                raise _no_such_dump(opened)
             beside = tuple(f"{ROOT}/{name}" for name in BESIDE_THE_DUMP)
             rest = Job("The download", False, beside, target, options=("--safe-links", "--ignore-missing-args"))
             transfer.carry(rest, progress)
@@ -247,7 +252,10 @@ class ServiceDownload(Download):
         try:
             self._transfers.run(handle, work)
         finally:
-            self._note(part, handle, part.size)
+            if part.size:
+                self._note(part, handle, part.size)
+            else:
+                self._notes.note_fetching(None)
         stats = self._transfers.stats
         stats.size, stats.sha256, stats.entity = part.size, _sha256_of(part), part.dump_name
         return stats
@@ -255,6 +263,14 @@ class ServiceDownload(Download):
     def _note(self, part: ResultPart, handle: Handle, size: int) -> None:
         held = Held(Prefix(part.size, NOTHING.sha256))
         self._notes.note_fetching(Fetching(part.path, "archive", handle.id, size, RSYNC, held))
+
+
+def _no_such_dump(opened: Opened, words: str = "") -> UpgradeError:
+    said = f" ({words.rstrip('.')})" if words else ""
+    return UpgradeError(
+        f"The platform names {opened.dump_name} as 'dump_name', and there is no such file{said}. Nothing was fetched; "
+        "ask Odoo's support."
+    )
 
 
 class _Digest:

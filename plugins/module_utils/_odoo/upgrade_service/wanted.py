@@ -64,6 +64,7 @@ def check_transfer(options: TransferOptions) -> None:
     sftp = options.sftp
     given = {
         "sftp_private_key": sftp.keys.private_key,
+        "sftp_private_key_text": sftp.keys.private_key_text,
         "sftp_passphrase": sftp.keys.passphrase,
         "sftp_public_keys": sftp.keys.public_keys,
         "sftp_known_hosts": sftp.known_hosts,

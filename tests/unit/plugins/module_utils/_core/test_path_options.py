@@ -40,6 +40,14 @@ def test_a_text_is_refused_and_masked(text: str) -> None:
         refuse_texts({"ca_path": {"type": "path"}, "ca_path_text": {}}, params)
 
 
+def test_a_text_in_a_list_is_refused_and_masked() -> None:
+    params = {"sources": ["/var/lib/odoo", PEM], "allowed": {"x": [f"{PEM} "]}}
+    mask_texts(params)
+    assert {PEM, f"{PEM} "} <= REGISTERED
+    with pytest.raises(OptionError, match="Option 'sources': holds a key or a certificate itself"):
+        refuse_texts({"sources": {"type": "list", "elements": "path"}, "allowed": {"type": "dict"}}, params)
+
+
 @pytest.mark.parametrize("path", ("/etc/ssl/ca.pem", "a b\nc", "MII/x", "ssh-keys/id_ed25519", "-----BEGIN", None))
 def test_a_path_is_taken(path: str | None) -> None:
     refuse_texts({"ca_path": {"type": "path"}}, {"ca_path": path})
@@ -51,6 +59,8 @@ def test_a_message_names_the_variables_of_the_role() -> None:
         "Option 'src': no, or 'renew: true', or 'src'. In the role odoo_upgrade: odoo_upgrade_dump, odoo_upgrade_renew."
     )
     assert with_role_variables("Set odoo_upgrade_renew, 'renew'.", odoo) == "Set odoo_upgrade_renew, 'renew'."
+    assert "odoo_upgrade_dest" in with_role_variables("Option 'dest': no.", ("request_file", "dest"))
+    assert "odoo_upgrade_dest" not in with_role_variables("Option 'dest': no.", ("request_file", "dest", "wait"))
     assert with_role_variables("The state is 'done'.", odoo) == "The state is 'done'."
     assert with_role_variables("Option 'url': no.", ("token", "url")).endswith(
         "In the role plone_upgrade: plone_upgrade_url."
