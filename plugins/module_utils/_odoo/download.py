@@ -101,8 +101,8 @@ class _Download:
         elif self._dump and not self._request.exists and os.path.exists(self._dump):
             with opened(self._dump, "dump") as dump:
                 size, free = dump.size, free_bytes(os.path.dirname(self._dest))
-                is_folder = isinstance(dump, FolderDump)
-                if free < size and (is_folder or kind_of(dump.block(0, HEAD)) in ABOUT_AS_LARGE):
+                is_packed = isinstance(dump, FolderDump) or kind_of(dump.block(0, HEAD)) in ABOUT_AS_LARGE
+                if free < size and is_packed:
                     self._task.warn(
                         f"Fetching the result to {self._dest} can fail later: {free} bytes are free in "
                         f"{os.path.dirname(self._dest)}, and a result is about as large as its dump, which has {size} "
