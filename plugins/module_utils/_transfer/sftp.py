@@ -29,6 +29,7 @@ WINDOW = 64 * 1024 * 1024
 LARGEST_PACKET = 256 * 1024
 KEEP_ALIVE_SECONDS = 30
 
+SILENT = "it does not answer"
 DIRECT = (
     "Proxies of the environment do not carry SFTP. Name a jump host in 'ssh_options' (ProxyJump), or set 'transport' "
     "to https where only the API can be reached."
@@ -145,7 +146,7 @@ class SftpServer:
             cannot = f"Cannot connect to {where} over SSH"
             if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
                 raise SftpIncompatibleError(f"{cannot}: {self._incompatible(transport, access, error)}") from error
-            if "banner" in str(error):
+            if "banner" in str(error) or _reason(error) == SILENT:
                 words = (carried and carried.words) or _reason(error)
                 raise SftpUnreachableError(
                     f"{cannot}: no SSH server answers there{through} ({words}). {DIRECT}"
@@ -232,4 +233,6 @@ def _key_type(algorithm: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    return one_line(getattr(error, "strerror", None) or error, 120) or type(error).__name__
+    words = one_line(getattr(error, "strerror", None) or error, 120).rstrip(".") or type(error).__name__
+    # How paramiko puts it that a server accepted the connection, and then said nothing until the time was over.
+    return SILENT if words == "No existing session" else words

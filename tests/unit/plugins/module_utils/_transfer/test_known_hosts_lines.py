@@ -56,7 +56,7 @@ def test_the_usual_port_is_not_named() -> None:
     (
         (None, "is empty"),
         ("  \n", "is empty"),
-        ([f"{PLACE} {KEY}"], "is empty"),
+        ([f"{PLACE} {KEY}"], "is not a text"),
         ("# nothing\n", "holds no key"),
         (f"@cert-authority {PLACE} {KEY}", "line 1 that begins with a marker"),
         (f"@revoked {PLACE} {KEY}", "line 1 that begins with a marker"),

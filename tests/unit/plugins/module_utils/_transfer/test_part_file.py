@@ -110,7 +110,7 @@ def test_room_is_checked(dest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system = types.SimpleNamespace(f_bavail=10, f_frsize=100)
     with open_part(str(dest)) as part:
         part.write(b"x" * 500)
-        monkeypatch.setattr(os, "fstatvfs", lambda descriptor: system)
+        monkeypatch.setattr(os, "statvfs", lambda folder: system)
         part.require_space(1500)
         with pytest.raises(UpgradeError, match="not enough room") as caught:
             part.require_space(1501)

@@ -58,12 +58,12 @@ def served(further: str = "publickey", kex: str = "") -> t.Iterator[tuple[SftpSe
         yield client(place, public_line(host_key)), str(place)
 
 
-def client(place: int, host_key: str) -> SftpServer:
+def client(place: int, host_key: str, timeout: int = 5) -> SftpServer:
     class Access:
         hostname, port, user, shared_file = "127.0.0.1", place, "user_1", "shop.dump"
 
     own = paramiko.RSAKey.generate(2048)
-    return SftpServer(Access, Identity(public_line(own), (own,)), GivenKey(host_key), 5)
+    return SftpServer(Access, Identity(public_line(own), (own,)), GivenKey(host_key), timeout)
 
 
 ANY_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGX0ztqEJGY9BYEGS1nVDp5OkffGCHvyW6wMrQoAI1x"
@@ -127,4 +127,11 @@ def test_a_port_that_is_of_another_protocol() -> None:
         threading.Thread(target=serve, daemon=True).start()
         refused = pytest.raises(SftpUnreachableError, match=r"no SSH server answers there.*Proxies")
         with refused, client(listening.getsockname()[1], ANY_KEY).session():
+            pass
+
+
+def test_a_port_that_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        unreachable = pytest.raises(SftpUnreachableError, match=r"no SSH server answers there.*Proxies")
+        with unreachable, client(silent.getsockname()[1], ANY_KEY, timeout=1).session():
             pass

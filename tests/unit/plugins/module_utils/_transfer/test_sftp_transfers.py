@@ -406,7 +406,7 @@ def test_an_earlier_part_is_resumed_if_it_is_proven(download: Download) -> None:
 
 
 def test_no_room_is_seen_before_the_first_byte(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fstatvfs", lambda descriptor: types.SimpleNamespace(f_bavail=1, f_frsize=1))
+    monkeypatch.setattr(os, "statvfs", lambda folder: types.SimpleNamespace(f_bavail=1, f_frsize=1))
     server = FakeServer(CONTENT)
     with pytest.raises(UpgradeError, match="not enough room"):
         download.run(server)
