@@ -147,10 +147,19 @@ def test_a_copy_whose_server_does_not_start_is_a_failure_with_any_code(tmp_path:
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
     }
+    variables["plone_rehearsal_report_dir"] = str(tmp_path / "reports")
+    (tmp_path / "reports").mkdir()
     play = tmp_path / "play.yml"
     play.write_text(PLAY, encoding="utf-8")
     ended = run_playbook(str(play), "-i", "db,", "-e", json.dumps(variables))
     assert ended.status == 2, ended.output
+    report = json.loads(next((tmp_path / "reports").iterdir()).read_text(encoding="utf-8"))
+    assert (report["result"], report["check_mode"], report["rehearsal"]["passed"]) == ("failed", True, False)
+    assert "ended with status 1" in report["rehearsal"]["reason"]
+    assert [(phase["name"], phase["result"]) for phase in report["phases"]] == [
+        ("restore", "changed"),
+        ("start", "failed"),
+    ]
     newest = info(dest).result["rehearsals"][0]
     assert (newest["passed"], newest["from"], newest["to"]) == (False, "", ""), ended.output
     assert "the newest one failed" in info(dest, **required).msg
