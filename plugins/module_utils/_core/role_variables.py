@@ -44,7 +44,19 @@ PLONE_UPGRADE = {
     "accept_no_path": "plone_upgrade_addons_accept_no_path",
     "keep_going": "plone_upgrade_addons_keep_going",
 }
-ROLES = (("odoo_upgrade", "request_file", ODOO_UPGRADE), ("plone_upgrade", "token", PLONE_UPGRADE))
+PLONE_BACKUP = {
+    name: f"plone_backup_{name}"
+    for name in (
+        *("blobs", "blobs_by", "data_fs", "database", "dest", "environment", "full", "full_if_older_than"),
+        *("if_older_than", "keep", "login_host", "login_password", "login_port", "login_unix_socket", "login_user"),
+        *("name", "pg_bin", "python", "repozo", "scratch", "ssl_mode", "timeout"),
+    )
+}
+ROLES = (
+    ("plone_backup", "full_if_older_than", PLONE_BACKUP),
+    ("odoo_upgrade", "request_file", ODOO_UPGRADE),
+    ("plone_upgrade", "token", PLONE_UPGRADE),
+)
 """Each role with an option that all its modules have, and no others."""
 
 NOT_WITH = {"dest": "wait"}

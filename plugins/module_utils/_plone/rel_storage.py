@@ -29,6 +29,9 @@ DUMP = "database.dump"
 NAMED = "database:"
 """How the name of a database begins among the names that are exchanged."""
 
+LONGEST_NAME = 63
+"""Bytes of the name of a database; PostgreSQL cuts longer ones silently."""
+
 QUERY_SECONDS = 21600.0
 HAS_HISTORY = (
     "SELECT to_regclass('transaction') IS NOT NULL AS history, to_regclass('object_state') IS NOT NULL AS found"
@@ -68,7 +71,13 @@ class DatabaseNames(Names):
 
     def with_ending(self, name: str, ending: str) -> str:
         """A database's name goes on with '_', so that it needs no quotes in SQL."""
-        return f"{name}_{ending[1:]}" if name.startswith(NAMED) else super().with_ending(name, ending)
+        if not name.startswith(NAMED):
+            return super().with_ending(name, ending)
+        longer = f"{name}_{ending[1:]}"
+        if len(longer.encode("utf-8", "surrogatepass")) > len(NAMED) + LONGEST_NAME:
+            option = "database" if ending == PLACE else "keep_as"
+            raise OptionError(option, f"{longer[len(NAMED) :]} has more than the {LONGEST_NAME} bytes that a name has.")
+        return longer
 
 
 class RelStorage(Storage):

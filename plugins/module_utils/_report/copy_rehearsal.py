@@ -17,6 +17,9 @@ from .._core.clock import utc_text
 from .parts import MOST_BYTES, Json
 from .values import MOST_ITEMS, as_moment, as_name, as_number, as_object, as_text
 
+STEPS = ("restore", "start", "dry_run", "upgrade", "addons")
+"""The steps of a rehearsal in their order, which a file in JSON does not keep."""
+
 SAME_PHASE = {"dry_run": "rehearsal"}
 """The phase of a run that is the same as a step of a rehearsal under another name."""
 

@@ -14,7 +14,7 @@ import typing as t
 
 from .._core.clock import utc_text
 from .._core.human import duration, size
-from .copy_rehearsal import SAME_PHASE
+from .copy_rehearsal import SAME_PHASE, STEPS
 
 if t.TYPE_CHECKING:
     from .copy_rehearsal import CopyRehearsal
@@ -106,4 +106,5 @@ def rehearsal_steps(rehearsal: CopyRehearsal, run: Run) -> list[tuple[str, float
     """
     is_site = not run.check_mode and not (run.rehearsal and run.rehearsal.of_this_run)
     took = {phase.name: phase.duration for phase in run.phases} if is_site else {}
-    return [(name, seconds, took.get(SAME_PHASE.get(name, name))) for name, seconds in rehearsal.seconds.items()]
+    names = [*(name for name in STEPS if name in rehearsal.seconds), *sorted(set(rehearsal.seconds) - set(STEPS))]
+    return [(name, rehearsal.seconds[name], took.get(SAME_PHASE.get(name, name))) for name in names]

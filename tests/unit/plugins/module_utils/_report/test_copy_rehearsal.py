@@ -28,7 +28,7 @@ RECORD = {
         "began_at": "2026-11-20T02:00:00Z",
     },
     **{"backup": "/var/backups/plone/plone-20261120T010000Z", "from": "6021", "to": "6205"},
-    **{"seconds": {"restore": "4.1", "start": 6, "dry_run": 2.5, "upgrade": 11.2}, "peak_memory": "231211008"},
+    **{"seconds": {"dry_run": 2.5, "restore": "4.1", "upgrade": 11.2, "start": 6}, "peak_memory": "231211008"},
     **{"growth": 1474560, "catalog_before": "3010", "catalog_after": 3011},
 }
 OF_SITE = [
