@@ -85,7 +85,7 @@ class SqlSource:
         raise DamagedError(f"{self.path} has no {SQL_MEMBER} in it, so there is no database in it.")
 
     def _of_tar_gz(self) -> t.Iterator[bytes]:
-        for name, blocks in tar_members(self.path):
+        for name, _size, blocks in tar_members(self.path):
             if name == SQL_MEMBER:
                 yield from blocks
                 return
@@ -124,10 +124,9 @@ class SqlSource:
                         yield _stored(member.name), member.size, lambda one=member: content(file, one)  # type: ignore[misc]
         elif self.form.name == TAR_GZ:
             with reading(self.path):
-                for name, blocks in tar_members(self.path):
+                for name, size, blocks in tar_members(self.path):
                     if is_of_filestore(name):
-                        data = list(blocks)
-                        yield _stored(name), sum(map(len, data)), lambda whole=data: whole  # type: ignore[misc]
+                        yield _stored(name), size, lambda one=blocks: one  # type: ignore[misc]
 
 
 def require_parent(dest: str) -> None:

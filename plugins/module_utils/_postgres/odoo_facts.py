@@ -105,7 +105,7 @@ def wanted_series(text: str, option: str) -> str:
 
     :raises OptionError: it is none.
     """
-    found = re.fullmatch(r"v?((?:saas[~-])?\d+)(\.\d+)?", text.strip(), re.ASCII)
+    found = re.fullmatch(r"[vV]?((?:saas[~-])?\d+)(\.\d+)?", text.strip(), re.ASCII)
     if not found:
         raise OptionError(option, f"must be a version of Odoo such as 17.0, not {text!r}.")
     return found[1].replace("saas-", "saas~") + (found[2] or ".0")

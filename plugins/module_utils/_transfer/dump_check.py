@@ -186,20 +186,20 @@ def _check_tar(path: str) -> None:
             raise DamagedError(f"{path} is not whole: the tar archive has no restore.sql, which pg_dump writes last.")
 
 
-def tar_members(path: str) -> t.Iterator[tuple[str, t.Iterator[bytes]]]:
-    """The ordinary files of a tar.gz, each with its content, which must be read before the next one."""
+def tar_members(path: str) -> t.Iterator[tuple[str, int, t.Iterator[bytes]]]:
+    """The ordinary files of a tar.gz, each with its size and its content, which must be read before the next one."""
     with tarfile.open(path, "r|gz") as archive:
         for member in archive:
             name = member.name[2:] if member.name.startswith("./") else member.name
             file = archive.extractfile(member) if member.isfile() else None
             if file:
-                yield name, iter(lambda read=file.read: read(1024 * 1024), b"")  # type: ignore[misc]
+                yield name, member.size, iter(lambda read=file.read: read(1024 * 1024), b"")  # type: ignore[misc]
 
 
 def _check_tar_gz(path: str) -> int:
     files, found = 0, False
     with reading(path):
-        for name, blocks in tar_members(path):
+        for name, _size, blocks in tar_members(path):
             watch = SqlWatch()
             for block in blocks:
                 watch.see(block)

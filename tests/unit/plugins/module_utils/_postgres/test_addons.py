@@ -94,7 +94,9 @@ Traceback (most recent call last):
 
 
 def test_versions_in_every_spelling() -> None:
-    assert [wanted_series(text, "x") for text in ("17", "v17", "17.0", "saas-18.2")] == ["17.0"] * 3 + ["saas~18.2"]
+    assert [wanted_series(text, "x") for text in ("17", "v17", "V17", "17.0", "saas-18.2")] == ["17.0"] * 4 + [
+        "saas~18.2"
+    ]
     assert [series(text) for text in ("17.0.1.3", "saas~18.2.1.0", "")] == ["17.0", "saas~18.2", ""]
     with pytest.raises(OptionError, match="must be a version of Odoo"):
         wanted_series("seventeen", "expect_version")
