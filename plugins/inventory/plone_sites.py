@@ -537,11 +537,16 @@ def refuse_texts_as_paths(*given: t.Any) -> None:
 
 
 def listed(value: t.Any, option: str) -> list[str]:
-    """The list of an entry of ``instances``, which Ansible does not convert; a text is one with commas, as elsewhere.
+    """The list of an entry of ``instances``, which Ansible does not convert; a text is one with commas, or of JSON.
 
     :raises OptionError: it is neither.
     """
-    names = value.split(",") if isinstance(value, str) else value or []
+    names = value or []
+    if isinstance(value, str):
+        try:
+            names = json.loads(value) if value.lstrip().startswith("[") else value.split(",")
+        except ValueError:
+            names = None
     if not isinstance(names, list) or not all(isinstance(name, (str, int)) for name in names):
         raise OptionError("instances", f"'{option}' of an entry is not a list of names.")
     return [str(name).strip() for name in names if str(name).strip()]
