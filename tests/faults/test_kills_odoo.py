@@ -14,11 +14,14 @@ from faults.kills import FRACTIONS
 from faults.odoo_kills import finished_by_the_next
 from support.platform import Platform
 
-CASES = [(("sftp", "https")[number % 2], fraction) for number, fraction in enumerate(FRACTIONS)]
+CASES = [(("sftp", "https")[number % 2], number % 4 < 2, fraction) for number, fraction in enumerate(FRACTIONS)]
+"""The way of the dump, whether the next run is a play, and the moment of the kill."""
 
 
-@pytest.mark.parametrize(("way", "fraction"), CASES, ids=[f"{way}-{fraction:.2f}" for way, fraction in CASES])
+@pytest.mark.parametrize(
+    ("way", "by_play", "fraction"), CASES, ids=[f"{way}-{fraction:.2f}" for way, _by_play, fraction in CASES]
+)
 def test_a_killed_play_is_finished_by_the_next(
-    running_platform: Platform, tmp_path: Path, figure: Figure, way: str, fraction: float
+    running_platform: Platform, tmp_path: Path, figure: Figure, way: str, by_play: bool, fraction: float
 ) -> None:
-    finished_by_the_next(running_platform, tmp_path, figure, way, fraction)
+    finished_by_the_next(running_platform, tmp_path, figure, way, fraction, by_play=by_play)
