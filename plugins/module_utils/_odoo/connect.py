@@ -35,7 +35,7 @@ def connect(options: OdooOptions, task: Task) -> Platform:
     http = HttpClient(url, verify=options.verify, timeout=options.timeout)
     # Imported here: each start of a module would otherwise compile the code of both protocols.
     if not urlsplit(url).path.endswith(DATABASE_API_PATH):
-        from .upgrade_service.hosts import Hosts
+        from .hosts import Hosts
         from .upgrade_service.platform import UpgradeService
 
         return UpgradeService(http, Hosts(url, options.allowed_hosts), task)

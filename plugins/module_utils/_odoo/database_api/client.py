@@ -20,6 +20,7 @@ from ..._core.http_client import HttpClient
 from ..._core.text import encodings_of, one_line, whole_number
 from ..._core.urls import call_name
 from ..failures import Refusal
+from ..hosts import Hosts
 
 if t.TYPE_CHECKING:
     import requests
@@ -249,13 +250,26 @@ class OdooClient:
             raise UnexpectedAnswerError(
                 call, "was not made: the URL in the status is not https, and it contains the key", hint=hint
             )
-        return url
+        return self._at_home(url)
+
+    def _at_home(self, url: str) -> str:
+        """A URL of a result; at the API itself where it holds the key and names a host outside of the API's domain.
+
+        The platform names the address at which the world reaches it, which need not be the one that was asked.
+        """
+        there, here = urlsplit(url), urlsplit(self.api_url)
+        if self._is_without_key(url) or Hosts(self.api_url, ()).allows(there.hostname or ""):
+            return url
+        return there._replace(scheme=here.scheme, netloc=here.netloc).geturl()
 
     def _may_leave_to(self, url: str) -> bool:
         """Whether a storage host may serve the result: over TLS, and without the key in the URL."""
         here, there = urlsplit(self.api_url), urlsplit(url)
         if "@" in there.netloc or there.scheme not in (here.scheme, "https"):
             return False
+        return self._is_without_key(url)
+
+    def _is_without_key(self, url: str) -> bool:
         return not any(form in url for form in encodings_of(self.key))
 
 

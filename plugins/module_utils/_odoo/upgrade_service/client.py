@@ -20,7 +20,7 @@ from ..._core.urls import call_name
 from ..._transfer.known_hosts_lines import lines_for
 from ..._transfer.rsync_transfer import Server
 from ..failures import Refusal
-from .hosts import Hosts, split_host
+from ..hosts import Hosts, split_host
 
 PATH = "/upgrade/request/"
 API_VERSION = "0.2"

@@ -34,11 +34,11 @@ from .transfer import SUFFIXES, ServiceDownload, ServiceUpload
 if t.TYPE_CHECKING:
     from ..._core.http_client import HttpClient
     from ..destination import Destination
+    from ..hosts import Hosts
     from ..notes import Notes
     from ..options import DownloadOptions, RequestOptions, RequestReference, TransferOptions
     from ..platform import Dump
     from ..task import Task
-    from .hosts import Hosts
 
 COMPATIBLE = "is_pg_version_compatible"
 KEY_FOLDER = ".ssh"

@@ -56,7 +56,7 @@ class ResultFolder(Destination):
 
     @property
     def is_taken(self) -> bool:
-        return os.path.isdir(self.path) and bool(os.listdir(self.path))
+        return bool(_entries(self.path))
 
     def holds(self, fetched: Fetched, progress: Progress) -> bool:
         mark = _mark(self.path)
@@ -222,6 +222,14 @@ def _folder_path(given: str) -> str:
     return dest
 
 
+def _entries(path: str) -> list[str]:
+    """What is in a folder; nothing where there is none. :raises OptionError: it cannot be read."""
+    try:
+        return os.listdir(path) if os.path.isdir(path) else []
+    except OSError as error:
+        raise OptionError("dest", f"the folder {path} cannot be read: {error.strerror}.") from error
+
+
 def _mark(path: str) -> FileMark | None:
     """What identifies all files in a folder; None where there is none."""
     try:
@@ -234,7 +242,7 @@ def _mark(path: str) -> FileMark | None:
 def _replace(path: str, dest: str) -> None:
     """Rename a folder; one that is in the way is kept under another name until :meth:`ResultFolder.remove_former`."""
     old = dest + OLD_SUFFIX
-    taken = os.path.isdir(dest) and bool(os.listdir(dest))
+    taken = bool(_entries(dest))
     if taken:
         shutil.rmtree(old, ignore_errors=True)
         give_name(dest, old)

@@ -298,6 +298,23 @@ def test_the_url_of_a_result_may_be_relative(url: str) -> None:
         assert http.sent[0][1] == f"https://upgrade.example.org/database/eu1/{KEY}"
 
 
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        (f"https://stranger.example/eu1/{KEY}?a=1", f"https://upgrade.example.org/eu1/{KEY}?a=1"),
+        (f"https://upgrade.example.org.evil.example/{KEY}", f"https://upgrade.example.org/{KEY}"),
+        (f"https://127.0.0.1:8443/{KEY}", f"https://upgrade.example.org/{KEY}"),
+        (f"https://eu1.example.org/{KEY}", f"https://eu1.example.org/{KEY}"),
+        ("https://storage.example/signed", "https://storage.example/signed"),
+    ],
+    ids=["stranger", "longer-name", "address", "same-domain", "no-key"],
+)
+def test_the_key_is_sent_to_hosts_of_the_platform_alone(url: str, asked: str) -> None:
+    http = OneAnswer(b"x")
+    with http.client.open_result("archive", document=result_document(url)):
+        assert http.sent[0][1] == asked
+
+
 @pytest.mark.parametrize("start", [b'{"failures": [{"reason": "FILE:GONE", "message": "Too old"}]}', b""])
 def test_a_refusal_in_place_of_a_result_is_reported(start: bytes) -> None:
     http = OneAnswer(start)

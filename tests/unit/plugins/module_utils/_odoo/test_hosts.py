@@ -10,7 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError, UnexpectedAnswerError
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.upgrade_service.hosts import Hosts, split_host
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.hosts import Hosts, split_host
 
 FRONT = "https://upgrade.odoo.com"
 

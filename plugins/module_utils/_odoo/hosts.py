@@ -16,8 +16,8 @@ import re
 import typing as t
 from urllib.parse import urlsplit
 
-from ..._core.errors import OptionError, UnexpectedAnswerError
-from ..._core.text import one_line
+from .._core.errors import OptionError, UnexpectedAnswerError
+from .._core.text import one_line
 
 LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*", re.I)
@@ -40,6 +40,10 @@ class Hosts:
         self._front = front
         self._allowed = (front, *_domain_of(front), *(name.lower() for name in allowed))
 
+    def allows(self, host: str) -> bool:
+        """Whether a request may be sent to a host."""
+        return any(_is(host.lower(), allowed) for allowed in self._allowed)
+
     def require(self, call: str, field: str, value: object) -> str:
         """The host that a field of an answer names, with its port where it has one.
 
@@ -50,7 +54,7 @@ class Hosts:
         if not host:
             what = f"answered '{field}' with {one_line(repr(value), 80)}, which is not a host name"
             raise UnexpectedAnswerError(call, what, hint="Nothing was sent there.")
-        if not any(_is(host.lower(), allowed) for allowed in self._allowed):
+        if not self.allows(host):
             raise UnexpectedAnswerError(
                 call,
                 f"answered '{field}' with the host {host}, which does not belong to {self._front}",
