@@ -143,7 +143,9 @@ def test_the_root_is_distinguished_from_a_site(fleet: PloneServer) -> None:
 def test_one_host_for_each_site(fleet: PloneServer, inventory: Inventory) -> None:
     fleet.set_version("9999", site_id="Plone2")
     inventory.write(
-        instances=[{"name": "intranet", "url": fleet.root_url, "accept_no_path": "collective.one, collective.two"}],
+        instances=[
+            {"name": "intranet", "url": fleet.root_url, "accept_no_path": '["collective.one", "collective.two"]'}
+        ],
         accept_no_path=["collective.three"],
         addons=True,
         strict=True,
@@ -248,6 +250,10 @@ def test_bad_configurations(tmp_path: Path) -> None:
         ({"url": nowhere, "sites": ["a/../b"]}, "Option 'sites': 'a/../b' is neither"),
         ({"url": nowhere, "token": "x"}, "Option 'token': give a token, or username and password"),
         ({"url": nowhere, "ca_path": "/nowhere"}, "Option 'ca_path': there is no file"),
+        (
+            {"instances": [{"url": nowhere, "accept_no_path": '["a.b",'}]},
+            "Option 'instances': 'accept_no_path' of an entry is not a list of names",
+        ),
         ({"url": nowhere, "client_cert": "/nowhere", "client_key": KEY_TEXT}, "Option 'client_key': holds a key"),
         ({"instances": [{"url": nowhere, "client_cert": KEY_TEXT}]}, "Option 'client_cert': holds a key"),
     ]
