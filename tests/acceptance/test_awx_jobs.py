@@ -7,27 +7,26 @@ and with the artifacts of the preflight in the upgrade.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+import trustme
 
+from support.ansible_cli import run_module
 from support.controller import TOKEN, Controller, Described, Injection, inject
 from support.controller.job import Job, node_variables, run_job
-from support.platform import SAMPLE_CONTRACT, SQL_END, Platform
+from support.platform import SAMPLE_CONTRACT
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
+from support.postgres.server import Postgres
 from support.run_reports import failed, report, write
+from support.tls_front import TlsFront
 
 CLONE = Path(__file__).parents[2]
 PROJECT = CLONE / "extensions/awx_project"
 OLD, NEW = "6018", "6205"
-NOTHING = "all:!all"
-PASSPHRASE = "passphrase-of-the-tests"
 
 Launch = Callable[..., Job]
 
@@ -116,69 +115,7 @@ def test_one_site_by_its_credential_alone(
     assert planned.changed == {}
 
 
-@pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
-    """A platform that passes all states at once."""
-    with Platform(stage_seconds=0) as running:
-        yield running
-
-
-def test_odoo_from_plan_to_upgrade(
-    platform: Platform, credentials: Callable[..., Injection], launch: Launch, tmp_path: Path
-) -> None:
-    """Over SFTP, with the private key, its passphrase and the authority from the credential."""
-    form = serialization.BestAvailableEncryption(PASSPHRASE.encode())
-    key = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, form
-    )
-    contract = credentials(
-        "Odoo upgrade",
-        contract=SAMPLE_CONTRACT,
-        email="john.doe@example.com",
-        api_url=platform.api_url,
-        ca_certificate=platform.ca_path.read_text(encoding="utf-8"),
-        sftp_private_key=key.decode().strip(),
-        sftp_passphrase=PASSPHRASE,
-    )
-    (tmp_path / "shop.sql").write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 5000 + SQL_END)
-    hosts = {
-        name: {
-            "odoo_upgrade_target": "18.0",
-            "odoo_upgrade_dump": str(tmp_path / f"{name}.sql"),
-            "odoo_upgrade_dest": str(tmp_path / f"{name}-upgraded.sql"),
-            "odoo_upgrade_request_file": str(tmp_path / f"{name}.json"),
-            "odoo_upgrade_transport": "sftp",
-            "odoo_upgrade_sftp_host_key": platform.host_key,
-            "odoo_upgrade_wait_interval": 1,
-        }
-        for name in ("shop", "no-dump")
-    }
-    planned = launch("Odoo preflight", hosts, contract, {}, odoo_preflight_leave_out="true")
-    assert planned.status == "successful", planned.said
-    assert platform.calls() == []
-    assert planned.artifacts["odoo_upgrade_hosts"] == "shop"
-    actions = {row["host"]: row["action"] for row in planned.artifacts["odoo_upgrade_plan"]}
-    assert actions == {"shop": "submit", "no-dump": "blocked"}
-
-    upgraded = launch("Odoo upgrade", hosts, contract, planned.artifacts)
-    assert upgraded.status == "successful", upgraded.said
-    assert upgraded.hosts == {"shop"}
-    assert upgraded.changed == {"shop": 4}
-    assert (tmp_path / "shop-upgraded.sql").stat().st_size > (tmp_path / "shop.sql").stat().st_size
-    assert platform.calls("sftp")
-
-    idle = launch("Odoo preflight", {"shop": hosts["shop"]}, contract, {})
-    assert idle.artifacts["odoo_upgrade_hosts"] == NOTHING
-    request = json.loads((tmp_path / "shop.json").read_text(encoding="utf-8"))
-    for job in (planned, upgraded, idle):
-        for secret in (SAMPLE_CONTRACT, PASSPHRASE, request["handle"]["secret"], key.decode().splitlines()[1]):
-            assert secret not in job.said
-
-
-def test_production_has_to_be_meant(
-    platform: Platform, credentials: Callable[..., Injection], launch: Launch, tmp_path: Path
-) -> None:
-    platform.reset()
+def test_production_has_to_be_meant(credentials: Callable[..., Injection], launch: Launch, tmp_path: Path) -> None:
     contract = credentials(
         "Odoo upgrade", contract=SAMPLE_CONTRACT, email="a@example.com", api_url="http://127.0.0.1:1/database/v1"
     )
@@ -257,15 +194,64 @@ def test_certificates_are_checked_unless_somebody_says_otherwise(
     name: str, answer: dict[str, bool], expected: str, credentials: Callable[..., Injection]
 ) -> None:
     """A boolean that nobody set is false in AWX, whatever its default."""
-    needed = {"contract": "c", "email": "e"} if name == "Odoo upgrade" else {}
-    injected = credentials(name, **needed, **answer)
+    injected = credentials(name, **answer)
     [value] = [value for variable, value in injected.env.items() if variable.endswith("_VALIDATE_CERTS")]
     assert value == expected
-    assert {variable: value for variable, value in injected.env.items() if variable.endswith(("CA_PATH", "KEY"))} == (
-        {"PLONE_CA_PATH": ""}
-        if name == "Plone site"
-        else {"ODOO_UPGRADE_CA_PATH": "", "ODOO_UPGRADE_SFTP_PRIVATE_KEY": ""}
-    )
+
+
+DEFAULTS = {
+    "PLONE_VALIDATE_CERTS": "True",
+    "ODOO_UPGRADE_VALIDATE_CERTS": "True",
+    "ODOO_UPGRADE_API_URL": "https://upgrade.odoo.com",
+}
+
+
+@pytest.mark.parametrize("value", ["given", ""])
+@pytest.mark.parametrize("name", ["Plone site", "Odoo upgrade", "Odoo database"])
+def test_what_is_empty_is_not_set(
+    name: str, value: str, described: Described, credentials: Callable[..., Injection]
+) -> None:
+    """AWX sets all variables of a type, so a field that is empty has to become an empty one, or the default."""
+    fields = described.credential_type(name)["inputs"]["fields"]
+    texts = {each["id"]: value for each in fields if each["type"] == "string"}
+    injected = credentials(name, **texts)
+    found = {variable for variable, given in injected.env.items() if given != DEFAULTS.get(variable, "")}
+    # A token that is bought is a question of yes or no.
+    switches = {"PLONE_LOGIN", "PLONE_VALIDATE_CERTS", "ODOO_UPGRADE_VALIDATE_CERTS"}
+    assert found == (set(injected.env) - switches if value else set())
+
+
+def test_a_gate_is_passed_with_header_and_client_certificate_of_the_credential(
+    plone: PloneServer, credentials: Callable[..., Injection], tmp_path: Path
+) -> None:
+    """The headers were typed on several lines, which do not fit into a variable of the environment."""
+    authority = trustme.CA()
+    server, client = authority.issue_cert("127.0.0.1"), authority.issue_cert("upgrader.example.org")
+    chain, trusted = tmp_path / "chain.pem", tmp_path / "authority.pem"
+    server.private_key_and_cert_chain_pem.write_to_path(chain)
+    authority.cert_pem.write_to_path(trusted)
+    with TlsFront(chain, plone.port, trusted) as front:
+        site = {"url": plone.url.replace(plone.root_url, front.url), "username": ADMIN.name, "password": ADMIN.password}
+        site["ca_certificate"] = trusted.read_text(encoding="utf-8")
+        refused = run_module("plone_upgrade_info", {}, env=credentials("Plone site", **site).env)
+        site["client_certificate"] = client.private_key_and_cert_chain_pem.bytes().decode()
+        site["headers"] = '{\n  "X-Gate": "open sesame"\n}'
+        passed = run_module("plone_upgrade_info", {}, env=credentials("Plone site", **site).env)
+    assert refused.result.get("failed"), refused.result
+    assert not passed.result.get("failed"), passed.result
+    assert passed.result["state"] == "pending"
+    assert b"X-Gate: open sesame" in front.received
+
+
+def test_postgresql_is_reached_by_the_credential(postgres: Postgres, credentials: Callable[..., Injection]) -> None:
+    """The other fields are empty, which libpq would take for wrong values."""
+    given = postgres.options
+    fields = {name: str(given[f"login_{name}"]) for name in ("host", "port")}
+    fields |= {"username": str(given["login_user"]), "password": str(given["login_password"])}
+    injected = credentials("Odoo database", **fields, ssl_mode="", ca_certificate="")
+    options = {"database": "shop", "pg_bin": given["pg_bin"]}
+    read = run_module("odoo_database_info", options, env=injected.env)
+    assert not read.result.get("failed"), read.result
 
 
 def test_injected_files_are_private(credentials: Callable[..., Injection]) -> None:

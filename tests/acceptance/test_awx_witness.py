@@ -95,7 +95,7 @@ def set_up(**more: Any) -> PlaybookRun:
 @pytest.fixture
 def witness(capsys: pytest.CaptureFixture[str]) -> Iterator[Witness]:
     controller = Witness()
-    ours = controller.call("GET", "credential_types/", params={"name__in": "Plone site,Odoo upgrade"})
+    ours = controller.call("GET", "credential_types/", params={"name__in": "Plone site,Odoo upgrade,Odoo database"})
     assert ours["count"] == 0, "this controller has our credential types; use one that was not set up before"
     yield controller
     gone = set_up(awx_setup_products=[], awx_setup_absent=["plone", "odoo", "any"])

@@ -16,12 +16,17 @@ from pathlib import Path
 class TlsFront:
     """Takes TLS connections on a free port of 127.0.0.1 and passes their bytes on to ``port``; a context manager.
 
-    ``chain`` is a file with a private key and its certificate.
+    ``chain`` is a file with a private key and its certificate. With ``clients``, a file with an authority, only clients
+    with a certificate of it get through. ``received`` is all that clients sent.
     """
 
-    def __init__(self, chain: Path, port: int) -> None:
+    def __init__(self, chain: Path, port: int, clients: Path | None = None) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
+        if clients:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(clients)
+        self.received = received = bytearray()
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
@@ -33,7 +38,7 @@ class TlsFront:
                 ):
                     back = threading.Thread(target=_pass_on, args=(upstream, client), daemon=True)
                     back.start()
-                    _pass_on(client, upstream)
+                    _pass_on(client, upstream, received)
                     back.join()
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
@@ -49,8 +54,10 @@ class TlsFront:
         self._server.server_close()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def _pass_on(source: socket.socket, target: socket.socket, kept: bytearray | None = None) -> None:
     with contextlib.suppress(OSError):
         while chunk := source.recv(65536):
+            if kept is not None:
+                kept += chunk
             target.sendall(chunk)
         target.shutdown(socket.SHUT_WR)

@@ -31,7 +31,8 @@ def inject(credential_type: Mapping[str, Any], values: Mapping[str, Any], folder
 
     Empty texts count as not given, what is not given renders as nothing, and a boolean that was never set is false.
     A required field that is missing is accepted, as AWX does. The files are written into ``folder`` with mode 0600,
-    those too whose template renders as nothing.
+    those too whose template renders as nothing. A variable of the environment ends with its first line, because
+    ansible-runner gives them to the container in a file of lines.
 
     Raises ValueError when AWX would refuse the type, or a field that the type does not have.
     """
@@ -61,7 +62,8 @@ def inject(credential_type: Mapping[str, Any], values: Mapping[str, Any], folder
         templates = injectors.get(kind, {})
         return {name: environment.from_string(template).render(known) for name, template in templates.items()}
 
-    return Injection(rendered("env"), rendered("extra_vars"), files)
+    env = {name: value.partition("\n")[0] for name, value in rendered("env").items()}
+    return Injection(env, rendered("extra_vars"), files)
 
 
 def inject_all(api: Api, credentials: Iterable[int], folder: Path) -> Injection:
