@@ -23,7 +23,9 @@ description:
     web page, an empty file or a file of an unknown format is never accepted as a dump.
   - A broken transfer is resumed, within the run and by the next run, if the server still has the same file and the
     C(.part) file is proven to be its beginning. Otherwise it starts from the first byte.
-  - The free space on the file system is checked before the first byte is fetched.
+  - The free space on the file system is checked before the first byte is fetched, and before the first call where an
+    earlier run recorded the size of the result. In check mode, before there is a request, the module warns where there
+    is less space than O(dump) takes, unless that is plain SQL or a zip archive, whose results can be much smaller.
   - If O(dest) is the recorded result, it is not fetched again. If another file is there, the task fails unless
     O(force=true).
   - Without O(request_file) nothing is remembered. Any file at O(dest) then counts as another file, and no other run

@@ -16,7 +16,10 @@ description:
   - Fetches what today's service has logged of an upgrade into a file, from the byte on where the file ends, and returns
     the last lines.
   - The log is no verdict. An upgrade that logs errors may succeed; only the state says how it ended.
-  - With O(wait=true) the log is followed until the upgrade has ended, whichever way.
+  - With O(wait=true) the log is followed until the upgrade has ended, whichever way. A read that fails meanwhile is
+    repeated.
+  - If the last read of the log failed, or something else than the log was answered, such as the page of a proxy, the
+    module fails. Nothing is written for it.
   - The database API v1 has no log; there the module fails and sends nothing.
 author:
   - Contributors to siteops.upgrades (@siteops)
