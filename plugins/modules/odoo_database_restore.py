@@ -66,8 +66,6 @@ options:
   jobs:
     description:
       - How many connections restore an archive in parallel.
-      - Together they may use 512 MB of the server's memory to build indexes, or each what C(maintenance_work_mem)
-        allows if that is more.
     type: int
     default: 1
   filestore_dest:

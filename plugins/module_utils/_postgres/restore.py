@@ -40,9 +40,6 @@ TRANSACTION_TIMEOUT = 17
 NO_ODOO = "The dump holds no database of Odoo: its module base is not installed. Nothing was kept."
 UNFINISHED = "siteops.upgrades: unfinished restore of"
 LIST_SECONDS = 300
-INDEX_MEGABYTES = 512
-"""Memory of the server for building indexes, all jobs together, where its own setting for one is lower."""
-
 BLOCK = 1024 * 1024
 
 
@@ -215,7 +212,9 @@ class Restore:
         with self._dropped_on_failure():
             self.server.execute(
                 f"CREATE DATABASE {name}{owner} TEMPLATE {identifier(self.plan.template)} ENCODING 'UTF8'{collate}"
-                f" IS_TEMPLATE true;\nCOMMENT ON DATABASE {name} IS {literal(self._marker)};\n{self._faster(name)}",
+                f" IS_TEMPLATE true;\nCOMMENT ON DATABASE {name} IS {literal(self._marker)};\n"
+                # Hundreds of small commits need not wait for the disk: the last one, in another database, does.
+                f"ALTER DATABASE {name} SET synchronous_commit = off;\n",
                 seconds=self.deadline.remaining,
             )
             if self.server.rows(
@@ -229,20 +228,6 @@ class Restore:
                 self._restore_sql()
             else:
                 self._restore_archive()
-
-    def _faster(self, name: str) -> str:
-        """Settings of the temporary database while it is filled; they are gone before it gets its name.
-
-        Hundreds of small commits need not wait for the disk: the last one, in another database, waits for all of them.
-        Indexes are built in memory where there is enough; PostgreSQL's manual advises that for a restore.
-        """
-        megabytes = max(INDEX_MEGABYTES // self.plan.jobs, 1)
-        return (
-            f"ALTER DATABASE {name} SET synchronous_commit = off;\n"
-            "DO $$ BEGIN IF pg_size_bytes(current_setting('maintenance_work_mem')) < "
-            f"pg_size_bytes('{megabytes} MB') THEN ALTER DATABASE {name} SET maintenance_work_mem = '{megabytes}MB'; "
-            "END IF; END $$;\n"
-        )
 
     @contextlib.contextmanager
     def _dropped_on_failure(self) -> t.Iterator[None]:
@@ -359,8 +344,7 @@ class Restore:
             done = f"siteops.upgrades: restored from sha256:{self.sha256} at {utc_text(utc_now())}"
             self.server.execute(
                 f"BEGIN;\nSET LOCAL synchronous_commit = on;\n"
-                f"ALTER DATABASE {name} RESET synchronous_commit;\nALTER DATABASE {name} RESET maintenance_work_mem;\n"
-                f"COMMENT ON DATABASE {name} IS {literal(done)};\n"
+                f"ALTER DATABASE {name} RESET synchronous_commit;\nCOMMENT ON DATABASE {name} IS {literal(done)};\n"
                 f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {'true' if self.plan.connections else 'false'}"
                 f" IS_TEMPLATE false;\nALTER DATABASE {name} RENAME TO {identifier(self.plan.database)};\nCOMMIT;\n"
             )
