@@ -122,7 +122,7 @@ def test_past_runs_are_as_many_as_wanted(folder: Path, tmp_path: Path) -> None:
     ended = run_module("upgrade_report_page", {"src": str(folder), "html": str(page), "limit": 3})
     assert ended.result["counts"]["runs"] == 8
     assert ended.result["hosts"] == [
-        {"host": "intranet", "product": "plone", "standing": "failed", "message": "Night 8."}
+        {"host": "intranet", "product": "plone", "standing": "failed", "message": "Night 8.", "longest_upgrade": 0.0}
     ]
     text = page.read_text(encoding="utf-8")
     assert "the newest 3 of 8" in text
