@@ -151,7 +151,7 @@ class BackupRun:
 
         repozo compares what it backed up before with what is there now, and makes a full backup if it differs.
         """
-        if base is None or full_at or not base.full_at or base.packed < 0 or packed != base.packed:
+        if base is None or full_at or not self.storage.compared or base.packed < 0 or packed != base.packed:
             return ""
         self.warnings.append(
             f"What {self.storage.place} had at the time of {base.path} is not in it as it was then, and it was not "

@@ -52,7 +52,8 @@ class FileStorage(Storage):
 
     def write(self, folder: str, base: Backup | None, seconds: float) -> str:
         """By repozo, which adds to the files of a backup before."""
-        return write_repozo_files(self.programs, self.data_fs, folder, base, seconds)
+        full_at, self.compared = write_repozo_files(self.programs, self.data_fs, folder, base, seconds)
+        return full_at
 
     def read_back(self, files: str, blobs: str, scratch: str, seconds: float, what: str) -> ReadBack:
         """By repozo, and the instance's ZODB."""

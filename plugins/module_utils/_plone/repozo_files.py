@@ -22,11 +22,14 @@ LONGEST_WAIT_FOR_NAME = 3.0
 FULL = (".fs", ".fsz")
 
 
-def write_repozo_files(programs: Programs, data_fs: str, folder: str, base: Backup | None, seconds: float) -> str:
+def write_repozo_files(
+    programs: Programs, data_fs: str, folder: str, base: Backup | None, seconds: float
+) -> tuple[str, bool]:
     """Have repozo back up a Data.fs into a new folder.
 
     :param base: the backup whose files are taken over and added to.
-    :return: when the full backup that this one adds to was made; empty if this is a full one.
+    :return: when the full backup that this one adds to was made, empty if this is a full one; and whether repozo
+        compared the database with the files of the backup before.
     :raises ToolError: repozo failed.
     :raises OSError: the folder cannot be written.
     """
@@ -44,7 +47,7 @@ def write_repozo_files(programs: Programs, data_fs: str, folder: str, base: Back
     if not any(name.endswith(FULL) for name in names):
         raise ToolError("repozo ended with success and wrote no backup.")
     kept_full = {name for name in earlier & names if name.endswith(FULL)}
-    return base.full_at if base and kept_full else ""
+    return base.full_at if base and kept_full else "", chained
 
 
 def _link_files(source: str, dest: str) -> None:

@@ -48,6 +48,8 @@ class Storage(abc.ABC):
         self.programs = programs
         self.blobs = blobs
         self.names = Names()
+        self.compared = False
+        """Whether the backup that was just made was compared with the files of the one before."""
 
     @property
     @abc.abstractmethod
