@@ -121,7 +121,7 @@ rehearsals:
 forecast:
   description:
     - What the next upgrade is expected to take, by the newest rehearsal that passed and the newest whole backup. What
-      is not known is 0. RV(forecast.restore_size) is what a restore beside the present database takes.
+      is not known is 0. C(restore_size) is what a restore beside the present database takes.
   type: dict
   returned: success
   sample:
