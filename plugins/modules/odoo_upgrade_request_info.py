@@ -311,8 +311,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.module import run
 from ..module_utils._core.options import require_positive
 from ..module_utils._core.progress import progress_arguments
+from ..module_utils._odoo.open_request import opened_request
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
-from ..module_utils._odoo.request import opened_request
 from ..module_utils._odoo.status import Stage
 from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._odoo.wait import wait_until

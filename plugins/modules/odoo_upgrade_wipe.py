@@ -134,9 +134,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.errors import CallError, OptionError, UpgradeError
 from ..module_utils._core.module import run
 from ..module_utils._odoo.failures import may_have_acted
+from ..module_utils._odoo.open_request import opened_request
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
 from ..module_utils._odoo.records import is_contract
-from ..module_utils._odoo.request import OdooRequest, opened_request
+from ..module_utils._odoo.request import OdooRequest
 from ..module_utils._odoo.status import Status
 from ..module_utils._odoo.task import Task, task_of
 

@@ -28,11 +28,11 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import
     strip_control_chars,
     whole_number,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import (
-    OdooClient,
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.answers import (
     PlatformFailure,
     failure_in_words,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import OdooClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.status import status_of
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.records import (
     Fetching,

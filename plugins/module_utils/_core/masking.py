@@ -24,6 +24,12 @@ SHORTEST_VALUE = 4
 REGISTERED: set[str] = set()
 """Every form of every secret. :func:`run` makes it the set of values that Ansible masks in a module's result."""
 
+HIDDEN = "(hidden)"
+"""Stands for a value that is a secret as a whole, so that its presence is still seen."""
+
+STARS = "********"
+"""Stand for a secret within a text of a server's document."""
+
 
 def register_secrets(*secrets: str | None) -> None:
     """Have these values masked from now on, in every form in which they can turn up; empty ones are passed over."""
@@ -72,3 +78,18 @@ def mask_secrets(text: str) -> str:
     for form in sorted(REGISTERED, key=len, reverse=True):
         text = text.replace(form, MASK)
     return text
+
+
+def masked(value: t.Any, *secrets: str) -> t.Any:
+    """The same JSON value with stars in place of these secrets, registered or not: for a document where it enters."""
+    if isinstance(value, str):
+        for form in sorted(
+            (form for secret in secrets if secret for form in encodings_of(secret)), key=len, reverse=True
+        ):
+            value = value.replace(form, STARS)
+        return value
+    if isinstance(value, dict):
+        return {name: masked(item, *secrets) for name, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item, *secrets) for item in value]
+    return value

@@ -15,15 +15,15 @@ import typing as t
 from dataclasses import replace
 
 from .._core.errors import CallError, OptionError, UpgradeError
-from .._core.masking import register_secrets
+from .._core.masking import HIDDEN, masked, register_secrets
 from .connect import connect
 from .failures import Refusal, may_have_acted
 from .job import is_other_content, is_same_place, require_same_job
-from .masking import HIDDEN, masked
 from .notes import Notes
+from .open_request import creation_unanswered, given_request, same_request, use_file
 from .platform import Platform
 from .records import EarlierRequest, Record, intention_of, is_contract
-from .request import OdooRequest, creation_unanswered, given_request, same_request, use_file
+from .request import OdooRequest
 from .request_file import RequestFile, RequestFileError, lock_request_file
 from .status import Stage, Status
 from .wanted import Handle, Wanted

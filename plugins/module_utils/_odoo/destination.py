@@ -23,9 +23,9 @@ from .ownership import Ownership, ownership
 if t.TYPE_CHECKING:
     from .._core.progress import Progress
     from .._transfer.dump import TransferStats
-    from .options import DownloadOptions
     from .records import Fetched
     from .task import Task
+    from .transfer_options import DownloadOptions
 
 
 class Destination(ABC):

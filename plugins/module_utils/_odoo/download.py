@@ -21,13 +21,15 @@ from .._transfer.part_file import SUFFIX, free_bytes, require_room
 from .._transfer.verify import Verdict
 from .failures import passes_by_itself
 from .job import opened, require_same_job
+from .open_request import opened_request
 from .records import Fetched, timestamp
-from .request import OdooRequest, opened_request
+from .request import OdooRequest
 from .status import BEFORE_RESULT, Stage, Status
 
 if t.TYPE_CHECKING:
-    from .options import DownloadOptions, OdooOptions
+    from .options import OdooOptions
     from .task import Task
+    from .transfer_options import DownloadOptions
 
 ABOUT_AS_LARGE = (CUSTOM, SQL_GZ)
 """Forms of a dump, beside a folder, whose result is about as large: plain SQL gets packed, a zip may hold files."""

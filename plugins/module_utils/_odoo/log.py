@@ -20,7 +20,8 @@ from .._core.errors import CallError, OptionError, UpgradeError
 from .._core.options import require_positive
 from .destination import require_room_for_name
 from .failures import passes_by_itself
-from .request import OdooRequest, last_lines, opened_request
+from .open_request import opened_request
+from .request import OdooRequest, last_lines
 from .status import BEFORE_RESULT, Stage, Status
 
 if t.TYPE_CHECKING:

@@ -25,8 +25,9 @@ if t.TYPE_CHECKING:
     from .._transfer.folder_dump import FolderDump
     from .destination import Destination
     from .notes import Notes
-    from .options import DownloadOptions, RequestOptions, RequestReference, TransferOptions
+    from .options import RequestOptions, RequestReference
     from .task import Task
+    from .transfer_options import DownloadOptions, TransferOptions
 
     Dump = t.Union[DumpFile, FolderDump]
 

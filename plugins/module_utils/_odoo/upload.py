@@ -20,14 +20,16 @@ from .._transfer.dump import TransferStats
 from .._transfer.recognise import recognise
 from .._transfer.verify_upload import check_upload
 from .job import is_same_place, opened, refusal
+from .open_request import opened_request
 from .records import HostJob, Sent, timestamp
-from .request import OdooRequest, opened_request
+from .request import OdooRequest
 from .status import Stage, Status
 
 if t.TYPE_CHECKING:
-    from .options import OdooOptions, UploadOptions
+    from .options import OdooOptions
     from .platform import Dump
     from .task import Task
+    from .transfer_options import UploadOptions
 
 
 def upload_once(task: Task, options: OdooOptions, upload: UploadOptions) -> dict[str, t.Any]:

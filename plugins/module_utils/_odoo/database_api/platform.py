@@ -27,9 +27,10 @@ if t.TYPE_CHECKING:
     from ..._core.http_client import HttpClient
     from ..destination import Destination
     from ..notes import Notes
-    from ..options import DownloadOptions, RequestOptions, RequestReference, TransferOptions
+    from ..options import RequestOptions, RequestReference
     from ..platform import Dump
     from ..task import Task
+    from ..transfer_options import DownloadOptions, TransferOptions
     from .transfer import DatabaseApiDownload, DatabaseApiUpload
 
 

@@ -22,9 +22,10 @@ from ..._transfer.ssh_private_key import key_of
 
 if t.TYPE_CHECKING:
     from ..notes import Notes
-    from ..options import TransferOptions
     from ..task import Task
-    from .client import OdooClient, SftpAccess
+    from ..transfer_options import TransferOptions
+    from .answers import SftpAccess
+    from .client import OdooClient
 
 
 class SftpLogin:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.masking import HIDDEN, masked
 from ..._core.text import one_line
-from ..masking import HIDDEN, masked
 from ..status import Stage, Status
 
 STAGES = {

@@ -20,10 +20,10 @@ from ..._transfer.sftp import SftpIncompatibleError, SftpUnreachableError
 from ..._transfer.sftp_download import SftpDownload
 from ..._transfer.sftp_upload import SftpUpload
 from ..failures import passes_by_itself
-from ..options import AUTO, HTTPS, SFTP, SQL, DownloadOptions, TransferOptions
 from ..platform import Download, Upload
 from ..records import Fetching, Sending
 from ..status import Status
+from ..transfer_options import AUTO, HTTPS, SFTP, SQL, DownloadOptions, TransferOptions
 from ..wanted import Handle
 from .result_name import choose_result, result_names
 from .sftp import SftpLogin

@@ -14,11 +14,12 @@ from dataclasses import asdict
 
 from ..._core.errors import OptionError
 from ..._transfer.ssh_jump import jump_hosts
-from ..options import AUTO, HTTPS
+from ..transfer_options import AUTO, HTTPS
 from ..wanted import Handle, Wanted
 
 if t.TYPE_CHECKING:
-    from ..options import RequestOptions, RequestReference, TransferOptions
+    from ..options import RequestOptions, RequestReference
+    from ..transfer_options import TransferOptions
 
 OTHER_PROTOCOL = "belongs to today's upgrade service, and 'api_url' is one of the database API v1; leave it out."
 LONGEST_NAME = 255

@@ -36,9 +36,10 @@ if t.TYPE_CHECKING:
     from ..destination import Destination
     from ..hosts import Hosts
     from ..notes import Notes
-    from ..options import DownloadOptions, RequestOptions, RequestReference, TransferOptions
+    from ..options import RequestOptions, RequestReference
     from ..platform import Dump
     from ..task import Task
+    from ..transfer_options import DownloadOptions, TransferOptions
 
 COMPATIBLE = "is_pg_version_compatible"
 KEY_FOLDER = ".ssh"

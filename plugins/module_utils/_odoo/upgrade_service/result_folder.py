@@ -18,27 +18,25 @@ import shutil
 import typing as t
 
 from ..._core.errors import OptionError, UpgradeError
-from ..._transfer.dump import MEBIBYTE, FileMark
+from ..._transfer.dump import MEBIBYTE
 from ..._transfer.dump_forms import DamagedError
-from ..._transfer.folder_dump import CONTENTS, FolderDump, folder_sha256, members_of
-from ..._transfer.part_file import SUFFIX, give_name, require_room
+from ..._transfer.folder_dump import CONTENTS, folder_sha256, members_of
+from ..._transfer.part_file import SUFFIX
 from ..._transfer.verify import Verdict, check
 from ..destination import Destination, permissions, require_room_for_name
 from ..ownership import ownership
+from .result_part import OLD_SUFFIX, ResultPart, entries_of, mark_of, replace_folder
 
 if t.TYPE_CHECKING:
     from ..._core.progress import Progress
     from ..._transfer.dump import TransferStats
-    from ..options import DownloadOptions
     from ..records import Fetched
     from ..task import Task
+    from ..transfer_options import DownloadOptions
 
 FILESTORE, REPORT, LOG = "filestore", "upgrade-report.html", "upgrade.log"
 CONTENT_NAME = re.compile(r"(?:.*/)?([0-9a-f]{2})/(\1[0-9a-f]{38})")
 """An attachment: its SHA-1, in a folder of the first two digits."""
-
-OLD_SUFFIX = ".siteops-old"
-"""What the name of the folder that is replaced ends with; no folder of a user is called so."""
 
 
 class ResultFolder(Destination):
@@ -56,10 +54,10 @@ class ResultFolder(Destination):
 
     @property
     def is_taken(self) -> bool:
-        return bool(_entries(self.path))
+        return bool(entries_of(self.path))
 
     def holds(self, fetched: Fetched, progress: Progress) -> bool:
-        mark = _mark(self.path)
+        mark = mark_of(self.path)
         if mark is None or mark.size != fetched.mark.size:
             return False
         if mark == fetched.mark and not self._always_read:
@@ -72,10 +70,10 @@ class ResultFolder(Destination):
             raise OptionError("dest", f"{self.path} cannot be read: {words}.") from error
 
     def is_left_unnamed(self, fetched: Fetched) -> bool:
-        return _mark(self.path + SUFFIX) == fetched.mark
+        return mark_of(self.path + SUFFIX) == fetched.mark
 
     def give_name(self) -> None:
-        _replace(self.path + SUFFIX, self.path)
+        replace_folder(self.path + SUFFIX, self.path)
 
     def remove_former(self) -> None:
         shutil.rmtree(self.path + OLD_SUFFIX, ignore_errors=True)
@@ -133,79 +131,6 @@ class ResultFolder(Destination):
         }
 
 
-class ResultPart:
-    """The folder beside ``dest`` that is being filled."""
-
-    def __init__(self, path: str, dest: str, mode: int) -> None:
-        self.path = path
-        self.dump_name = ""
-        self._dest = dest
-        self._mode = mode
-
-    @property
-    def size(self) -> int:
-        """Bytes that are in it."""
-        try:
-            return sum(member.size for member in members_of(self.path))
-        except (OSError, UpgradeError):
-            return 0
-
-    @property
-    def mark(self) -> FileMark:
-        """What identifies it, also under its final name."""
-        return _mark(self.path) or FileMark(0, 0, 0, 0)
-
-    def require_space(self, size: int) -> None:
-        """Refuse to begin what cannot be finished.
-
-        :raises UpgradeError: the file system has less room than is still needed.
-        """
-        require_room(self._dest, size - self.size)
-
-    def empty(self) -> None:
-        """Throw away what is in it.
-
-        :raises UpgradeError: that is not possible.
-        """
-        try:
-            for entry in os.scandir(self.path):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path)
-                else:
-                    os.unlink(entry.path)
-        except OSError as error:
-            raise UpgradeError(f"{self.path} cannot be emptied: {error.strerror}.") from error
-
-    def finish(self) -> None:
-        """Have everything on disk with its permissions.
-
-        :raises UpgradeError: the disk fails.
-        """
-        # Who may read a file may enter the folders that it is in.
-        enter = self._mode | (self._mode & 0o444) >> 2
-        try:
-            for folder, _folders, files in os.walk(self.path):
-                for name in files:
-                    path = os.path.join(folder, name)
-                    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                    try:
-                        os.fchmod(descriptor, self._mode)
-                        os.fsync(descriptor)
-                    finally:
-                        os.close(descriptor)
-                os.chmod(folder, enter)
-        except OSError as error:
-            raise UpgradeError(f"{self.path} cannot be written: {error.strerror}.") from error
-
-    def promote(self) -> None:
-        """Give the folder its name. :raises UpgradeError: that is not possible."""
-        _replace(self.path, self._dest)
-
-    def discard(self) -> None:
-        """Remove it."""
-        shutil.rmtree(self.path, ignore_errors=True)
-
-
 def _folder_path(given: str) -> str:
     dest = os.path.abspath(given)
     parent = os.path.dirname(dest)
@@ -220,38 +145,6 @@ def _folder_path(given: str) -> str:
         raise OptionError("dest", f"the folder {parent} cannot be written to.")
     require_room_for_name(dest, OLD_SUFFIX)
     return dest
-
-
-def _entries(path: str) -> list[str]:
-    """What is in a folder; nothing where there is none. :raises OptionError: it cannot be read."""
-    try:
-        return os.listdir(path) if os.path.isdir(path) else []
-    except OSError as error:
-        raise OptionError("dest", f"the folder {path} cannot be read: {error.strerror}.") from error
-
-
-def _mark(path: str) -> FileMark | None:
-    """What identifies all files in a folder; None where there is none."""
-    try:
-        members = tuple(members_of(path))
-        return FolderDump(path, members).mark if members else None
-    except (OSError, UpgradeError):
-        return None
-
-
-def _replace(path: str, dest: str) -> None:
-    """Rename a folder; one that is in the way is kept under another name until :meth:`ResultFolder.remove_former`."""
-    old = dest + OLD_SUFFIX
-    taken = bool(_entries(dest))
-    if taken:
-        shutil.rmtree(old, ignore_errors=True)
-        give_name(dest, old)
-    try:
-        give_name(path, dest)
-    except UpgradeError:
-        if taken:
-            give_name(old, dest)
-        raise
 
 
 def _require_sha1(path: str, name: str) -> None:

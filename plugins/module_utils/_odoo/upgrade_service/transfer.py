@@ -9,37 +9,36 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import threading
 import typing as t
 from dataclasses import replace
 
-from ..._core.errors import CallError, UpgradeError
+from ..._core.errors import UpgradeError
 from ..._transfer.dump import TransferStats
 from ..._transfer.dump_forms import CUSTOM, DIRECTORY, HEAD, SQL, SQL_GZ, ZIP, DamagedError, kind_of
 from ..._transfer.folder_dump import FolderDump, folder_sha256
 from ..._transfer.ranges import Held, Prefix
-from ..._transfer.resume import BrokenOffError, Retries
-from ..._transfer.rsync_transfer import Job, Manner, OpenTransfer, require_same
+from ..._transfer.rsync_transfer import Job, OpenTransfer, require_same
 from ..._transfer.ssh_command import program
 from ..failures import passes_by_itself
 from ..platform import Download, Upload
 from ..records import Fetching, Sending
 from ..status import Status
 from ..wanted import Handle
+from .attempts import Transfers
 from .client import DOWNLOAD, UPLOAD
 
 if t.TYPE_CHECKING:
     from ..._core.progress import Progress
     from ..._transfer.ssh_command import SshFolder
     from ..notes import Notes
-    from ..options import TransferOptions
     from ..platform import Dump
     from ..task import Task
+    from ..transfer_options import TransferOptions
     from .client import Opened, ServiceClient
-    from .result_folder import ResultPart
+    from .result_part import ResultPart
 
 RSYNC = "rsync"
 ROOT = "/data"
@@ -49,81 +48,6 @@ SUFFIXES = {CUSTOM: ".dump", DIRECTORY: ".dump", SQL: ".sql", SQL_GZ: ".sql.gz",
 FILESTORE, REPORT, LOG = "filestore", "upgrade-report.html", "upgrade.log"
 BESIDE_THE_DUMP = (FILESTORE, REPORT, LOG)
 NOTHING = Prefix(0, hashlib.sha256().hexdigest())
-
-
-class _Transfers:
-    """Opens transfers of one kind again and again, until everything is over or the tries are used up."""
-
-    def __init__(
-        self, client: ServiceClient, what: str, options: TransferOptions, task: Task, folder: SshFolder
-    ) -> None:
-        self._client = client
-        self._what = what
-        self._task = task
-        self._folder = folder
-        self._retries = Retries(options.retries)
-        self._manner = Manner(folder, options.timeout, options.connections, options.retries, tuple(options.ssh_options))
-        self._plain = False
-        self._single = False
-        self.stats = TransferStats()
-
-    def run(self, handle: Handle, work: t.Callable[[OpenTransfer, Opened], None]) -> None:
-        """Do the work in an open transfer; after a break in another one, which goes on where the first one ended.
-
-        :raises UpgradeError: the platform refuses, or too many tries brought nothing.
-        """
-        self._folder.require_key()
-        transfer: OpenTransfer | None = None
-        while True:
-            furthest = 0
-            try:
-                opened = self._client.start(handle.host, handle.secret, self._what)
-                with self._folder.known_hosts(opened.server.known_hosts):
-                    transfer = OpenTransfer(
-                        opened.server, self._manner, self.stats, plain=self._plain, single=self._single
-                    )
-                    work(transfer, opened)
-                break
-            except (BrokenOffError, CallError) as error:
-                self._stop(handle)
-                if not passes_by_itself(error):
-                    raise
-                furthest = transfer.furthest if transfer else 0
-                self.stats.breaks += 1
-                self._retries.pause_after(error, furthest)
-                # Where nothing was let through, it may be the options that are refused: try the platform's own.
-                self._plain = not self._plain if isinstance(error, BrokenOffError) and not furthest else self._plain
-                self._single = bool(transfer and transfer.single)
-                handle = self._moved(handle)
-            except BaseException:
-                self._stop(handle)
-                raise
-        self._close(handle)
-
-    def _close(self, handle: Handle) -> None:
-        """End the transfer, which may be asked for again.
-
-        :raises CallError: it stays open; the platform would not process then.
-        """
-        while True:
-            try:
-                return self._client.stop(handle.host, handle.secret)
-            except CallError as error:
-                if not passes_by_itself(error):
-                    raise
-                self._retries.pause_after(error, 0)
-
-    def _stop(self, handle: Handle) -> None:
-        with contextlib.suppress(UpgradeError):
-            self._client.stop(handle.host, handle.secret)
-
-    def _moved(self, handle: Handle) -> Handle:
-        """The handle with the host that is in charge now."""
-        for host in (handle.host, ""):
-            with contextlib.suppress(CallError):
-                document = self._client.status(host, handle.secret)
-                return Handle(handle.id, handle.secret, str(document["host_uri"]))
-        return handle
 
 
 class ServiceUpload(Upload):
@@ -140,7 +64,7 @@ class ServiceUpload(Upload):
         task: Task,
         folder: SshFolder,
     ) -> None:
-        self._transfers = _Transfers(client, UPLOAD, options, task, folder)
+        self._transfers = Transfers(client, UPLOAD, options, task, folder)
         self._dump = dump
         self._notes = notes
         self._task = task
@@ -202,7 +126,7 @@ class ServiceDownload(Download):
     def __init__(
         self, client: ServiceClient, options: TransferOptions, notes: Notes, task: Task, folder: SshFolder
     ) -> None:
-        self._transfers = _Transfers(client, DOWNLOAD, options, task, folder)
+        self._transfers = Transfers(client, DOWNLOAD, options, task, folder)
         self._notes = notes
         self._task = task
         self._folder = folder

@@ -15,7 +15,8 @@ from ..._core.errors import OptionError
 from ..wanted import Handle, Wanted
 
 if t.TYPE_CHECKING:
-    from ..options import DownloadOptions, RequestOptions, RequestReference, TransferOptions
+    from ..options import RequestOptions, RequestReference
+    from ..transfer_options import DownloadOptions, TransferOptions
 
 OTHER_PROTOCOL = "belongs to the database API v1, whose URL ends in /database/v1; leave it out."
 

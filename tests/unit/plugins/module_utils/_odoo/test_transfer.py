@@ -14,12 +14,12 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.result_name import choose_result
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.transfer import transport_for
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.destination import FileDestination, permissions
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.options import (
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.task import Task
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.transfer_options import (
     DownloadOptions,
     TransferOptions,
     transfer_options,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.task import Task
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.resume import Retries
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp_protocol import (
     Entry,

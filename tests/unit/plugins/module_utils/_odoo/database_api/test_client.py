@@ -20,10 +20,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer import Answer
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import (
-    OdooClient,
-    PlatformFailure,
-)
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.answers import PlatformFailure
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import OdooClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.failures import may_have_acted, passes_by_itself
 from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, answer, document, redirect
 

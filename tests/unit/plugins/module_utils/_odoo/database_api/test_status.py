@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 import pytest
 
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.masking import HIDDEN
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.status import (
     public_document,
     state_of,
     status_of,
 )
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.masking import HIDDEN
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request import RequestFailed
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.status import Stage
 
