@@ -15,7 +15,7 @@ import base64
 import hashlib
 import typing as t
 
-from . import svg, words
+from . import svg, svg_plots, svg_timeline, words
 from .fleet import STANDINGS
 from .html_host import host_section, identity
 from .html_parts import Cell, checked_since, first_of, fixed, result_of, table_of, time_of, under
@@ -147,7 +147,7 @@ def _fleet(fleet: Fleet) -> Markup:
                 Cell(join([result_of(run), under(checked_since(host))]), "stands"),
                 fixed(words.versions(run)),
                 fixed(join([time_of(run.started_at), under(words.length(run.duration))])),
-                svg.small_plot(host) if len(host.past) > 1 else None,
+                svg_plots.small_plot(host) if len(host.past) > 1 else None,
                 Cell(first_of(run.message), "says"),
             ]
         )
@@ -161,9 +161,9 @@ def _timelines(fleet: Fleet) -> Markup:
         hosts = [host for host in fleet.hosts if host.product == product]
         if not hosts:
             continue
-        names = svg.phases_of(hosts)
+        names = svg_timeline.phases_of(hosts)
         legend = [
-            tag("li", svg.swatch(name), f"{number} {svg.phase_word(name)}")
+            tag("li", svg_timeline.swatch(name), f"{number} {svg_timeline.phase_word(name)}")
             for number, name in enumerate(names, start=1)
         ]
         caption = (
@@ -175,7 +175,7 @@ def _timelines(fleet: Fleet) -> Markup:
                 "figure",
                 tag("figcaption", caption),
                 tag("ul", legend, class_="legend") if legend else None,
-                svg.timeline(hosts, product),
+                svg_timeline.timeline(hosts, product),
             )
         )
     return join(figures)

@@ -14,7 +14,7 @@ import re
 import typing as t
 
 from .._core.human import size
-from . import svg, words
+from . import svg_plots, svg_timeline, words
 from .fleet import TROUBLE, standing
 from .html_parts import Cell, first_of, fixed, folded, length_of, result_of, result_word, table_of, time_of
 from .markup import Child, Markup, tag
@@ -94,14 +94,14 @@ def _phases(run: Run) -> Markup | None:
         return None
     rows = [
         [
-            svg.phase_word(phase.name),
+            svg_timeline.phase_word(phase.name),
             result_word(phase.result),
             fixed(words.length(phase.duration)),
             Cell(phase.message, "says"),
         ]
         for phase in run.phases
     ]
-    summary = ", ".join(f"{svg.phase_word(phase.name)} {words.length(phase.duration)}" for phase in run.phases)
+    summary = ", ".join(f"{svg_timeline.phase_word(phase.name)} {words.length(phase.duration)}" for phase in run.phases)
     table = table_of("The phases of this run", ["Phase", "Result", "Took", "What happened"], rows, "phases within-fold")
     return folded("Phases", summary, table, is_open=run.result in TROUBLE)
 
@@ -112,7 +112,7 @@ def _rehearsal(host: Host) -> Markup | None:
         return None
     facts = [tag("div", tag("dt", name), tag("dd", value)) for name, value in words.rehearsal_facts(rehearsal)]
     rows: list[list[Child]] = [
-        [svg.phase_word(name), fixed(words.length(seconds)), fixed("" if took is None else words.length(took))]
+        [svg_timeline.phase_word(name), fixed(words.length(seconds)), fixed("" if took is None else words.length(took))]
         for name, seconds, took in words.rehearsal_steps(rehearsal, host.latest)
     ]
     headings = ["Step", "On the copy", "Run of the site"]
@@ -215,7 +215,7 @@ def _past_runs(host: Host) -> Markup | None:
         rows,
         "runs within-fold",
     )
-    return folded("Past runs", summary, (svg.plot(host), table))
+    return folded("Past runs", summary, (svg_plots.plot(host), table))
 
 
 def _state(run: Run) -> str:

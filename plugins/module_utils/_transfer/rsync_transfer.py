@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from .._core.errors import UpgradeError
 from .resume import BrokenOffError
 from .rsync import Rsync, Run, silence_for
+from .rsync_groups import groups_of, patterns_for
 from .ssh_command import SshFolder, ssh_command
 
 if t.TYPE_CHECKING:
@@ -24,10 +25,6 @@ if t.TYPE_CHECKING:
     from .dump import TransferStats
 
 USER = "odoo"
-WORTH_A_CONNECTION = 4 * 1024 * 1024
-"""Bytes that each connection should have to carry."""
-
-PLAIN_NAME = re.compile(r"[\w.-]+(/[\w.-]+)*")
 LISTED = re.compile(r"-\S{9}\s+(\d+) \S+ \S+ (.*)")
 TREE = ("--recursive", "--links", "--times")
 SHOWN = ("--info=progress2", "--no-human-readable", "--outbuf=N")
@@ -122,7 +119,8 @@ class OpenTransfer:
 
             return moved
 
-        groups = self._groups(job)
+        several = not self.single and not self._plain
+        groups = groups_of(job.files or {}, self._manner.connections) if several else []
         if groups and self._carry_side_by_side(job, groups, counter):
             return
         counts.clear()
@@ -158,20 +156,6 @@ class OpenTransfer:
         self._stats.moved += run.moved
         self._stats.resumed_from += run.matched
 
-    def _groups(self, job: Job) -> list[list[str]]:
-        """Names of files for each connection, about as many bytes for each; none where one connection is enough."""
-        files = {name: size for name, size in (job.files or {}).items() if PLAIN_NAME.fullmatch(name)}
-        most = min(self._manner.connections, sum(files.values()) // WORTH_A_CONNECTION, len(files))
-        if self.single or self._plain or most < 2:
-            return []
-        sizes = [0] * most
-        groups: list[list[str]] = [[] for _number in range(most)]
-        for name in sorted(files, key=lambda name: -files[name]):
-            place = sizes.index(min(sizes))
-            sizes[place] += files[name]
-            groups[place].append(name)
-        return groups
-
     def _carry_side_by_side(
         self, job: Job, groups: list[list[str]], counter: t.Callable[[int], t.Callable[[int], None]]
     ) -> bool:
@@ -196,7 +180,7 @@ class OpenTransfer:
 
         command = self._command(job, "--include-from=-", "--exclude=*", deletes=False)
         streams = [
-            self._rsync(command, job.size, counter(number) if number else first_moved, _patterns(names))
+            self._rsync(command, job.size, counter(number) if number else first_moved, patterns_for(names))
             for number, names in enumerate(groups)
         ]
         threads = [threading.Thread(target=work, args=each, daemon=True) for each in enumerate(streams)]
@@ -265,9 +249,3 @@ def require_same(transfer: OpenTransfer, job: Job, warn: t.Callable[[str], None]
     different = transfer.differences(job)
     if different:
         raise BrokenOffError(f"{job.what}: {len(different)} files differ on the two ends, such as {different[0]}.")
-
-
-def _patterns(names: list[str]) -> str:
-    """Patterns that include these files, and the folders that they are in."""
-    folders = {name[: place + 1] for name in names for place, letter in enumerate(name) if letter == "/"}
-    return "".join(f"/{name}\n" for name in (*sorted(folders), *names))

@@ -19,7 +19,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._report.html_host
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.markdown import document
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.markup import Markup, tag
 from ansible_collections.siteops.upgrades.plugins.module_utils._report.reader import Unreadable
-from ansible_collections.siteops.upgrades.plugins.module_utils._report.svg import phases_of, timeline
+from ansible_collections.siteops.upgrades.plugins.module_utils._report.svg_timeline import phases_of, timeline
 from ansible_collections.siteops.upgrades.tests.unit.run_reports import STARTED, Page, run_of
 
 if t.TYPE_CHECKING:
