@@ -12,17 +12,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from .._core.errors import OptionError, UpgradeError
-from .._core.files import remove_if_exists, rename_durably, write_atomically
+from .._core.errors import UpgradeError
+from .._core.files import remove_if_exists, write_atomically
 from .database import Database, DatabaseError, Server, identifier, literal
+from .filestore_swap import FilestoreSwap
+from .other_connections import allow, keep_out, require_nobody
 from .swap_mark import WORDS, SwapMark, mark_of, set_comment, without_mark
 
 SWAPPED, REVERTED = "swapped", "reverted"
-TERMINATE_SECONDS = 20
 MOST_BYTES = 64 * 1024
 
 
@@ -47,6 +47,11 @@ class SwapPlan:
         """The name of the database that takes its place."""
         return self.upgraded if self.state == SWAPPED else self.keep_as
 
+    @property
+    def folders(self) -> FilestoreSwap:
+        """The folders that are renamed with the databases."""
+        return FilestoreSwap(self.filestore_dir, self.database, self.coming, self.away)
+
 
 @dataclass(frozen=True)
 class Journal:
@@ -67,6 +72,7 @@ class Swap:
         self.plan = plan
         self.warnings: list[str] = []
         self._changed = False
+        self.folders = plan.folders
         self._journal_path = (
             os.path.join(plan.filestore_dir, f".siteops-swap-{plan.database}.json") if plan.filestore_dir else ""
         )
@@ -76,7 +82,7 @@ class Swap:
 
         :raises UpgradeError: nothing was exchanged then, or the message says what is left to do.
         """
-        self._require_folders_readable()
+        self.folders.require_writable()
         before = self._oids()
         if check_mode:
             self._changed = self._plan_only()
@@ -110,8 +116,8 @@ class Swap:
             return True
         found = self._databases()
         if not found:
-            return bool(self._moves())
-        self._require_moves()
+            return bool(self.folders.moves())
+        self.folders.require_possible()
         self._require_nobody(*found)
         return True
 
@@ -178,116 +184,10 @@ class Swap:
                     option=option,
                 )
 
-    # Connections
-
-    def _require_nobody(self, present: Database, coming: Database) -> None:
-        """Refuse while somebody is connected, unless connections may be ended.
-
-        :raises DatabaseError: says who is.
-        """
-        others = self.server.connections(present.name, coming.name)
-        if others and not self.plan.terminate:
-            who = "; ".join(
-                sorted(
-                    {f"{each['database']}: {each['user']} ({each['application']}), {each['client']}" for each in others}
-                )
-            )
-            raise DatabaseError(
-                f"{len(others)} connections are open, so nothing was exchanged: {who}. Stop the Odoo service first; "
-                "with 'terminate' connections are ended, but a running Odoo keeps the old registry.",
-                connections=others,
-            )
-
-    def _close(self, *names: str) -> None:
-        """Refuse new connections and end those that are there.
-
-        :raises DatabaseError: they cannot be ended.
-        """
-        for name in names:
-            self._allow(name, False)
-        others = self.server.connections(*names)
-        if others and not self.plan.terminate:
-            raise DatabaseError(
-                f"{len(others)} connections were opened meanwhile. Nothing was exchanged. Stop the Odoo service first.",
-                connections=others,
-            )
-        give_up = time.monotonic() + TERMINATE_SECONDS
-        while others:
-            self.server.rows(
-                "SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity"
-                f" WHERE pid IN ({', '.join(str(int(each['pid'])) for each in others)})"
-            )
-            time.sleep(0.1)
-            others = self.server.connections(*names)
-            if others and time.monotonic() > give_up:
-                raise DatabaseError(
-                    f"{len(others)} connections did not end, so nothing was exchanged.", connections=others
-                )
-
-    def _allow(self, name: str, allowed: bool) -> None:
-        self.server.execute(f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS {'true' if allowed else 'false'};\n")
-
-    # Folders
-
-    def _folder(self, name: str) -> str:
-        return os.path.join(self.plan.filestore_dir, name)
-
-    def _require_folders_readable(self) -> None:
-        folder = self.plan.filestore_dir
-        if folder and not os.path.isdir(folder):
-            raise OptionError("filestore_dir", f"there is no folder {folder}.")
-        if folder and not os.access(folder, os.W_OK | os.X_OK):
-            raise OptionError("filestore_dir", f"the folder {folder} cannot be written to.")
-
-    def _moves(self) -> list[tuple[str, str]]:
-        """The renames of folders that are left to do, found by the names that are there."""
-        if not self.plan.filestore_dir:
-            return []
-        present, coming, away = (
-            os.path.lexists(self._folder(name)) for name in (self.plan.database, self.plan.coming, self.plan.away)
-        )
-        moves = []
-        if present and coming and not away:
-            moves.append((self.plan.database, self.plan.away))
-        if coming and (not present or moves):
-            moves.append((self.plan.coming, self.plan.database))
-        return moves
-
-    def _require_moves(self) -> None:
-        """Refuse before anything moves what would stop a folder.
-
-        :raises OptionError: names the folder.
-        """
-        if not self.plan.filestore_dir:
-            return
-        away, coming, present = (self._folder(name) for name in (self.plan.away, self.plan.coming, self.plan.database))
-        if os.path.lexists(away):
-            raise OptionError(
-                "filestore_dir", f"there is a folder {away} already. Nothing was exchanged: move it away."
-            )
-        if os.path.lexists(present) and not os.path.isdir(coming):
-            raise OptionError(
-                "filestore_dir",
-                f"there is no folder {coming}, so the database that comes would lack its files. Nothing was exchanged: "
-                "merge the filestore first with odoo_filestore_merge.",
-            )
-
-    def _move_folders(self) -> None:
-        """Rename the folders.
-
-        :raises OSError: one cannot be renamed; those that were are renamed back.
-        """
-        done: list[tuple[str, str]] = []
-        try:
-            for source, dest in self._moves():
-                rename_durably(self._folder(source), self._folder(dest))
-                done.append((source, dest))
-                self._changed = True
-        except OSError:
-            for source, dest in reversed(done):
-                with contextlib.suppress(OSError):
-                    rename_durably(self._folder(dest), self._folder(source))
-            raise
+    def _require_nobody(self, *databases: Database) -> None:
+        """Refuse while somebody is connected, unless connections may be ended."""
+        if not self.plan.terminate:
+            require_nobody(self.server, *(database.name for database in databases))
 
     # Journal
 
@@ -323,18 +223,18 @@ class Swap:
         journal = self._journal()
         if not journal:
             return
-        earlier = Swap(self.server, SwapPlan(**{**asdict(self.plan), "state": self._direction(journal)}))
+        earlier = replace(self.plan, state=self._direction(journal))
         present = self.server.find(journal.database)
         if present and present.oid == journal.coming_oid:
             try:
-                earlier._move_folders()
+                earlier.folders.rename()
             except OSError as error:
                 raise UpgradeError(
                     f"The databases are exchanged, but a folder in {self.plan.filestore_dir} cannot be renamed: "
                     f"{error.strerror}. Mend that and run again; the journal {self._journal_path} keeps what is left."
                 ) from error
         # Whichever of the two has the name now: it is the one in service.
-        self._allow(journal.database, True)
+        allow(self.server, journal.database, True)
         self._changed = True
         remove_if_exists(self._journal_path)
 
@@ -346,23 +246,23 @@ class Swap:
         if not found:
             # A run without a journal, such as one by hand, may have left the folders.
             with self._folder_failures():
-                self._move_folders()
+                self._changed = self.folders.rename() or self._changed
             return
         present, coming = found
-        self._require_moves()
+        self.folders.require_possible()
         self._require_nobody(present, coming)
         if self._journal_path:
             content = Journal(self.plan.database, self.plan.away, self.plan.coming, present.oid, coming.oid)
             with self._folder_failures():
                 write_atomically(self._journal_path, json.dumps(asdict(content)) + "\n")
         try:
-            self._close(present.name, coming.name)
+            keep_out(self.server, present.name, coming.name, terminate=self.plan.terminate)
             self._rename(present, self.plan.away, coming, self.plan.database)
         except BaseException:
             self._reopen(present, coming)
             raise
         try:
-            self._move_folders()
+            self.folders.rename()
         except OSError as error:
             self._rename_back(present, coming)
             self._reopen(present, coming)
@@ -370,7 +270,7 @@ class Swap:
                 f"A folder in {self.plan.filestore_dir} cannot be renamed: {error.strerror}. The databases have their "
                 "old names again, and nothing is exchanged."
             ) from error
-        self._allow(self.plan.database, True)
+        allow(self.server, self.plan.database, True)
         self._changed = True
         if self._journal_path:
             remove_if_exists(self._journal_path)
@@ -401,7 +301,7 @@ class Swap:
         # Where that fails, the journal stays, and the next run opens the database.
         with contextlib.suppress(DatabaseError, OSError):
             for database in databases:
-                self._allow(database.name, database.accepts_connections)
+                allow(self.server, database.name, database.accepts_connections)
             if self._journal_path:
                 remove_if_exists(self._journal_path)
 
