@@ -283,8 +283,8 @@ from ..module_utils._core.http_client import REQUESTS_IMPORT_ERROR
 from ..module_utils._core.masking import mask_secrets
 from ..module_utils._core.path_options import refuse_texts
 from ..module_utils._core.text import strip_control_chars
-from ..module_utils._plone.connection import BASIC, own_or_shared
-from ..module_utils._plone.connection import CREDENTIALS as SECRETS
+from ..module_utils._plone.credentials import BASIC, own_or_shared
+from ..module_utils._plone.credentials import CREDENTIALS as SECRETS
 from ..module_utils._plone.sites import Site
 from ..module_utils._plone.state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE
 from ..module_utils._plone.survey import ADDONS, STATE, UNREADABLE, Instance, Reading

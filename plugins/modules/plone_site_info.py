@@ -323,7 +323,8 @@ from ..module_utils._core.errors import OptionError
 from ..module_utils._core.module import run
 from ..module_utils._core.options import from_environment, require_positive
 from ..module_utils._plone.addons import accepted_ids
-from ..module_utils._plone.connection import BASIC, JWT, plone_arguments, warn_if_unencrypted
+from ..module_utils._plone.connection import plone_arguments, warn_if_unencrypted
+from ..module_utils._plone.credentials import BASIC, JWT
 from ..module_utils._plone.status_table import FleetSite, read_rows, table
 from ..module_utils._plone.survey import ADDONS, STATE, Instance
 

@@ -53,7 +53,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone import add
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import client as plone_client
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.answers import read_document
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.journal import SiteJournal
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.migration_log import (
     ABORTED,

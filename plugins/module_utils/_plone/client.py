@@ -10,34 +10,34 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import secrets
-import time
 import typing as t
-from dataclasses import dataclass
 
 from .._core.errors import AnswerLostError, CallError, OptionError, UnexpectedAnswerError
 from .._core.http_answer import Answer
 from .._core.http_client import HttpClient
-from .._core.text import one_line
 from .answers import (
     answers_for_plone,
-    asks_for_basic,
     describe_stranger,
     error_type,
     is_zopes_own,
-    json_object,
     read_document,
     server_error,
 )
-from .connection import UPGRADE_SERVICE, Connection, Credentials, warn_if_unencrypted
-from .state import SiteState, Versions, steps_in_run_order
-from .token_successor import forget_successor, remember_successor, ticket_for
-from .tokens import GET_ANOTHER, RENEW_SERVICE, Ticket, ask_for_token, end_in_words, end_of, has_ended
+from .connection import UPGRADE_SERVICE, Connection, warn_if_unencrypted
+from .credentials import Credentials, Ticket
+from .not_found import SYSTEM_SERVICE, why_not_found
+from .sign_in import Tokens
+from .state import (
+    SiteState,
+    UpgradeAnswer,
+    state_from_system,
+    state_from_upgrade,
+    system_of,
+    upgrade_answer_of,
+)
+from .token_successor import forget_successor, ticket_for
+from .tokens import GET_ANOTHER, end_in_words, has_ended
 from .unauthorized import MAY_NOT_UNDO, why_unauthorized
-
-SYSTEM_SERVICE = "/@system"
-
-SERVICE_SINCE = {"@upgrade": "8.32.0", "@transactions": "8.29.0"}
-"""The release of plone.restapi that brought a service (its change log)."""
 
 VISIBLE_WITHIN_SECONDS = 15
 """How long a change that the server has accepted may take to be seen: several Zope clients on one database see a commit
@@ -53,17 +53,6 @@ S = t.TypeVar("S", bound="PloneClient")
 T = t.TypeVar("T")
 
 
-@dataclass(frozen=True)
-class UpgradeAnswer:
-    """A well-formed answer of POST @upgrade; ``versions`` are those after it, or after a dry run before its abort.
-
-    ``migration_log`` is what the server calls the report.
-    """
-
-    migration_log: str
-    versions: Versions
-
-
 class PloneClient:
     """One site, reached with one set of credentials.
 
@@ -74,6 +63,7 @@ class PloneClient:
         self._ticket = ticket or Ticket(credentials)
         self._http = http.as_user(self._ticket)
         self._credentials = credentials
+        self._tokens = Tokens(self._http, credentials, self._ticket, self.expect_success)
         self._queries_found = True
         self._path_end = ""
         self.answered_directly = False
@@ -179,11 +169,10 @@ class PloneClient:
         if answer.status < 300:
             return answer
         if answer.status == 401 and error_type(answer):
-            raise CallError(
-                answer.call, "was refused (401 Unauthorized)", status=401, hint=self._why_unauthorized(answer.call)
-            )
+            hint = self._why_unauthorized(answer.call)
+            raise CallError(answer.call, "was refused (401 Unauthorized)", status=401, hint=hint)
         if answer.status == 404:
-            raise CallError(answer.call, "found nothing (404)", status=404, hint=self._why_not_found(answer))
+            raise CallError(answer.call, "found nothing (404)", status=404, hint=why_not_found(answer, self._probe))
         raise server_error(answer)
 
     def as_http(self) -> HttpClient:
@@ -194,85 +183,20 @@ class PloneClient:
         self._sign_in()
         return self._http
 
-    # Tokens
-
     def _sign_in(self) -> None:
-        """Buy a token where user name and password are to buy one and there is none yet.
-
-        :raises CallError: the site sells none for them.
-        """
-        if not self._credentials.buys_token or self._ticket.token:
-            return
-        answer = ask_for_token(self._http, self._credentials)
-        if asks_for_basic(answer):
-            raise server_error(answer)
-        if answer.status == 401 and json_object(answer):
-            hint = "The user name or the password is wrong."
-            raise CallError(answer.call, "was refused (401 Unauthorized)", status=401, hint=hint)
-        token = json_object(answer).get("token")
-        if not isinstance(token, str) or not token:
-            if not json_object(answer):
-                self.expect_success(answer)
-            hint = "Without a token of this site, set 'login' to basic (plone_upgrade_login)."
-            raise UnexpectedAnswerError(
-                answer.call, f"answered {answer.status} and sold no token", status=answer.status, hint=hint
-            )
-        self._ticket.use(token)
+        self._tokens.sign_in()
 
     def prepare_to_post(self, seconds: float) -> list[str]:
         """Renew a token that ends within ``seconds``, where the site allows that; warnings for the reader.
 
-        A site may be set to forget a token when it is renewed, so a token that lasts is left alone.
-
         :raises OptionError: the token has ended.
         """
-        self._sign_in()
-        warnings = self.renew_token(seconds)
-        token = self._ticket.token
-        if has_ended(token):
-            raise OptionError("token", f"The token expired at {end_in_words(token)}; {GET_ANOTHER}.")
-        if self._credentials.buys_token or not _ends_within(token, seconds):
-            return warnings
-        return [
-            *warnings,
-            f"The token ends at {end_in_words(token)}, before the {seconds:.0f} seconds of 'wait_timeout' are over. "
-            "What is posted with it goes on after that, but how it ends cannot be read then.",
-        ]
-
-    def renew_token(self, seconds: float) -> list[str]:
-        """Renew a token that ends within ``seconds``, where the site allows that; warnings for the reader."""
-        if not self._ticket.token or not _ends_within(self._ticket.token, seconds):
-            return []
-        renewed = self._renewed_token()
-        return self._use_successor(renewed) if renewed else []
+        return self._tokens.prepare_to_post(seconds)
 
     def keep_token(self: S) -> S:
         """The same client for a read of a wait, with a token that would end soon renewed."""
-        self.renew_token(RENEW_WITHIN)
+        self._tokens.renew(RENEW_WITHIN)
         return self
-
-    def _use_successor(self, token: str) -> list[str]:
-        """Go on with a renewed token, and have the tasks that follow do so if they have the old one; warnings."""
-        self._ticket.use(token)
-        if self._credentials.token:
-            try:
-                remember_successor(self.url, self._credentials.token, token)
-            except OSError as error:
-                return [
-                    "The token was renewed, and the new one cannot be kept for the tasks that follow: "
-                    f"{error.strerror}. A site that stores tokens refuses them the old one."
-                ]
-        return []
-
-    def _renewed_token(self) -> str:
-        """A token that lasts longer; empty where the site gives none."""
-        try:
-            token = json_object(self._http.send("POST", RENEW_SERVICE, json={})).get("token")
-            if not token and self._credentials.buys_token:
-                token = json_object(ask_for_token(self._http, self._credentials)).get("token")
-        except CallError:
-            return ""
-        return token if isinstance(token, str) else ""
 
     # The version of the site
 
@@ -286,15 +210,15 @@ class PloneClient:
         """
         answer = self.get(UPGRADE_SERVICE)
         if answer.status == 503 and error_type(answer) == "KeyError":
-            return self.read(SYSTEM_SERVICE, _state_from_system)
-        return read_document(self.expect_success(answer), _state_from_upgrade)
+            return self.read(SYSTEM_SERVICE, state_from_system)
+        return read_document(self.expect_success(answer), state_from_upgrade)
 
     def system(self) -> dict[str, t.Any]:
         """The document of GET @system: versions of Plone, plone.restapi, Zope and Python among others.
 
         :raises CallError: see :meth:`read`.
         """
-        return self.read(SYSTEM_SERVICE, _system)
+        return self.read(SYSTEM_SERVICE, system_of)
 
     def post_upgrade(self, *, dry_run: bool, timeout: float) -> UpgradeAnswer:
         """Run all pending steps, once.
@@ -305,7 +229,7 @@ class PloneClient:
         """
         answer = self.send("POST", UPGRADE_SERVICE, {"dry_run": dry_run}, timeout=timeout)
         try:
-            return read_document(answer, _upgrade_answer)
+            return read_document(answer, upgrade_answer_of)
         except UnexpectedAnswerError as error:
             raise AnswerLostError(answer.call, error.what, status=answer.status) from error
 
@@ -316,28 +240,6 @@ class PloneClient:
         if call.startswith("PATCH ") and (state := self._probe(UPGRADE_SERVICE)) is not None and state.status == 200:
             return MAY_NOT_UNDO
         return why_unauthorized(self._credentials, self._ticket, self._http)
-
-    def _why_not_found(self, answer: Answer) -> str:
-        system = self._probe(SYSTEM_SERVICE)
-        if system is not None and system.status in (200, 401):
-            if not answer.is_json:
-                return "This is a Plone site, but what stands in front of it does not let this path through."
-            release = one_line(f"plone.restapi {json_object(system).get('plone_restapi_version', '')}")
-            service = next((name for name in SERVICE_SINCE if f"/{name}" in answer.call), "such service")
-            since = f", which came with {SERVICE_SINCE[service]}" if service in SERVICE_SINCE else ""
-            return f"This is a Plone site, but its {release} has no {service}{since}."
-        if json_object(answer):
-            return "There is a Zope server, but no Plone site at this path; check the URL's path."
-        root = self._probe("")
-        if root is not None and root.is_json:
-            return (
-                "Something that answers with JSON is at the site's address itself, so a proxy in front of Plone most "
-                "likely hides its services (paths with an @). Have it let them through, or give Zope's own address."
-            )
-        return (
-            f"The answer was {answer.describe_body()}: no plone.restapi is there. Check the URL; "
-            "where a Volto front end answers, the site's URL for programs ends in /++api++."
-        )
 
     def _probe(self, path: str) -> Answer | None:
         """An answer that only makes the message of a failure more precise; None if it cannot be read."""
@@ -359,39 +261,3 @@ def connect(connection: Connection, warn: t.Callable[[str], None]) -> PloneClien
         # A site refuses it as well, but says nothing of the cause.
         raise OptionError("token", f"The token expired at {end_in_words(token)}; {GET_ANOTHER}.")
     return PloneClient(connection.open(), connection.credentials, ticket)
-
-
-def _ends_within(token: str, seconds: float) -> bool:
-    end = end_of(token)
-    return end is not None and end <= time.time() + seconds
-
-
-def _versions(instance: t.Any, fs: t.Any) -> Versions:
-    if not isinstance(instance, str) or not isinstance(fs, str) or not instance or not fs:
-        raise TypeError("versions are non-empty strings")
-    return Versions(instance=instance, fs=fs)
-
-
-def _state_from_upgrade(document: dict[str, t.Any]) -> SiteState:
-    versions = document["versions"]
-    steps = steps_in_run_order(document["upgrade_steps"])
-    return SiteState(_versions(versions["instance"], versions["fs"]), steps)
-
-
-def _system(document: dict[str, t.Any]) -> dict[str, t.Any]:
-    if not isinstance(document["plone_version"], str):
-        raise TypeError("a version is text")
-    return document
-
-
-def _state_from_system(document: dict[str, t.Any]) -> SiteState:
-    installed = document["plone_gs_metadata_version_installed"]
-    return SiteState(_versions(installed, document["plone_gs_metadata_version_file_system"]), steps=None)
-
-
-def _upgrade_answer(document: dict[str, t.Any]) -> UpgradeAnswer:
-    versions = document["versions"]
-    migration_log = document["report"]
-    if not isinstance(migration_log, str):
-        raise TypeError("a report is text")
-    return UpgradeAnswer(migration_log, _versions(versions["instance"], versions["fs"]))

@@ -19,8 +19,8 @@ from .._core.http_client import HttpClient
 from .answers import read_document
 from .client import SYSTEM_SERVICE, PloneClient
 from .connection import Credentials, site_url
+from .credentials import Ticket
 from .token_successor import ticket_for
-from .tokens import Ticket
 
 SITES_SERVICE = "/@sites"
 

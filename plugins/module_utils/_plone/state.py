@@ -93,3 +93,59 @@ def steps_in_run_order(groups: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]]
         for group in sorted(groups, key=version_key)
         for step in groups[group]
     )
+
+
+@dataclass(frozen=True)
+class UpgradeAnswer:
+    """A well-formed answer of POST @upgrade; ``versions`` are those after it, or after a dry run before its abort.
+
+    ``migration_log`` is what the server calls the report.
+    """
+
+    migration_log: str
+    versions: Versions
+
+
+def versions_of(instance: t.Any, fs: t.Any) -> Versions:
+    """The two versions in a document.
+
+    :raises TypeError: they are not text.
+    """
+    if not isinstance(instance, str) or not isinstance(fs, str) or not instance or not fs:
+        raise TypeError("versions are non-empty strings")
+    return Versions(instance=instance, fs=fs)
+
+
+def state_from_upgrade(document: dict[str, t.Any]) -> SiteState:
+    """The state in the document of GET @upgrade."""
+    versions = document["versions"]
+    steps = steps_in_run_order(document["upgrade_steps"])
+    return SiteState(versions_of(versions["instance"], versions["fs"]), steps)
+
+
+def system_of(document: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The document of GET @system, if it is one.
+
+    :raises TypeError: it is not.
+    """
+    if not isinstance(document["plone_version"], str):
+        raise TypeError("a version is text")
+    return document
+
+
+def state_from_system(document: dict[str, t.Any]) -> SiteState:
+    """The state in the document of GET @system, without the steps."""
+    installed = document["plone_gs_metadata_version_installed"]
+    return SiteState(versions_of(installed, document["plone_gs_metadata_version_file_system"]), steps=None)
+
+
+def upgrade_answer_of(document: dict[str, t.Any]) -> UpgradeAnswer:
+    """The answer in the document of POST @upgrade.
+
+    :raises TypeError: it is not one.
+    """
+    versions = document["versions"]
+    migration_log = document["report"]
+    if not isinstance(migration_log, str):
+        raise TypeError("a report is text")
+    return UpgradeAnswer(migration_log, versions_of(versions["instance"], versions["fs"]))

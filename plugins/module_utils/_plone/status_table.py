@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from .._core.errors import OptionError
 from .addons import accepted_ids
 from .client import PloneClient
-from .connection import Connection, own_or_shared, site_url
+from .connection import Connection, site_url
+from .credentials import own_or_shared
 from .sites import Site
 from .survey import READ_AT_ONCE, UNREADABLE, Reading, read_site
 

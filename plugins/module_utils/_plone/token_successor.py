@@ -16,11 +16,12 @@ import os
 import typing as t
 
 from .._core.files import remove_if_exists, write_atomically
+from .credentials import Ticket
 from .journal import state_file
-from .tokens import Ticket, has_ended
+from .tokens import has_ended
 
 if t.TYPE_CHECKING:
-    from .connection import Credentials
+    from .credentials import Credentials
 
 LONGEST = 16 * 1024
 """Bytes; a token has some hundred."""

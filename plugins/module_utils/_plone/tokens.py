@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The JSON Web Token that opens a Plone site: given, or bought by @login; renewed before it ends.
+"""What a JSON Web Token says of itself: whose it is, and when it ends.
 
 Private to the collection: may change without notice.
 """
@@ -14,60 +14,7 @@ import json
 import time
 import typing as t
 
-from .._core.masking import register_secrets
-
-if t.TYPE_CHECKING:
-    from .._core.http_answer import Answer
-    from .._core.http_client import HttpClient
-    from .connection import Credentials
-
-LOGIN_SERVICE = "/@login"
-RENEW_SERVICE = "/@login-renew"
-
 GET_ANOTHER = "get a new one from @login or @login-renew"
-
-
-LOGIN_COOKIE = "__ac"
-"""What @login sets beside the token. It logs in as well, so it would hide that a token is refused (measured)."""
-
-
-def ask_for_token(http: HttpClient, credentials: Credentials) -> Answer:
-    """The answer of @login to user name and password in the body, which need no header.
-
-    :raises CallError: the network failed.
-    """
-    names = {"login": credentials.username, "password": credentials.password}
-    answer = http.send("POST", LOGIN_SERVICE, json=names, auth=lambda request: request)
-    http.forget_cookie(LOGIN_COOKIE)
-    return answer
-
-
-class Ticket:
-    """Puts the credentials on the requests to one site; a callable as requests takes it.
-
-    ``token`` is the one in use; empty with user name and password, and before one is bought.
-    """
-
-    def __init__(self, credentials: Credentials) -> None:
-        self.credentials = credentials
-        self.token = credentials.token
-
-    def use(self, token: str) -> None:
-        """Go on with this token, which is a secret."""
-        register_secrets(token)
-        self.token = token
-
-    def __call__(self, request: t.Any) -> t.Any:
-        """Put the credentials on a request of requests before it is sent.
-
-        Plone answers 401 without WWW-Authenticate, so nothing would ask for them later (measured).
-        """
-        if self.token:
-            request.headers["Authorization"] = f"Bearer {self.token}"
-        elif not self.credentials.buys_token:
-            pair = f"{self.credentials.username}:{self.credentials.password}".encode()
-            request.headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-        return request
 
 
 def claims_of(token: str) -> dict[str, t.Any]:

@@ -15,8 +15,9 @@ from urllib.parse import quote
 from .._core.errors import CallError
 from .._core.http_client import HttpClient
 from .answers import BASIC_GATE, asks_for_basic, error_type, json_object
-from .connection import UPGRADE_SERVICE, Credentials
-from .tokens import Ticket, ask_for_token
+from .connection import UPGRADE_SERVICE
+from .credentials import Credentials, Ticket
+from .sign_in import ask_for_token
 
 UNAUTHORIZED = 401
 

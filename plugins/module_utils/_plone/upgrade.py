@@ -19,30 +19,23 @@ from .._core.clock import GrowingPauses
 from .._core.errors import AnswerLostError, CallError, NotSentError
 from .._core.progress import Progress
 from .._core.proof import Decision, Proof, read_until, send_and_prove
-from .._core.text import one_line
-from .client import VISIBLE_WITHIN_SECONDS, PloneClient, UpgradeAnswer
+from .client import VISIBLE_WITHIN_SECONDS, PloneClient
 from .connection import Waiting
 from .journal import UPGRADE_WORDS, Posted, SiteJournal, clear_if_finished, open_journal
-from .migration_log import judge
-from .state import PENDING, UP_TO_DATE, SiteState
+from .state import PENDING, UP_TO_DATE, SiteState, UpgradeAnswer
 from .upgrade_evidence import (
+    CHECK_WHO_ANSWERS,
     SKIP_REHEARSAL,
-    committed_but_refused,
-    refuse_reads_of_cache,
+    last_error,
     refuse_stale_reads,
+    require_good_log,
+    require_proven,
     require_use,
+    versions_read,
     what_was_read,
 )
 from .upgrade_outcome import UpgradeFailed, UpgradeOutcome, must_be_able_to_upgrade
 from .watch import Watch
-
-MOST_WARNINGS = 20
-"""Lines of a migration log that become warnings; there is one for each object that could not be cataloged."""
-
-CHECK_WHO_ANSWERS = (
-    "Servers with other code, another site or a cache may answer at this address. Check that all servers behind it run "
-    "the same code and that nothing caches the answers of @upgrade, or give the URL of one server; then run this again."
-)
 
 
 def plan_upgrade(client: PloneClient, *, dry_run: bool) -> UpgradeOutcome:
@@ -137,7 +130,7 @@ class UpgradeRun:
         if not reading.found and earlier.may_be_running:
             raise UpgradeFailed(
                 f"An earlier run posted {earlier.what}, and after {self._deadline.seconds:g} more seconds the site "
-                f"still reads {_versions(outcome)}. {journal.advice(earlier)}",
+                f"still reads {versions_read(outcome)}. {journal.advice(earlier)}",
                 outcome,
             )
 
@@ -161,7 +154,7 @@ class UpgradeRun:
                 "Find out which, and restore the database if necessary, before you continue.",
                 outcome,
             )
-        self._require_good_log("The dry run", outcome)
+        require_good_log("The dry run", outcome)
 
     def _rehearsal_failed(self, error: CallError, outcome: UpgradeOutcome) -> UpgradeFailed:
         if not isinstance(error, AnswerLostError):
@@ -194,8 +187,8 @@ class UpgradeRun:
             outcome.migration_log = proof.answer.migration_log
             if not proof.proven:
                 refuse_stale_reads(proof.answer, outcome)
-            self._require_good_log("The upgrade", outcome)
-            self._require_proven(proof, outcome)
+            require_good_log("The upgrade", outcome)
+            require_proven(self._watch, self._client, proof, outcome)
 
     def _send_and_prove(self, journal: SiteJournal, outcome: UpgradeOutcome) -> Proof[UpgradeAnswer, SiteState]:
         def send() -> UpgradeAnswer:
@@ -236,29 +229,13 @@ class UpgradeRun:
         if not proof.proven:
             raise UpgradeFailed(
                 f"{proof.lost} After {self._deadline.seconds:g} seconds {what_was_read(proof.state, outcome)}."
-                f"{_last_error(proof.error)} {journal.advice(entry)}",
+                f"{last_error(proof.error)} {journal.advice(entry)}",
                 outcome,
                 proof.lost,
             )
         journal.clear()
         proven = "The state read afterwards proves the upgrade. Its migration log is lost: look at the server's log."
         outcome.warnings.append(f"{proof.lost} {proven}")
-
-    def _require_proven(self, proof: Proof[UpgradeAnswer, SiteState], outcome: UpgradeOutcome) -> None:
-        """:raises UpgradeFailed: the server says that the upgrade is complete, and what is read does not prove it."""
-        if self._watch.refused and proof.answer:
-            raise committed_but_refused(proof.answer, self._watch.refused, outcome)
-        if not proof.proven:
-            if proof.answer:
-                refuse_reads_of_cache(self._client, proof.answer, outcome)
-            reads = (
-                f"still reads {_versions(outcome)}." if outcome.after else f"cannot be read.{_last_error(proof.error)}"
-            )
-            raise UpgradeFailed(
-                f"The migration log says that the upgrade is complete, but {self._client.url} {reads} "
-                f"What was committed is not proven. {CHECK_WHO_ANSWERS}",
-                outcome,
-            )
 
     def _begin_post(self, doing: str, outcome: UpgradeOutcome) -> None:
         """:raises UpgradeFailed: too little time is left for a POST."""
@@ -279,19 +256,6 @@ class UpgradeRun:
             return UpgradeFailed(str(error), outcome, error)
         self._read_afterwards(outcome)
         return UpgradeFailed(f"{error} {outcome.describe_database_state}", outcome, error)
-
-    def _require_good_log(self, what: str, outcome: UpgradeOutcome) -> None:
-        """:raises UpgradeFailed: the migration log does not prove that everything ran."""
-        judgement = judge(outcome.migration_log)
-        shown = judgement.warnings[:MOST_WARNINGS]
-        outcome.warnings.extend(f"Plone reports: {one_line(line)}" for line in shown)
-        if len(judgement.warnings) > len(shown):
-            outcome.warnings.append(f"Plone reports {len(judgement.warnings) - len(shown)} more of the same kind.")
-        if not judgement.good:
-            reason = judgement.error or " ".join(judgement.failures[:MOST_WARNINGS])
-            reason = one_line(reason, 2000) or "the migration log does not say that it reached the end"
-            failed = f"{what} failed, behind an HTTP 200: {reason.rstrip('.')}."
-            raise UpgradeFailed(f"{failed} {outcome.describe_database_state}", outcome)
 
     def _report_progress(self, what: str) -> None:
         self._progress.state(what, at_most=self._deadline.remaining)
@@ -314,12 +278,3 @@ class UpgradeRun:
 def _words_for(state: SiteState) -> str:
     """The upgrade in the words of the journal."""
     return f"{UPGRADE_WORDS}{state.versions.instance} to {state.versions.fs}"
-
-
-def _versions(outcome: UpgradeOutcome) -> str:
-    versions = outcome.latest.versions
-    return f"{versions.instance} in the database and {versions.fs} in the code"
-
-
-def _last_error(error: CallError | None) -> str:
-    return f" The last read failed: {error}" if error else ""

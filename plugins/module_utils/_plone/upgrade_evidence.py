@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ends the wait for an upgrade of a Plone site early, and what contradicts the reads that should prove it.
+"""What proves an upgrade of a Plone site, what contradicts the proof, and what ends the wait for it early.
 
 Private to the collection: may change without notice.
 """
@@ -10,11 +10,13 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 from .._core.errors import CallError
+from .._core.proof import Proof
+from .._core.text import one_line
 from .answers import NO_CACHE
-from .client import PloneClient, UpgradeAnswer
+from .client import PloneClient
 from .journal import Posted, SiteJournal
 from .migration_log import judge
-from .state import SiteState
+from .state import SiteState, UpgradeAnswer
 from .upgrade_outcome import UpgradeFailed, UpgradeOutcome
 from .watch import Watch
 
@@ -23,6 +25,14 @@ SKIP_REHEARSAL = (
     "timeout of the proxy, give Zope's own address as 'url', or leave the rehearsal out (plone_upgrade_rehearsal: "
     "skip): the upgrade itself can be proven without its answer."
 )
+
+CHECK_WHO_ANSWERS = (
+    "Servers with other code, another site or a cache may answer at this address. Check that all servers behind it run "
+    "the same code and that nothing caches the answers of @upgrade, or give the URL of one server; then run this again."
+)
+
+MOST_WARNINGS = 20
+"""Lines of a migration log that become warnings; there is one for each object that could not be cataloged."""
 
 
 def require_use(watch: Watch, what: str, journal: SiteJournal, entry: Posted, outcome: UpgradeOutcome) -> None:
@@ -109,5 +119,54 @@ def what_was_read(state: SiteState | None, outcome: UpgradeOutcome) -> str:
     """What the reads after a lost answer said of the site."""
     if state is None:
         return "no read of the site had succeeded"
+    return f"the site still reads {versions_read(outcome)}"
+
+
+def require_good_log(what: str, outcome: UpgradeOutcome) -> None:
+    """Do nothing where the migration log proves that everything ran; its complaints become warnings.
+
+    :raises UpgradeFailed: it does not.
+    """
+    judgement = judge(outcome.migration_log)
+    shown = judgement.warnings[:MOST_WARNINGS]
+    outcome.warnings.extend(f"Plone reports: {one_line(line)}" for line in shown)
+    if len(judgement.warnings) > len(shown):
+        outcome.warnings.append(f"Plone reports {len(judgement.warnings) - len(shown)} more of the same kind.")
+    if not judgement.good:
+        reason = judgement.error or " ".join(judgement.failures[:MOST_WARNINGS])
+        reason = one_line(reason, 2000) or "the migration log does not say that it reached the end"
+        failed = f"{what} failed, behind an HTTP 200: {reason.rstrip('.')}."
+        raise UpgradeFailed(f"{failed} {outcome.describe_database_state}", outcome)
+
+
+def require_proven(
+    watch: Watch, client: PloneClient, proof: Proof[UpgradeAnswer, SiteState], outcome: UpgradeOutcome
+) -> None:
+    """Do nothing where what was read proves what the server says, which is that the upgrade is complete.
+
+    :raises UpgradeFailed: it does not.
+    """
+    if watch.refused and proof.answer:
+        raise committed_but_refused(proof.answer, watch.refused, outcome)
+    if not proof.proven:
+        if proof.answer:
+            refuse_reads_of_cache(client, proof.answer, outcome)
+        reads = (
+            f"still reads {versions_read(outcome)}." if outcome.after else f"cannot be read.{last_error(proof.error)}"
+        )
+        raise UpgradeFailed(
+            f"The migration log says that the upgrade is complete, but {client.url} {reads} "
+            f"What was committed is not proven. {CHECK_WHO_ANSWERS}",
+            outcome,
+        )
+
+
+def versions_read(outcome: UpgradeOutcome) -> str:
+    """The two versions of the latest read, in words."""
     versions = outcome.latest.versions
-    return f"the site still reads {versions.instance} in the database and {versions.fs} in the code"
+    return f"{versions.instance} in the database and {versions.fs} in the code"
+
+
+def last_error(error: CallError | None) -> str:
+    """The sentence about a last read that failed; empty where it did not."""
+    return f" The last read failed: {error}" if error else ""

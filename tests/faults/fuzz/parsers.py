@@ -29,7 +29,7 @@ with atheris.instrument_imports(include=["ansible_collections.siteops.upgrades"]
     from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.status import public_document
     from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addons import Addons
     from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
-    from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
+    from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
     from ansible_collections.siteops.upgrades.plugins.module_utils._plone.migration_log import judge, readable
     from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transactions
     from ansible_collections.siteops.upgrades.plugins.module_utils._transfer import verify

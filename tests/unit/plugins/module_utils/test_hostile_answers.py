@@ -22,7 +22,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.text import
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.client import OdooClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.status import public_document
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transactions
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump_forms import DamagedError
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sftp import SftpServer

@@ -22,7 +22,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addon_outc
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addon_run import AddonRun
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.addons import Addon, Addons
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials, Waiting
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Waiting
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
     Reply,

@@ -17,7 +17,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.state import SiteState, Versions
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     Handler,

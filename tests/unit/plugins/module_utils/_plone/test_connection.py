@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.masking import REGISTERED
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
 
 PASSWORD = "correct-horse-battery-staple"
 

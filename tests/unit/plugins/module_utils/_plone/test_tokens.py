@@ -17,7 +17,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.answers import asks_for_basic
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient, connect
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Connection, Credentials
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Connection
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.sites import ZopeRoot
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.token_successor import remember_successor
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (

@@ -22,7 +22,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone import upg
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import watch as watch_module
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.answers import is_zopes_own
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Credentials, Waiting
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Waiting
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade import UpgradeRun
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.upgrade_outcome import (
     UpgradeFailed,
