@@ -151,6 +151,7 @@ finished_at:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
+from ..module_utils._core.task import task_of
 from ..module_utils._postgres.changing import neutralize_once
 from ..module_utils._postgres.connection import postgres_arguments
 
@@ -170,7 +171,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: neutralize_once(module), calls=False)
+    run(module, lambda: neutralize_once(module.params, task_of(module)), calls=False)
 
 
 if __name__ == "__main__":

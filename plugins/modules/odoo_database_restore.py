@@ -187,6 +187,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
 from ..module_utils._core.progress import progress_arguments
+from ..module_utils._core.task import task_of
 from ..module_utils._postgres.connection import postgres_arguments
 from ..module_utils._postgres.moving import restore_once
 
@@ -210,7 +211,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: restore_once(module), calls=False)
+    run(module, lambda: restore_once(module.params, task_of(module)), calls=False)
 
 
 if __name__ == "__main__":

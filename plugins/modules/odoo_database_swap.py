@@ -131,6 +131,7 @@ finished_at:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
+from ..module_utils._core.task import task_of
 from ..module_utils._postgres.changing import swap_once
 from ..module_utils._postgres.connection import postgres_arguments
 
@@ -148,7 +149,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: swap_once(module), calls=False)
+    run(module, lambda: swap_once(module.params, task_of(module)), calls=False)
 
 
 if __name__ == "__main__":

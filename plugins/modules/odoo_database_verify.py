@@ -180,6 +180,7 @@ finished_at:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
+from ..module_utils._core.task import task_of
 from ..module_utils._postgres.changing import verify_once
 from ..module_utils._postgres.connection import postgres_arguments
 
@@ -205,7 +206,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: verify_once(module), calls=bool(module.params["login_url"]))
+    run(module, lambda: verify_once(module.params, task_of(module)), calls=bool(module.params["login_url"]))
 
 
 if __name__ == "__main__":

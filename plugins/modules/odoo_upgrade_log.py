@@ -165,9 +165,9 @@ finished_at:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
+from ..module_utils._core.task import task_of
 from ..module_utils._odoo.log import log_arguments, read_log
 from ..module_utils._odoo.options import odoo_arguments, odoo_options
-from ..module_utils._odoo.task import task_of
 
 
 def main() -> None:

@@ -127,12 +127,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
+from ..module_utils._core.task import Task, task_of
 from ..module_utils._odoo.job import require_same_job
 from ..module_utils._odoo.open_request import opened_request
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
 from ..module_utils._odoo.request import OdooRequest
 from ..module_utils._odoo.status import STARTED, Stage, Status
-from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._odoo.wait import call_and_verify
 
 

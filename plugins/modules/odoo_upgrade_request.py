@@ -237,9 +237,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
+from ..module_utils._core.task import task_of
 from ..module_utils._odoo.create import create_once
 from ..module_utils._odoo.options import odoo_arguments, odoo_options, request_options
-from ..module_utils._odoo.task import task_of
 
 
 def main() -> None:

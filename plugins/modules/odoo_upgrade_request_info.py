@@ -311,10 +311,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.module import run
 from ..module_utils._core.options import require_positive
 from ..module_utils._core.progress import progress_arguments
+from ..module_utils._core.task import Task, task_of
 from ..module_utils._odoo.open_request import opened_request
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
 from ..module_utils._odoo.status import Stage
-from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._odoo.wait import wait_until
 
 REACHED = {"result": {Stage.READY}, "testing": {Stage.READY, Stage.TESTING}}

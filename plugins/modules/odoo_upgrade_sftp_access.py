@@ -163,11 +163,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import UpgradeError
 from ..module_utils._core.module import run
+from ..module_utils._core.task import Task, task_of
 from ..module_utils._odoo.connect import connect
 from ..module_utils._odoo.open_request import opened_request
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
 from ..module_utils._odoo.status import Stage
-from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._odoo.transfer_options import sftp_key_arguments, sftp_keys
 from ..module_utils._transfer.ssh_host_keys import fingerprint
 from ..module_utils._transfer.ssh_keys import identity

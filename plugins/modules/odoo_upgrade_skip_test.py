@@ -127,10 +127,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import UpgradeError
 from ..module_utils._core.module import run
+from ..module_utils._core.task import Task, task_of
 from ..module_utils._odoo.open_request import opened_request
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
 from ..module_utils._odoo.status import BEFORE_RESULT, Stage
-from ..module_utils._odoo.task import Task, task_of
 from ..module_utils._odoo.wait import call_and_verify
 
 WOULD_SKIP = "The tests would be skipped."

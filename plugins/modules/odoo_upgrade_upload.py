@@ -220,8 +220,8 @@ finished_at:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.module import run
+from ..module_utils._core.task import task_of
 from ..module_utils._odoo.options import odoo_arguments, odoo_options
-from ..module_utils._odoo.task import task_of
 from ..module_utils._odoo.transfer_options import transfer_arguments, upload_options
 from ..module_utils._odoo.upload import upload_once
 

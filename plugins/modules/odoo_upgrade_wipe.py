@@ -133,13 +133,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import CallError, OptionError, UpgradeError
 from ..module_utils._core.module import run
+from ..module_utils._core.task import Task, task_of
 from ..module_utils._odoo.failures import may_have_acted
 from ..module_utils._odoo.open_request import opened_request
 from ..module_utils._odoo.options import OdooOptions, odoo_arguments, odoo_options
 from ..module_utils._odoo.records import is_contract
 from ..module_utils._odoo.request import OdooRequest
 from ..module_utils._odoo.status import Status
-from ..module_utils._odoo.task import Task, task_of
 
 ARCHIVED = "The dumps of this request were removed from the platform before."
 WOULD_REMOVE = "The platform would remove all dumps, original and upgraded, of all requests of the contract."

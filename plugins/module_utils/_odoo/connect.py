@@ -17,9 +17,9 @@ from .._core.http_client import HttpClient
 from .._core.options import sends_in_clear
 
 if t.TYPE_CHECKING:
+    from .._core.task import Task
     from .options import OdooOptions
     from .platform import Platform
-    from .task import Task
 
 DATABASE_API_PATH = "/database/v1"
 

@@ -29,8 +29,8 @@ from .status import Stage, Status
 from .wanted import Handle, Wanted
 
 if t.TYPE_CHECKING:
+    from .._core.task import Task
     from .options import OdooOptions, RequestOptions
-    from .task import Task
 
 ROOM_FOR_ANSWER = 2048
 """Bytes kept for the handle, so that a disk that fills up during the call does not cost the request."""

@@ -22,9 +22,9 @@ from .ownership import Ownership, ownership
 
 if t.TYPE_CHECKING:
     from .._core.progress import Progress
+    from .._core.task import Task
     from .._transfer.dump import TransferStats
     from .records import Fetched
-    from .task import Task
     from .transfer_options import DownloadOptions
 
 

@@ -27,8 +27,8 @@ from .request import OdooRequest
 from .status import BEFORE_RESULT, Stage, Status
 
 if t.TYPE_CHECKING:
+    from .._core.task import Task
     from .options import OdooOptions
-    from .task import Task
     from .transfer_options import DownloadOptions
 
 ABOUT_AS_LARGE = (CUSTOM, SQL_GZ)

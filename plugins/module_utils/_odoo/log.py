@@ -25,8 +25,8 @@ from .request import OdooRequest, last_lines
 from .status import BEFORE_RESULT, Stage, Status
 
 if t.TYPE_CHECKING:
+    from .._core.task import Task
     from .options import OdooOptions
-    from .task import Task
 
 TAIL = 64 * 1024
 MOST_FAILURES = 5

@@ -22,8 +22,8 @@ from .request_file import RequestFile, lock_request_file
 from .wanted import Handle
 
 if t.TYPE_CHECKING:
+    from .._core.task import Task
     from .options import OdooOptions
-    from .task import Task
 
 
 @contextlib.contextmanager

@@ -21,12 +21,12 @@ from .wanted import Handle, Wanted
 
 if t.TYPE_CHECKING:
     from .._core.progress import Progress
+    from .._core.task import Task
     from .._transfer.dump import DumpFile, TransferStats
     from .._transfer.folder_dump import FolderDump
     from .destination import Destination
     from .notes import Notes
     from .options import RequestOptions, RequestReference
-    from .task import Task
     from .transfer_options import DownloadOptions, TransferOptions
 
     Dump = t.Union[DumpFile, FolderDump]

@@ -29,7 +29,7 @@ from .status import Stage, Status
 from .wanted import Handle
 
 if t.TYPE_CHECKING:
-    from .task import Task
+    from .._core.task import Task
 
 
 POSTGRESQL = "is_pg_version_compatible"

@@ -26,9 +26,9 @@ from .request import OdooRequest
 from .status import Stage, Status
 
 if t.TYPE_CHECKING:
+    from .._core.task import Task
     from .options import OdooOptions
     from .platform import Dump
-    from .task import Task
     from .transfer_options import UploadOptions
 
 

@@ -14,27 +14,27 @@ import typing as t
 from .._core.errors import OptionError
 from .._core.http_client import HttpClient
 from .._core.options import base_url, require_positive, sends_in_clear, verification
-from .._core.progress import Progress
+from .._core.task import Task
 from .connection import database_name
 from .database import Server
 from .filestore import folder_of
 from .login import PAGE, login_problem
-from .moving import warn_of
 from .neutralize import Neutralize, NeutralizePlan
 from .odoo_facts import wanted_series, wanted_tables
 from .swap import REVERTED, Swap, SwapPlan
 from .update import UpdatePlan, require_command, update
 from .verify import VerifyPlan, baseline_of, verify
 
+Params = t.Mapping[str, t.Any]
+
 BEFORE = "_before"
 
 
-def neutralize_once(module: t.Any) -> dict[str, t.Any]:
+def neutralize_once(params: Params, task: Task) -> dict[str, t.Any]:
     """The work of the module odoo_database_neutralize.
 
     :raises UpgradeError: names the option, or what the server said.
     """
-    params = module.params
     plan = NeutralizePlan(
         database=database_name(params["database"]),
         odoo_bin=tuple(part for part in params["odoo_bin"] or () if part),
@@ -46,9 +46,9 @@ def neutralize_once(module: t.Any) -> dict[str, t.Any]:
         allow_missing=params["missing_scripts"] == "warn",
     )
     neutralize = Neutralize(Server.of(params), plan)
-    result = neutralize.run(module.check_mode)
-    warn_of(module, neutralize.warnings)
-    done = "would be" if module.check_mode else "was"
+    result = neutralize.run(task.check_mode)
+    task.warn_all(neutralize.warnings)
+    done = "would be" if task.check_mode else "was"
     return {
         "msg": f"The database {plan.database} {done} neutralised."
         if result["changed"]
@@ -58,12 +58,11 @@ def neutralize_once(module: t.Any) -> dict[str, t.Any]:
     }
 
 
-def update_once(module: t.Any) -> dict[str, t.Any]:
+def update_once(params: Params, task: Task) -> dict[str, t.Any]:
     """The work of the module odoo_database_update.
 
     :raises UpgradeError: names the option, or what the update did not do.
     """
-    params = module.params
     require_positive(params, "timeout")
     modules = tuple(name for name in params["modules"] if name)
     if not modules:
@@ -77,8 +76,8 @@ def update_once(module: t.Any) -> dict[str, t.Any]:
         modules=modules,
         timeout=params["timeout"],
     )
-    result = update(Server.of(params), plan, Progress(module), module.check_mode)
-    done = "would have" if module.check_mode else "have"
+    result = update(Server.of(params), plan, task.progress, task.check_mode)
+    done = "would have" if task.check_mode else "have"
     return {
         "msg": f"{len(result['updated'])} modules of {plan.database} {done} another version.",
         "database": plan.database,
@@ -86,12 +85,11 @@ def update_once(module: t.Any) -> dict[str, t.Any]:
     }
 
 
-def verify_once(module: t.Any) -> dict[str, t.Any]:
+def verify_once(params: Params, task: Task) -> dict[str, t.Any]:
     """The work of the module odoo_database_verify.
 
     :raises UpgradeError: names the option, or everything that is wrong.
     """
-    params = module.params
     fewer_rows = wanted_tables(params["allow_fewer_rows"], "allow_fewer_rows") or ()
     if params["filestore"]:
         folder_of(params["filestore"], "filestore")
@@ -107,30 +105,28 @@ def verify_once(module: t.Any) -> dict[str, t.Any]:
         filestore=params["filestore"] or "",
         verify=params["verify"],
     )
-    result = verify(Server.of(params), plan, _login_of(module, plan.database))
+    result = verify(Server.of(params), plan, _login_of(params, task, plan.database))
     return {"msg": f"The database {plan.database} is as it should be.", "database": plan.database, **result}
 
 
-def _login_of(module: t.Any, database: str) -> t.Callable[[], str] | None:
-    params = module.params
+def _login_of(params: Params, task: Task, database: str) -> t.Callable[[], str] | None:
     if not params["login_url"]:
         return None
     url = base_url(params, "login_url")
     url = url[: -len(PAGE)] if url.endswith(PAGE) else url
     password = params["web_password"] or ""
     if password and sends_in_clear(url):
-        module.warn(f"The password is sent unencrypted: {url} does not begin with https.")
+        task.warn(f"The password is sent unencrypted: {url} does not begin with https.")
     require_positive(params, "timeout")
     client = HttpClient(url, verify=verification(params), timeout=params["timeout"])
     return lambda: login_problem(client, database, params["web_user"], password)
 
 
-def swap_once(module: t.Any) -> dict[str, t.Any]:
+def swap_once(params: Params, task: Task) -> dict[str, t.Any]:
     """The work of the module odoo_database_swap.
 
     :raises UpgradeError: names the option, or who is connected.
     """
-    params = module.params
     database = database_name(params["database"])
     keep_as = database_name(params["keep_as"] or f"{database}{BEFORE}", "keep_as")
     plan = SwapPlan(
@@ -144,9 +140,9 @@ def swap_once(module: t.Any) -> dict[str, t.Any]:
     if len({plan.database, plan.upgraded, plan.keep_as}) < 3:
         raise OptionError("keep_as", "'database', 'upgraded' and 'keep_as' must be three different names.")
     swap = Swap(Server.of(params), plan)
-    result = swap.run(module.check_mode)
-    warn_of(module, swap.warnings)
-    done = "would be" if module.check_mode else "was"
+    result = swap.run(task.check_mode)
+    task.warn_all(swap.warnings)
+    done = "would be" if task.check_mode else "was"
     if not result["changed"]:
         which = "the one of before" if plan.state == REVERTED else "the upgraded one"
         msg = f"The database {database} is {which} already."

@@ -14,7 +14,7 @@ import typing as t
 
 from .._core.errors import OptionError
 from .._core.options import require_positive
-from .._core.progress import Progress
+from .._core.task import Task
 from .._transfer.dump_forms import CUSTOM, DIRECTORY, ZIP
 from .connection import database_name
 from .database import Server
@@ -24,13 +24,14 @@ from .merge import merge
 from .odoo_facts import wanted_series
 from .restore import Restore, RestorePlan
 
+Params = t.Mapping[str, t.Any]
 
-def restore_once(module: t.Any) -> dict[str, t.Any]:
+
+def restore_once(params: Params, task: Task) -> dict[str, t.Any]:
     """The work of the module odoo_database_restore.
 
     :raises UpgradeError: names the option, or what the server said.
     """
-    params = module.params
     database = database_name(params["database"])
     require_positive(params, "jobs", "timeout")
     if not params["src"]:
@@ -49,11 +50,11 @@ def restore_once(module: t.Any) -> dict[str, t.Any]:
         skip_settings=params["on_skew"] == "skip_settings",
         timeout=params["timeout"],
     )
-    restore = Restore(Server.of(params), plan, Progress(module))
-    result = restore.run(module.check_mode)
-    warn_of(module, restore.warnings)
+    restore = Restore(Server.of(params), plan, task.progress)
+    result = restore.run(task.check_mode)
+    task.warn_all(restore.warnings)
     form = result["dump"]["form"]
-    done = "would be" if module.check_mode else "was"
+    done = "would be" if task.check_mode else "was"
     return {
         "msg": f"The database {database} {done} restored from a dump of the form {form}."
         if result["changed"]
@@ -62,12 +63,11 @@ def restore_once(module: t.Any) -> dict[str, t.Any]:
     }
 
 
-def dump_once(module: t.Any) -> dict[str, t.Any]:
+def dump_once(params: Params, task: Task) -> dict[str, t.Any]:
     """The work of the module odoo_database_dump.
 
     :raises UpgradeError: names the option, or what pg_dump said.
     """
-    params = module.params
     database = database_name(params["database"])
     require_positive(params, "jobs", "timeout", *(name for name in ("keep",) if params[name] is not None))
     if params["if_older_than"] is not None and params["if_older_than"] < 0:
@@ -93,10 +93,10 @@ def dump_once(module: t.Any) -> dict[str, t.Any]:
         if_older_than=params["if_older_than"],
         timeout=params["timeout"],
     )
-    dump = Dump(Server.of(params), plan, Progress(module))
-    result = dump.run(module.check_mode)
-    warn_of(module, dump.warnings)
-    done = "would be" if module.check_mode else "was"
+    dump = Dump(Server.of(params), plan, task.progress)
+    result = dump.run(task.check_mode)
+    task.warn_all(dump.warnings)
+    done = "would be" if task.check_mode else "was"
     return {
         "msg": f"The database {database} {done} dumped to {result['dest']}."
         if result["dumped"]
@@ -105,12 +105,11 @@ def dump_once(module: t.Any) -> dict[str, t.Any]:
     }
 
 
-def merge_once(module: t.Any) -> dict[str, t.Any]:
+def merge_once(params: Params, task: Task) -> dict[str, t.Any]:
     """The work of the module odoo_filestore_merge.
 
     :raises UpgradeError: names the option, or the files.
     """
-    params = module.params
     sources = [folder for folder in params["sources"] if folder]
     if not sources:
         raise OptionError("sources", "is empty; give at least one folder.")
@@ -127,14 +126,8 @@ def merge_once(module: t.Any) -> dict[str, t.Any]:
         params["dest"],
         link=params["link"],
         verify=params["verify"],
-        check_mode=module.check_mode,
-        progress=Progress(module),
+        check_mode=task.check_mode,
+        progress=task.progress,
     )
-    done = "would be" if module.check_mode else "were"
+    done = "would be" if task.check_mode else "were"
     return {"msg": f"{result['added']} files {done} added to {params['dest']}.", **result}
-
-
-def warn_of(module: t.Any, warnings: t.Iterable[str]) -> None:
-    """Have Ansible print what the user should know of a success."""
-    for warning in warnings:
-        module.warn(warning)

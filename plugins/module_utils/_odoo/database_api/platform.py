@@ -25,11 +25,11 @@ from .status import stage_of, status_of
 
 if t.TYPE_CHECKING:
     from ..._core.http_client import HttpClient
+    from ..._core.task import Task
     from ..destination import Destination
     from ..notes import Notes
     from ..options import RequestOptions, RequestReference
     from ..platform import Dump
-    from ..task import Task
     from ..transfer_options import DownloadOptions, TransferOptions
     from .transfer import DatabaseApiDownload, DatabaseApiUpload
 

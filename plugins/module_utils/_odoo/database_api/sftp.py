@@ -21,8 +21,8 @@ from ..._transfer.ssh_keys import identity
 from ..._transfer.ssh_private_key import key_of
 
 if t.TYPE_CHECKING:
+    from ..._core.task import Task
     from ..notes import Notes
-    from ..task import Task
     from ..transfer_options import TransferOptions
     from .answers import SftpAccess
     from .client import OdooClient

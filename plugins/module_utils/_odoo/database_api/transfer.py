@@ -30,11 +30,11 @@ from .sftp import SftpLogin
 
 if t.TYPE_CHECKING:
     from ..._core.progress import Progress
+    from ..._core.task import Task
     from ..._transfer.dump import DumpFile
     from ..._transfer.part_file import PartFile
     from ..._transfer.sftp_protocol import Entry
     from ..notes import Notes
-    from ..task import Task
     from .client import OdooClient
 
 

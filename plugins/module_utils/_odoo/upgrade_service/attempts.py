@@ -20,8 +20,8 @@ from ..failures import passes_by_itself
 from ..wanted import Handle
 
 if t.TYPE_CHECKING:
+    from ..._core.task import Task
     from ..._transfer.ssh_command import SshFolder
-    from ..task import Task
     from ..transfer_options import TransferOptions
     from .client import Opened, ServiceClient
 

@@ -33,12 +33,12 @@ from .transfer import SUFFIXES, ServiceDownload, ServiceUpload
 
 if t.TYPE_CHECKING:
     from ..._core.http_client import HttpClient
+    from ..._core.task import Task
     from ..destination import Destination
     from ..hosts import Hosts
     from ..notes import Notes
     from ..options import RequestOptions, RequestReference
     from ..platform import Dump
-    from ..task import Task
     from ..transfer_options import DownloadOptions, TransferOptions
 
 COMPATIBLE = "is_pg_version_compatible"

@@ -29,9 +29,9 @@ from .result_part import OLD_SUFFIX, ResultPart, entries_of, mark_of, replace_fo
 
 if t.TYPE_CHECKING:
     from ..._core.progress import Progress
+    from ..._core.task import Task
     from ..._transfer.dump import TransferStats
     from ..records import Fetched
-    from ..task import Task
     from ..transfer_options import DownloadOptions
 
 FILESTORE, REPORT, LOG = "filestore", "upgrade-report.html", "upgrade.log"

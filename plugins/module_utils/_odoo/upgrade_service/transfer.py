@@ -32,10 +32,10 @@ from .client import DOWNLOAD, UPLOAD
 
 if t.TYPE_CHECKING:
     from ..._core.progress import Progress
+    from ..._core.task import Task
     from ..._transfer.ssh_command import SshFolder
     from ..notes import Notes
     from ..platform import Dump
-    from ..task import Task
     from ..transfer_options import TransferOptions
     from .client import Opened, ServiceClient
     from .result_part import ResultPart

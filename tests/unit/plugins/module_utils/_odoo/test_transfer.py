@@ -11,10 +11,10 @@ import typing as t
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.task import Task
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.result_name import choose_result
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.transfer import transport_for
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.destination import FileDestination, permissions
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.task import Task
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.transfer_options import (
     DownloadOptions,
     TransferOptions,

@@ -17,13 +17,13 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
     NotTrustedError,
     UpgradeError,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.task import Task
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.database_api.status import stage_of, status_of
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.platform import Platform
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.records import Record
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request import OdooRequest, RequestFailed
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_file import RequestFile
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.status import Stage, Status
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.task import Task
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.wait import (
     READ_BACK_SECONDS,
     call_and_verify,

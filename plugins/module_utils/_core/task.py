@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Ansible gives to one run of an Odoo module beside its options: warnings, secrets to mask, progress, programs.
+"""What Ansible gives to one run of a module beside its options: warnings, secrets to mask, progress, programs.
 
 Private to the collection: may change without notice.
 """
@@ -13,8 +13,8 @@ import os
 import typing as t
 from dataclasses import dataclass, field
 
-from .._core.options import without_secrets
-from .._core.progress import Progress
+from .options import without_secrets
+from .progress import Progress
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -33,6 +33,11 @@ class Task:
     progress: Progress = field(default_factory=lambda: Progress(None))
     environment: t.Mapping[str, str] = field(default_factory=dict, repr=False)
     find_program: t.Callable[[str], str | None] = lambda _name: None
+
+    def warn_all(self, warnings: t.Iterable[str]) -> None:
+        """Have Ansible print what the user should know of a success."""
+        for warning in warnings:
+            self.warn(warning)
 
 
 def task_of(module: AnsibleModule) -> Task:
