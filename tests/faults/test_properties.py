@@ -50,7 +50,6 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.request_fil
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.wanted import Handle
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import addons
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone import client as plone_client
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.answers import read_document
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
@@ -62,6 +61,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.migration_
     judge,
     readable,
 )
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.state import state_from_system
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transactions, plan_undo
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import FileMark
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Held, Prefix, Segment
@@ -333,7 +333,7 @@ def test_the_state_of_a_site_is_read_or_refused(document: Any) -> None:
         assert state.name in ("up_to_date", "pending", "newer_than_code", "no_upgrade_path")
         json.dumps(strip_control_chars(state.steps_as_result())).encode()
     in_words(lambda: client.post_upgrade(dry_run=True, timeout=1))
-    in_words(lambda: read_document(client.get("/@system"), plone_client._state_from_system))
+    in_words(lambda: read_document(client.get("/@system"), state_from_system))
 
 
 @given(st.binary(max_size=200) | some("posted_at", "believed_until", "what").map(body_of))
