@@ -17,9 +17,10 @@ from .._core.errors import CallError, OptionError
 from .._core.http_answer import Answer
 from .._core.http_client import HttpClient
 from .answers import read_document
-from .client import SYSTEM_SERVICE, PloneClient
-from .connection import Credentials, site_url
-from .credentials import Ticket
+from .client import PloneClient
+from .connection import site_url
+from .credentials import Credentials, Ticket
+from .not_found import SYSTEM_SERVICE
 from .token_successor import ticket_for
 
 SITES_SERVICE = "/@sites"

@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 from .._core.errors import CallError, UpgradeError
 from .._core.options import base_url
 from .addons import Addon, Addons
-from .client import SYSTEM_SERVICE, PloneClient
+from .client import PloneClient
 from .connection import Connection, warn_if_unencrypted
+from .not_found import SYSTEM_SERVICE
 from .sites import SITES_SERVICE, Site, ZopeRoot, is_url, named_site
 from .state import SiteState
 

@@ -20,6 +20,7 @@ from ..._transfer.dump import TransferStats
 from ..._transfer.dump_forms import CUSTOM, DIRECTORY, HEAD, SQL, SQL_GZ, ZIP, DamagedError, kind_of
 from ..._transfer.folder_dump import FolderDump, folder_sha256
 from ..._transfer.ranges import Held, Prefix
+from ..._transfer.resume import BrokenOffError
 from ..._transfer.rsync_transfer import Job, OpenTransfer, require_same
 from ..._transfer.ssh_command import program
 from ..failures import passes_by_itself

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.options import DownloadOptions, TransferOptions
-from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.task import Task
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.task import Task
+from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.transfer_options import (
+    DownloadOptions,
+    TransferOptions,
+)
 from ansible_collections.siteops.upgrades.plugins.module_utils._odoo.upgrade_service.result_folder import ResultFolder
 
 
