@@ -79,12 +79,18 @@ def test_a_failure_before_the_swap_leaves_the_old_database_and_starts_its_servic
     shop.assert_nothing_secret()
 
 
-def test_a_cut_over_that_is_killed_is_finished_and_taken_back(shop: Shop) -> None:
-    """Between the swap and the start of the new service; then the way back fails, and is gone again."""
+def verified(shop: Shop) -> Path:
+    """Leave what a cut-over leaves that is killed before the swap; returns the path of its note."""
     make_database(shop.server, "shop_upgraded", version="17.0")
     make_filestore(shop.stores / "shop_upgraded")
     note = shop.folder / "work/shop.cutover.json"
     note.write_text(json.dumps({"attempt": "shop-20261128T200000Z", "stage": "verified"}), encoding="utf-8")
+    return note
+
+
+def test_a_cut_over_that_is_killed_is_finished_and_taken_back(shop: Shop) -> None:
+    """Between the swap and the start of the new service; then the way back fails, and is gone again."""
+    note = verified(shop)
     variables = shop.cutover(odoo_cutover_report_dir="")
 
     def with_command(verb: str, command: str) -> dict[str, object]:
@@ -116,6 +122,8 @@ def test_a_cut_over_that_is_killed_is_finished_and_taken_back(shop: Shop) -> Non
 
 
 def test_a_failure_after_the_swap_swaps_back(shop: Shop) -> None:
+    """In a run that goes on where an earlier one had verified the upgraded database."""
+    verified(shop)
     said = failed(shop, odoo_cutover_login_url="http://127.0.0.1:1")
     assert "the login failed" in said
     assert "The database shop is the one of before, and its service was started again." in said
