@@ -34,6 +34,7 @@ MEMORY = Path("/dev/shm")
 SCRIPT = os.environ.get("ODOO_UPGRADE_SCRIPT", "")
 HTTPS = 443
 TARGET = "18.0"
+END_OF_ROWS = b"\\.\n\n\n"
 CUT_FILE, CUT_AFTER = 100 * MEGABYTE, 60 * MEGABYTE
 BARS = {0.0: 1.0, 0.1: 1.5}
 """The ratio of whole jobs to reach, by the round trip time in seconds."""
@@ -155,7 +156,7 @@ def write_dump(path: Path, files: int, size: int) -> Path:
     """A dump as pg_dump --format=directory writes it, with more files of random bytes."""
     shutil.copytree(SAMPLE_FOLDER, path)
     for number in range(files):
-        (path / f"{9000 + number}.dat").write_bytes(random.Random(number).randbytes(size))
+        (path / f"{9000 + number}.dat").write_bytes(random.Random(number).randbytes(size) + END_OF_ROWS)
     return path
 
 

@@ -20,6 +20,7 @@ from support.platform.call_log import CallRecord
 from support.upgrade_service.service_requests import ServiceRequest
 
 READS = {"request/status", "request/logs"}
+END_OF_ROWS = b"\\.\n\n\n"
 STRANGER = "up1.odoo-upgrade.example"
 
 
@@ -30,7 +31,7 @@ def folder_dump(path: Path, files: int = 6, size: int = 300_000, seed: int = 1) 
         (path / file.name).write_bytes(file.read_bytes())
     made = random.Random(seed)
     for number in range(files):
-        (path / f"{9000 + number}.dat").write_bytes(made.randbytes(size))
+        (path / f"{9000 + number}.dat").write_bytes(made.randbytes(size - len(END_OF_ROWS)) + END_OF_ROWS)
     return path
 
 
