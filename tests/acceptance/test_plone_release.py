@@ -189,6 +189,6 @@ def test_a_restore_that_is_not_described_to_its_end_is_no_way_back(
     assert ended.status == 2, ended.output
     fatal = [line for line in ended.output.splitlines() if line.startswith("fatal: ")]
     for host in hosts:
-        says = "A backup could not be restored instead either: that needs data_fs and python"
+        says = "A backup could not be restored instead either: that needs data_fs (or database) and python"
         assert [line for line in fatal if f"[{host}]" in line and says in line], ended.output
     assert not [request for request in plone.requests() if request.method == "POST"]

@@ -88,7 +88,8 @@ class AddonChanger:
             stop=lambda: self._watch.is_over,
         )
         if not reading.found:
-            message = self._not_done(change, "Its end is unknown.", reading.error, journal, earlier)
+            why = f"An earlier run posted {change.what}, and its end is unknown."
+            message = self._not_done(change, why, reading.error, journal, earlier)
             raise ChangeFailed(message, others_can_go_on=False)
         journal.clear()
 

@@ -37,7 +37,7 @@ NO_CHECKSUM = {
     DIRECTORY: "a changed byte in the table of contents of a directory, toc.dat, can go unnoticed",
 }
 ALL_ZERO = b"\0" * 2 * SECTOR
-ROWS = re.compile(r"\d+\.dat(\.\w+)?", re.ASCII)
+ROWS = re.compile(r"(\d+\.dat)(?:\.\w+)?", re.ASCII)
 """The rows of a table in a directory."""
 
 INSERT = b"INSERT "
@@ -121,12 +121,18 @@ def weaknesses(path: str, form: Form) -> tuple[str, ...]:
 def require_rows(path: str) -> None:
     """Refuse a dump in a folder with a file of rows that is cut, which pg_restore takes for an empty table.
 
+    Only the files that the table of contents names are judged: it names them without the ending of their compression.
+
     :raises DamagedError: names the file.
     """
     with reading(path):
+        with open(os.path.join(path, "toc.dat"), "rb") as file_of_contents:
+            contents = file_of_contents.read()
         for name in sorted(os.listdir(path)):
             file = os.path.join(path, name)
-            if not ROWS.fullmatch(name):
+            rows_of = ROWS.fullmatch(name)
+            # A text in it follows its length, four bytes of which the last is zero.
+            if not rows_of or b"\0" + rows_of.group(1).encode() not in contents:
                 continue
             if not os.path.getsize(file):
                 raise DamagedError(f"{path} is damaged: its file {name} is empty, and pg_dump writes an end mark.")

@@ -135,7 +135,9 @@ def debian_bin(version: int) -> Path | None:
 
 
 @contextlib.contextmanager
-def running(programs: Path, settings: Mapping[str, str] = SETTINGS, parent: Path = Path("/tmp")) -> Iterator[Postgres]:
+def running(
+    programs: Path, settings: Mapping[str, str] | None = None, parent: Path = Path("/tmp")
+) -> Iterator[Postgres]:
     """A new, empty server of the version whose programs lie in this folder, with its data below another one."""
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir=parent))
     as_user = ordinary_user()
@@ -161,7 +163,7 @@ def running(programs: Path, settings: Mapping[str, str] = SETTINGS, parent: Path
             user=as_user.user,
             group=as_user.group,
         )
-        yield from _serve(programs, folder, data, as_user, settings)
+        yield from _serve(programs, folder, data, as_user, SETTINGS if settings is None else settings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

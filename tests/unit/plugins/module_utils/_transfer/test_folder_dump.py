@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import typing as t
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError, UpgradeError
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer import folder_dump
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import DumpChangedError
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump_check import require_rows
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump_forms import DamagedError
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.folder_dump import folder_sha256, open_folder
 
 if t.TYPE_CHECKING:
@@ -126,3 +129,16 @@ def test_a_file_that_goes_while_it_is_read(folder: Path) -> None:
     take_away(folder)
     with pytest.raises(UpgradeError, match=r"blobs/2\.dat cannot be read"):
         dump.read_sha256()
+
+
+@pytest.mark.parametrize(("rows", "says"), [(b"", "is empty"), (b"1\tone\n2\ttw", "without the end mark of its rows")])
+def test_only_files_that_the_table_of_contents_names_must_end_as_rows_do(
+    tmp_path: pathlib.Path, rows: bytes, says: str
+) -> None:
+    (tmp_path / "toc.dat").write_bytes(b"PGDMP\0\x08\0\0\x003356.dat\0")
+    (tmp_path / "3356.dat").write_bytes(b"1\tone\n\\.\n\n\n")
+    (tmp_path / "56.dat").write_bytes(rows)
+    require_rows(str(tmp_path))
+    (tmp_path / "3356.dat").write_bytes(rows)
+    with pytest.raises(DamagedError, match=rf"its file 3356\.dat .*{says}"):
+        require_rows(str(tmp_path))
