@@ -252,7 +252,7 @@ def units(session: nox.Session) -> None:
         checks.ansible_test("units", "--venv", "--requirements", "--python", oldest, cases=junit)
 
 
-@WITH_PIP
+@nox.session(python=PYTHON, venv_params=["--seed"], tags=["ends"])
 def integration(session: nox.Session) -> None:
     """ansible-test integration on the newest ansible-core; of every target, or of those that are named."""
     checks = Checks(session)
@@ -451,7 +451,8 @@ def faults(session: nox.Session) -> None:
     checks.install("faults")
     if checks.chosen():
         return
-    arguments = ("--numprocesses=2", "--dist=loadfile", "--timeout=900", "tests/faults")
+    # Three, because a killed play and a server that answers late are waited for most of the time.
+    arguments = ("--numprocesses=3", "--dist=loadfile", "--timeout=900", "tests/faults")
     _before, _title, figures = checks.pytest(*arguments).partition(" figures ")
     print(figures.partition("\n")[2])
 
@@ -471,8 +472,11 @@ def matrix_checks(session: nox.Session, core: str) -> Checks:
 
 
 def add_matrix_sessions(core: str) -> None:
-    """Everything on one ansible-core, and sanity alone, which is enough for those between the oldest and the newest."""
-    at_an_end = core in (next(iter(CORES)), NEWEST_CORE)
+    """Everything on one ansible-core, and sanity alone, which is enough for those between the oldest and the newest.
+
+    The ends are the whole row of the oldest, and of the newest what `make test` has not run: the session `integration`.
+    """
+    oldest = core == next(iter(CORES))
     python = controller(core)
     arguments: dict[str, Any] = {
         "python": str(PYTHONS[python]) if python else False,
@@ -480,7 +484,7 @@ def add_matrix_sessions(core: str) -> None:
         "default": False,
     }
 
-    @nox.session(name=f"matrix-{core}", tags=["matrix", "ends"] if at_an_end else ["matrix"], **arguments)
+    @nox.session(name=f"matrix-{core}", tags=["matrix", "ends"] if oldest else ["matrix"], **arguments)
     def matrix(session: nox.Session) -> None:
         checks = matrix_checks(session, core)
         try:
@@ -489,7 +493,7 @@ def add_matrix_sessions(core: str) -> None:
             if has_targets(checks):
                 run_integration(checks, python)
 
-    @nox.session(name=f"sanity-{core}", tags=[] if at_an_end else ["ends"], **arguments)
+    @nox.session(name=f"sanity-{core}", tags=[] if oldest or core == NEWEST_CORE else ["ends"], **arguments)
     def sanity_of_core(session: nox.Session) -> None:
         run_sanity_of_plugins(matrix_checks(session, core), python)
 

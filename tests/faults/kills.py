@@ -15,10 +15,19 @@ from support.ansible_cli import SECONDS, environment
 from support.processes import kill_tree
 
 MOMENTS = int(os.environ.get("SITEOPS_KILLS", "25"))
-"""How many moments of each kind of play; fewer make a quicker test of the tests."""
+"""How many moments of each kind of run; fewer make a quicker test of the tests."""
 
-FRACTIONS = [(number + 0.5) / MOMENTS for number in range(MOMENTS)]
-"""The moments, as parts of the time that an undisturbed run takes."""
+
+def fractions(moments: int) -> list[float]:
+    """So many moments, as parts of the time that an undisturbed run takes."""
+    return [(number + 0.5) / moments for number in range(moments)]
+
+
+FRACTIONS = fractions(MOMENTS)
+"""The moments at which modules are killed."""
+
+PLAY_FRACTIONS = fractions(MOMENTS // 2 + 1)
+"""The moments at which whole plays are killed: fewer, because two plays of half a minute belong to each."""
 
 ATTEMPTS, EARLIER = 4, 0.8
 """A play that was quicker than the measured one and ended before its kill is done again, and killed so much earlier."""

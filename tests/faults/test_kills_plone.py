@@ -19,7 +19,7 @@ from tempfile import mkdtemp
 import pytest
 
 from faults.figures import Figure
-from faults.kills import ATTEMPTS, EARLIER, FRACTIONS, killed_after, seconds_of
+from faults.kills import ATTEMPTS, EARLIER, PLAY_FRACTIONS, killed_after, seconds_of
 from faults.wait_for_idle import wait_for_idle
 from support.ansible_cli import playbook_command, run_module, run_playbook
 from support.plone import PloneServer
@@ -86,7 +86,7 @@ def refusal_of_the_next_run(env: Mapping[str, str], *, by_play: bool) -> str:
 
 
 @pytest.mark.parametrize(
-    ("number", "fraction"), enumerate(FRACTIONS), ids=[f"{fraction:.2f}" for fraction in FRACTIONS]
+    ("number", "fraction"), list(enumerate(PLAY_FRACTIONS)), ids=[f"{fraction:.2f}" for fraction in PLAY_FRACTIONS]
 )
 def test_a_killed_play_is_finished_by_the_next(
     plone_server: PloneServer, tmp_path: Path, figure: Figure, number: int, fraction: float

@@ -253,12 +253,6 @@ def test_every_odoo_module(
     else:
         run_in_process(search, odoo_calls(job, sftp, CONTRACT, PASSPHRASE), {})
     hide_keys(search, job)
-    if fault == "success":
-        platform.reset()
-        job.request_file.unlink()
-        job.dest.unlink()
-        run_by_runner(search, tmp_path / "runner", fault, str(play), hosts, {})
-        hide_keys(search, job)
     search.secret("passphrase", PASSPHRASE)
     search.secret("private key", "".join((job.folder / "key").read_text().splitlines()[1:3]))
     search.secret("line of the private key", (job.folder / "key").read_text().splitlines()[2])
@@ -351,9 +345,6 @@ def test_every_plone_module(
             run_watched(search, home, fault, str(play), hosts, env)
         else:
             run_in_process(search, plone_calls(proxy.url, ADMIN.password, token), env)
-        if fault == "success":
-            plone_server.restore()
-            run_by_runner(search, tmp_path / "runner", fault, str(play), hosts, env)
     hide_accounts(search, token)
 
 
