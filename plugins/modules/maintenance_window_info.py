@@ -169,8 +169,7 @@ finished_at:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._window_check import WindowOptions, check_window
 
@@ -183,7 +182,7 @@ def main() -> None:
         "to": {"type": "str", "required": True},
         "timezone": {"type": "str", "default": "UTC"},
     }
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "window": {"type": "dict", "required": True, "options": hours},
             "must_be_open": {"type": "bool", "default": False},

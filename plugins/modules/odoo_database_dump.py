@@ -158,8 +158,7 @@ finished_at:
   sample: "2026-11-21T03:00:01.204Z"
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.progress import progress_arguments
 from ..module_utils._core.task import task_of
@@ -169,7 +168,7 @@ from ..module_utils._postgres.moving import dump_once
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **postgres_arguments(),
             **progress_arguments(),

@@ -197,8 +197,7 @@ finished_at:
   sample: "2026-11-21T03:00:01.204Z"
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._postgres.connection import postgres_arguments
 from ..module_utils._postgres.info import database_info
@@ -206,7 +205,7 @@ from ..module_utils._postgres.info import database_info
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **postgres_arguments(),
             "filestore": {"type": "path"},

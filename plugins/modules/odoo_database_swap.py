@@ -128,8 +128,7 @@ finished_at:
   sample: "2026-11-21T03:00:01.204Z"
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.task import task_of
 from ..module_utils._postgres.changing import swap_once
@@ -138,7 +137,7 @@ from ..module_utils._postgres.connection import postgres_arguments
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **postgres_arguments(),
             "upgraded": {"type": "str", "required": True},

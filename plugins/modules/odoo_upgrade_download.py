@@ -267,8 +267,7 @@ finished_at:
   sample: "2026-11-21T03:00:01.204Z"
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.task import task_of
 from ..module_utils._odoo.download import download_once
@@ -278,7 +277,7 @@ from ..module_utils._odoo.transfer_options import download_options, transfer_arg
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **odoo_arguments(),
             **transfer_arguments(),

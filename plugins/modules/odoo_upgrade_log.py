@@ -162,8 +162,7 @@ finished_at:
   sample: "2026-11-21T03:00:01.204Z"
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.task import task_of
 from ..module_utils._odoo.log import log_arguments, read_log
@@ -172,7 +171,7 @@ from ..module_utils._odoo.options import odoo_arguments, odoo_options
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(argument_spec={**odoo_arguments(), **log_arguments()}, supports_check_mode=True)
+    module = Module(argument_spec={**odoo_arguments(), **log_arguments()}, supports_check_mode=True)
     run(module, lambda: read_log(task_of(module), odoo_options(module.params), module.params))
 
 

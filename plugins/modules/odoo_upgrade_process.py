@@ -124,8 +124,7 @@ finished_at:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.task import Task, task_of
 from ..module_utils._odoo.job import require_same_job
@@ -167,7 +166,7 @@ def _not_started_now(request: OdooRequest, status: Status) -> str:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(argument_spec={**odoo_arguments(), "dump": {"type": "path"}}, supports_check_mode=True)
+    module = Module(argument_spec={**odoo_arguments(), "dump": {"type": "path"}}, supports_check_mode=True)
     params = module.params
     run(module, lambda: process(task_of(module), odoo_options(params), params["dump"] or None))
 

@@ -234,8 +234,7 @@ finished_at:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.task import task_of
 from ..module_utils._odoo.create import create_once
@@ -246,7 +245,7 @@ def main() -> None:
     """Entry point of the module."""
     shared: dict[str, t.Any] = odoo_arguments()
     shared["request_file"]["required"] = True
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **shared,
             "contract": {"type": "str", "required": True, "no_log": True},

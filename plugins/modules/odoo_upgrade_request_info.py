@@ -306,8 +306,7 @@ finished_at:
 import time
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.options import require_positive
 from ..module_utils._core.progress import progress_arguments
@@ -339,7 +338,7 @@ def read(task: Task, options: OdooOptions, params: t.Mapping[str, t.Any]) -> dic
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **odoo_arguments(),
             **progress_arguments(),

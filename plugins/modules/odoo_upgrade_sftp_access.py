@@ -159,8 +159,7 @@ finished_at:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.errors import UpgradeError
 from ..module_utils._core.module import run
 from ..module_utils._core.task import Task, task_of
@@ -194,7 +193,7 @@ def open_access(task: Task, options: OdooOptions, public_keys: str) -> dict[str,
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(argument_spec={**odoo_arguments(), **sftp_key_arguments()}, supports_check_mode=True)
+    module = Module(argument_spec={**odoo_arguments(), **sftp_key_arguments()}, supports_check_mode=True)
 
     def work() -> dict[str, t.Any]:
         task, options = task_of(module), odoo_options(module.params)

@@ -123,8 +123,7 @@ finished_at:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.errors import UpgradeError
 from ..module_utils._core.module import run
 from ..module_utils._core.task import Task, task_of
@@ -159,7 +158,7 @@ def skip_test(task: Task, options: OdooOptions) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(argument_spec=odoo_arguments(), supports_check_mode=True)
+    module = Module(argument_spec=odoo_arguments(), supports_check_mode=True)
     run(module, lambda: skip_test(task_of(module), odoo_options(module.params)))
 
 

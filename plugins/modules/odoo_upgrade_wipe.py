@@ -129,8 +129,7 @@ finished_at:
 import contextlib
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.errors import CallError, OptionError, UpgradeError
 from ..module_utils._core.module import run
 from ..module_utils._core.task import Task, task_of
@@ -206,7 +205,7 @@ def _require_confirmed(request: OdooRequest, contract: str) -> None:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={**odoo_arguments(), "confirm": {"type": "str", "required": True, "no_log": True}},
         supports_check_mode=True,
     )

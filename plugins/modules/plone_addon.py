@@ -187,8 +187,7 @@ finished_at:
 import typing as t
 from dataclasses import dataclass
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.errors import OptionError
 from ..module_utils._core.module import run
 from ..module_utils._core.progress import Progress
@@ -230,7 +229,7 @@ class Options:
         )
 
 
-def change(module: AnsibleModule) -> dict[str, t.Any]:
+def change(module: Module) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
     options = Options.from_params(module.params)
     client = connect(options.connection, module.warn)
@@ -250,7 +249,7 @@ def change(module: AnsibleModule) -> dict[str, t.Any]:
     return finish(module, outcome)
 
 
-def finish(module: AnsibleModule, outcome: AddonsOutcome) -> dict[str, t.Any]:
+def finish(module: Module, outcome: AddonsOutcome) -> dict[str, t.Any]:
     """Warn, and shape the result."""
     for warning in outcome.warnings:
         module.warn(warning)
@@ -274,7 +273,7 @@ def main() -> None:
         "accept_no_path": {"type": "list", "elements": "str", "default": []},
     }
     required_if = [("state", PRESENT, ("name",)), ("state", ABSENT, ("name",))]
-    module = AnsibleModule(argument_spec=arguments, required_if=required_if, supports_check_mode=True)
+    module = Module(argument_spec=arguments, required_if=required_if, supports_check_mode=True)
     run(module, lambda: change(module))
 
 

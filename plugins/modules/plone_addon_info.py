@@ -105,15 +105,14 @@ finished_at:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._plone.addons import Addons
 from ..module_utils._plone.client import connect
 from ..module_utils._plone.connection import Connection, plone_arguments
 
 
-def read(module: AnsibleModule) -> dict[str, t.Any]:
+def read(module: Module) -> dict[str, t.Any]:
     """The result of the module: the add-ons that were asked for."""
     names = module.params["name"] or ()
     client = connect(Connection.from_params(module.params), module.warn)
@@ -124,7 +123,7 @@ def read(module: AnsibleModule) -> dict[str, t.Any]:
 def main() -> None:
     """Entry point of the module."""
     arguments = {**plone_arguments(), "name": {"type": "list", "elements": "str"}}
-    module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
+    module = Module(argument_spec=arguments, supports_check_mode=True)
     run(module, lambda: read(module))
 
 

@@ -217,8 +217,7 @@ finished_at:
   sample: "2026-11-21T03:00:09.800Z"
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.progress import progress_arguments
 from ..module_utils._plone.database_options import backup_once, program_arguments
@@ -228,7 +227,7 @@ from ..module_utils._postgres.whole_database import WholeDatabases
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **program_arguments(),
             **postgres_arguments(),

@@ -153,15 +153,14 @@ finished_at:
   sample: "2026-11-21T03:00:00.204Z"
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._plone.database_options import list_backups
 
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "dest": {"type": "path", "required": True},
             "name": {"type": "str", "default": "plone"},

@@ -142,15 +142,14 @@ finished_at:
 import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.errors import OptionError
 from ..module_utils._core.module import run
 from ..module_utils._core.options import require_positive
 from ..module_utils._plone.copy_server import ServerPlan, running_in, size_of, start, stop
 
 
-def work(module: AnsibleModule) -> dict[str, t.Any]:
+def work(module: Module) -> dict[str, t.Any]:
     """The result of the module.
 
     :raises UpgradeError: names the option, or has the last words of the server.
@@ -200,7 +199,7 @@ def _facts(folder: str) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
             "folder": {"type": "path", "required": True},

@@ -128,8 +128,7 @@ finished_at:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.errors import OptionError, UpgradeError
 from ..module_utils._core.module import run
 from ..module_utils._plone.client import connect
@@ -137,7 +136,7 @@ from ..module_utils._plone.connection import Connection, plone_arguments
 from ..module_utils._plone.site_checks import Check, ask, catalog_count, check_arguments, require_catalog
 
 
-def check(module: AnsibleModule) -> dict[str, t.Any]:
+def check(module: Module) -> dict[str, t.Any]:
     """The result of the module: every check with its outcome."""
     params = module.params
     checks = [Check.of(entry) for entry in params["checks"] or []]
@@ -173,7 +172,7 @@ def check(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **plone_arguments(),
             "checks": {"type": "list", "elements": "dict", "default": [], "options": check_arguments()},

@@ -317,8 +317,7 @@ import typing as t
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.errors import OptionError
 from ..module_utils._core.module import run
 from ..module_utils._core.options import from_environment, require_positive
@@ -345,7 +344,7 @@ FLEET_SITE = {
 }
 
 
-def read(module: AnsibleModule) -> dict[str, t.Any]:
+def read(module: Module) -> dict[str, t.Any]:
     """The result of the module: the sites, or the rows of a fleet."""
     if module.params["fleet_hosts"] is not None:
         raise OptionError("fleet_hosts", "needs the action plugin of this module, which runs on the controller.")
@@ -362,7 +361,7 @@ def read(module: AnsibleModule) -> dict[str, t.Any]:
     return {"changed": False, "sites": [reading.as_result() for reading in readings]}
 
 
-def read_fleet(module: AnsibleModule, what: t.Collection[str]) -> dict[str, t.Any]:
+def read_fleet(module: Module, what: t.Collection[str]) -> dict[str, t.Any]:
     """The rows of the sites in the option ``fleet``, and the table made of them."""
     require_positive(module.params, "timeout")
     sites = [FleetSite.from_entry(entry, module.params) for entry in module.params["fleet"]]
@@ -376,7 +375,7 @@ def read_fleet(module: AnsibleModule, what: t.Collection[str]) -> dict[str, t.An
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **plone_arguments(),
             "url": from_environment("PLONE_URL", type="str"),

@@ -89,8 +89,7 @@ finished_at:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.options import require_positive
 from ..module_utils._plone.client import connect
@@ -98,7 +97,7 @@ from ..module_utils._plone.connection import Connection, plone_arguments
 from ..module_utils._plone.transactions import Transactions
 
 
-def read(module: AnsibleModule) -> dict[str, t.Any]:
+def read(module: Module) -> dict[str, t.Any]:
     """The result of the module: the newest transactions."""
     require_positive(module.params, "limit")
     client = connect(Connection.from_params(module.params), module.warn)
@@ -109,7 +108,7 @@ def read(module: AnsibleModule) -> dict[str, t.Any]:
 def main() -> None:
     """Entry point of the module."""
     arguments = {**plone_arguments(), "limit": {"type": "int", "default": 20}}
-    module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
+    module = Module(argument_spec=arguments, supports_check_mode=True)
     run(module, lambda: read(module))
 
 

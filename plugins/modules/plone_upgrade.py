@@ -192,8 +192,7 @@ finished_at:
 import typing as t
 from dataclasses import dataclass
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.progress import Progress
 from ..module_utils._plone.client import connect
@@ -219,7 +218,7 @@ class Options:
         return cls(connection, waiting, params["dry_run"], params["full_report"])
 
 
-def upgrade(module: AnsibleModule) -> dict[str, t.Any]:
+def upgrade(module: Module) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
     options = Options.from_params(module.params)
     try:
@@ -237,7 +236,7 @@ def upgrade(module: AnsibleModule) -> dict[str, t.Any]:
     return result
 
 
-def plan_or_perform(module: AnsibleModule, options: Options) -> UpgradeOutcome:
+def plan_or_perform(module: Module, options: Options) -> UpgradeOutcome:
     """What would be done in check mode, what was done otherwise."""
     client = connect(options.connection, module.warn)
     if module.check_mode:
@@ -253,7 +252,7 @@ def as_diff(state: SiteState) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **plone_arguments(),
             **wait_arguments(),

@@ -120,15 +120,14 @@ finished_at:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._plone.client import connect
 from ..module_utils._plone.connection import Connection, plone_arguments
 from ..module_utils._plone.upgrade import clear_finished_upgrade
 
 
-def read(module: AnsibleModule) -> dict[str, t.Any]:
+def read(module: Module) -> dict[str, t.Any]:
     """The result of the module: state, versions and steps of the site."""
     client = connect(Connection.from_params(module.params), module.warn)
     state = client.site_state()
@@ -151,7 +150,7 @@ def read(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(argument_spec=plone_arguments(), supports_check_mode=True)
+    module = Module(argument_spec=plone_arguments(), supports_check_mode=True)
     run(module, lambda: read(module))
 
 

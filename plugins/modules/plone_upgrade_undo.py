@@ -161,8 +161,7 @@ finished_at:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._plone.client import connect
 from ..module_utils._plone.connection import Connection, plone_arguments
@@ -170,7 +169,7 @@ from ..module_utils._plone.undo import UndoOptions, plan, undo
 from ..module_utils._plone.way_back import prove_way_back
 
 
-def undo_upgrade(module: AnsibleModule) -> dict[str, t.Any]:
+def undo_upgrade(module: Module) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
     params = module.params
     options = UndoOptions(back_to=params["back_to"] or "", include_later=params["include_later"])
@@ -197,7 +196,7 @@ def main() -> None:
         "include_later": {"type": "bool", "default": False},
         "prove_only": {"type": "bool", "default": False},
     }
-    module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
+    module = Module(argument_spec=arguments, supports_check_mode=True)
     run(module, lambda: undo_upgrade(module))
 
 

@@ -181,8 +181,7 @@ unreadable:
 import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.errors import OptionError, UpgradeError
 from ..module_utils._core.options import require_not_negative
 from ..module_utils._core.text import strip_control_chars
@@ -197,7 +196,7 @@ LARGEST_DIFF = 100_000
 MADE_BY = {"html": page, "markdown": document}
 
 
-def make(module: AnsibleModule) -> dict[str, t.Any]:
+def make(module: Module) -> dict[str, t.Any]:
     """The result of the module, after both files are up to date."""
     options = module.params
     wanted = [option for option in ("html", "markdown") if options[option]]
@@ -260,7 +259,7 @@ def present(option: str, path: str) -> bytes | None:
         raise OptionError(option, f"{path} cannot be read: {error.strerror}.") from error
 
 
-def write(module: AnsibleModule, option: str, path: str, content: bytes) -> None:
+def write(module: Module, option: str, path: str, content: bytes) -> None:
     """Replace the file in one step, as Ansible does: it keeps owner, mode and SELinux context of an existing one."""
     new = os.path.join(module.tmpdir, os.path.basename(path))
     try:
@@ -271,7 +270,7 @@ def write(module: AnsibleModule, option: str, path: str, content: bytes) -> None
     module.atomic_move(new, path)
 
 
-def attributes_changed(module: AnsibleModule, path: str) -> bool:
+def attributes_changed(module: Module, path: str) -> bool:
     """Set owner and mode as the options say; returns whether they were different."""
     if module.check_mode and not os.path.exists(path):
         return False
@@ -303,7 +302,7 @@ def summary(fleet: Fleet, written: list[str], check_mode: bool) -> str:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "src": {"type": "path", "required": True},
             "html": {"type": "path"},
