@@ -17,7 +17,8 @@ from .._core.errors import UpgradeError
 from .._transfer.dump import FileMark, TransferStats
 from .._transfer.dump_forms import CUSTOM, HEAD, SQL_GZ, DamagedError, kind_of
 from .._transfer.folder_dump import FolderDump
-from .._transfer.part_file import SUFFIX, free_bytes, require_room
+from .._transfer.part_file import SUFFIX
+from .._transfer.room import free_bytes, require_room
 from .._transfer.verify import Verdict
 from .failures import passes_by_itself
 from .job import opened, require_same_job

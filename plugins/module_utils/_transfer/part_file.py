@@ -23,6 +23,7 @@ from .._core.files import remove_if_exists, rename_durably
 from .dump import MEBIBYTE, FileMark, hash_of
 from .dump_forms import HEAD, kind_of
 from .ranges import Held, Prefix, Range, Ranges, Segment
+from .room import require_room
 
 SUFFIX = ".part"
 CLOSED = -1
@@ -259,29 +260,3 @@ def give_name(path: str, dest: str) -> None:
         rename_durably(path, dest)
     except OSError as error:
         raise UpgradeError(f"{path} cannot be renamed to {dest}: {error.strerror}.") from error
-
-
-def free_bytes(folder: str) -> int:
-    """What may still be written to the file system of a folder; 0 where it cannot be asked."""
-    try:
-        system = os.statvfs(folder)
-    except OSError:
-        return 0
-    return system.f_bavail * system.f_frsize
-
-
-def require_room(dest: str, needed: int) -> None:
-    """Refuse to begin what cannot be finished.
-
-    :param needed: bytes that are still to be written beside ``dest``.
-    :raises UpgradeError: its file system has less room.
-    """
-    folder = os.path.dirname(dest)
-    free = free_bytes(folder)
-    if free < needed:
-        raise UpgradeError(
-            f"There is not enough room for {dest}: {needed} bytes are still needed, and {free} are free in {folder}. "
-            "Nothing was fetched now; make room or give another 'dest'.",
-            needed=needed,
-            free=free,
-        )

@@ -15,7 +15,8 @@ import shutil
 from ..._core.errors import OptionError, UpgradeError
 from ..._transfer.dump import FileMark
 from ..._transfer.folder_dump import FolderDump, members_of
-from ..._transfer.part_file import give_name, require_room
+from ..._transfer.part_file import give_name
+from ..._transfer.room import require_room
 
 OLD_SUFFIX = ".siteops-old"
 """What the name of the folder that is replaced ends with; no folder of a user is called so."""
