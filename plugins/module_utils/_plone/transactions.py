@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The transactions of a Plone site's database, and what an undo of an upgrade would take back.
+"""The transactions of a Plone site's database, as the service @transactions lists and undoes them.
 
 The service @transactions lists the whole database, so those of other sites in it as well.
 Private to the collection: may change without notice.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._core.errors import CallError, UpgradeError
+from .._core.errors import CallError
 from .client import PloneClient
 
 TRANSACTIONS_SERVICE = "/@transactions"
@@ -54,12 +54,12 @@ class Transaction:
     @property
     def call(self) -> str:
         """The last part of the path that was called, such as ``POST_application_json_@upgrade``; may be empty."""
-        return self._path.rpartition("/")[2]
+        return self.path.rpartition("/")[2]
 
     @property
     def site(self) -> str:
         """The path of the site or content that was called, such as ``/Plone``; empty where it is not known."""
-        return self._path.rpartition("/")[0]
+        return self.path.rpartition("/")[0]
 
     @property
     def is_upgrade(self) -> bool:
@@ -77,7 +77,8 @@ class Transaction:
         return self.is_upgrade or not self.description
 
     @property
-    def _path(self) -> str:
+    def path(self) -> str:
+        """The path that was called; empty where the description does not begin with one."""
         first = self.description.split(maxsplit=1)[:1]
         return first[0] if first and first[0].startswith("/") else ""
 
@@ -96,9 +97,13 @@ class Transaction:
         return self.site.split("/")[1] if self.site else ""
 
     @property
-    def undoes_upgrade(self) -> bool:
-        """Whether it took an upgrade back; Plone writes what was undone into its description."""
-        return self.is_undo and (UPGRADE_CALL in self.description or ADDON_CALL in self.description)
+    def taken_back(self) -> tuple[str, ...]:
+        """The paths of the calls that an undo took back, which Plone writes into its description; else empty.
+
+        A transaction without a description leaves no path there. The undo of an undo has the path that that one had
+        taken back (measured).
+        """
+        return tuple(self.description.partition("\nUndo ")[2].split()) if self.is_undo else ()
 
     def as_result(self) -> dict[str, t.Any]:
         """The transaction as a module returns it."""
@@ -140,96 +145,6 @@ class Transactions:
         self._client.send(
             "PATCH", TRANSACTIONS_SERVICE, {"transaction_ids": [transaction.id for transaction in transactions]}
         )
-
-
-@dataclass(frozen=True)
-class UndoPlan:
-    """What an undo would take back of a site, newest first; ``lost`` are those that are not its upgrades."""
-
-    site: str
-    transactions: tuple[Transaction, ...]
-
-    @property
-    def lost(self) -> tuple[Transaction, ...]:
-        """What would be lost besides the upgrade."""
-        return tuple(one for one in self.transactions if not one.is_upgrade or one.site != self.site)
-
-
-def require_history(transactions: t.Sequence[Transaction]) -> None:
-    """:raises UpgradeError: the database lists no transactions, so that nothing in it can be undone."""
-    if not transactions:
-        raise UpgradeError(
-            "Nothing can be undone: GET @transactions lists no transactions. The database keeps no history, as "
-            "RelStorage with 'keep-history false', or it was packed and not written to since. Restore a backup to go "
-            "back; to keep a history, use a storage that does."
-        )
-
-
-def which_site(transactions: t.Sequence[Transaction], url_path: str) -> str:
-    """The path in the database of a site that does not report it: that of its URL, or the only one there is.
-
-    :raises UpgradeError: the transactions are of several sites, and none has the path of the URL.
-    """
-    upgraded = {transaction.site for transaction in transactions if transaction.is_upgrade}
-    roots = {transaction.root for transaction in transactions if transaction.root}
-    if url_path in upgraded or not upgraded:
-        return url_path
-    if len(upgraded) == 1 and len(roots) == 1:
-        return upgraded.pop()
-    raise UpgradeError(
-        "Not undone: the site does not report its path in the database, which has transactions of several "
-        f"({', '.join(f'/{root}' for root in sorted(roots))}). "
-        "Give the URL by which Zope itself knows the site, such as http://localhost:8080/Plone."
-    )
-
-
-def plan_undo(
-    transactions: t.Sequence[Transaction], *, site: str, back_to: str = "", include_later: bool = False
-) -> UndoPlan:
-    """What to undo so that the newest upgrade of a site, or everything after ``back_to``, is taken back.
-
-    Transactions of other sites in the database are left alone. The plan is empty where nothing is to be undone.
-
-    :param site: the path of the site in the database.
-    :raises UpgradeError: the database keeps no history, more than upgrades would be lost and ``include_later`` does not
-        allow it, or ``back_to`` is not among the transactions.
-    """
-    require_history(transactions)
-    later_ones = _after(transactions, back_to) if back_to else transactions
-    candidates = [one for one in later_ones if one.belongs_to(site) and not one.is_side_effect]
-    if not back_to:
-        candidates = _newest_upgrade_and_later(candidates, site)
-    undone = any(transaction.undoes_upgrade and transaction.site == site for transaction in candidates)
-    if undone or not any(transaction.may_be_upgrade for transaction in candidates):
-        return UndoPlan(site, ())
-    plan = UndoPlan(site, tuple(candidates))
-    later = plan.lost if back_to else tuple(candidates[:-1])
-    if later and not include_later:
-        shown = "; ".join(f"{one.time} {one.user.strip()} {one.description or 'no description'}" for one in later[:5])
-        more = f" and {len(later) - 5} more" if len(later) > 5 else ""
-        raise UpgradeError(
-            f"Not undone: later transactions would be lost with the upgrade ({shown}{more}). "
-            "Set 'include_later' to true if they may be lost.",
-            lost=[transaction.as_result() for transaction in later],
-        )
-    return plan
-
-
-def _after(transactions: t.Sequence[Transaction], back_to: str) -> list[Transaction]:
-    ids = [transaction.id for transaction in transactions]
-    if back_to not in ids:
-        raise UpgradeError(
-            "Not undone: 'back_to' is not among the transactions of this database. "
-            "The database may have been packed since."
-        )
-    return list(transactions[: ids.index(back_to)])
-
-
-def _newest_upgrade_and_later(transactions: t.Sequence[Transaction], site: str) -> list[Transaction]:
-    for number, transaction in enumerate(transactions):
-        if transaction.call == UPGRADE_CALL and transaction.site == site:
-            return list(transactions[: number + 1])
-    return []
 
 
 def _own_path(document: dict[str, t.Any]) -> str:

@@ -22,7 +22,8 @@ from .answers import NO_CACHE
 from .client import VISIBLE_WITHIN_SECONDS, PloneClient
 from .journal import API_PREFIX, UPGRADE_WORDS, Posted, SiteJournal, open_journal
 from .state import UP_TO_DATE, SiteState
-from .transactions import Transaction, Transactions, UndoPlan, plan_undo, which_site
+from .transactions import Transaction, Transactions
+from .undo_plan import UndoPlan, plan_undo, which_site
 
 BAD_REQUEST = 400
 

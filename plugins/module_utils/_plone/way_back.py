@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from .._core.errors import CallError, UpgradeError
 from .client import PloneClient
 from .state import SiteState
-from .transactions import Transactions, require_history
+from .transactions import Transactions
+from .undo_plan import require_history
 
 WITHOUT = (
     "Mend that, or set 'plone_upgrade_undo_on_failure' to false to upgrade without a way back, with a backup at hand."

@@ -17,8 +17,9 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import undo as undo_module
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client import PloneClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transaction, plan_undo
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transaction
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.undo import UndoOptions, plan, undo
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.undo_plan import plan_undo
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.way_back import prove_way_back
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
@@ -122,6 +123,50 @@ def test_the_undo_of_another_site_does_not_stand_for_ours(back_to: str) -> None:
 def test_a_site_within_the_site_is_somebody_else(back_to: str) -> None:
     with pytest.raises(UpgradeError, match="later transactions would be lost"):
         planned(NESTED, OURS, BEFORE, back_to=back_to)
+
+
+def undo_of(name: str, *paths: str) -> Transaction:
+    return transaction(name, f"/Plone/PATCH_application_json_@transactions\nUndo {' '.join(paths)}")
+
+
+ADDON = transaction("addon", "/Plone/POST_application_json_@addons")
+CONTENT = transaction("content", "/Plone/POST_application_json_")
+STEP = transaction("step", "")
+OURS_AGAIN = transaction("ours again", "/Plone/POST_application_json_@upgrade")
+OUR_UNDO = undo_of("our undo", OURS.description)
+
+
+@pytest.mark.parametrize("back_to", ("", "before"))
+def test_an_upgrade_whose_add_on_was_undone_still_stands(back_to: str) -> None:
+    assert planned(undo_of("undo", ADDON.description), ADDON, OURS, BEFORE, back_to=back_to) == ["ours"]
+
+
+@pytest.mark.parametrize("back_to", ("", "before"))
+def test_an_upgrade_after_one_that_was_undone_is_undone(back_to: str) -> None:
+    assert planned(OURS_AGAIN, OUR_UNDO, OURS, BEFORE, back_to=back_to) == ["ours again"]
+
+
+@pytest.mark.parametrize("back_to", ("", "before"))
+def test_what_was_undone_is_not_undone_again(back_to: str) -> None:
+    everything = undo_of("undo", CONTENT.description, ADDON.description, OURS.description)
+    assert planned(everything, CONTENT, ADDON, OURS, BEFORE, back_to=back_to) == []
+    assert planned(OUR_UNDO, OURS, OURS_AGAIN, BEFORE) == []
+
+
+@pytest.mark.parametrize("back_to", ("", "before"))
+def test_an_undo_that_was_undone_took_nothing_back(back_to: str) -> None:
+    again = undo_of("undo of the undo", OURS.description)
+    assert planned(again, OUR_UNDO, OURS, BEFORE, back_to=back_to) == ["ours"]
+
+
+def test_the_commit_of_a_step_is_not_undone_again() -> None:
+    assert planned(STEP, BEFORE, back_to="before", include_later=True) == ["step"]
+    assert planned(undo_of("undo"), STEP, BEFORE, back_to="before") == []
+
+
+def test_an_undo_of_what_is_older_is_a_later_change() -> None:
+    with pytest.raises(UpgradeError, match="later transactions would be lost"):
+        planned(OURS_AGAIN, OUR_UNDO, BEFORE, OURS, back_to="before")
 
 
 def planned_by_url(own_entry: Reply, path: str, *transactions: dict[str, t.Any]) -> list[str]:
