@@ -62,7 +62,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.migration_
     readable,
 )
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.state import state_from_system
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transactions, plan_undo
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transactions
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.undo_plan import plan_undo
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump import FileMark
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ranges import Held, Prefix, Segment
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.ssh_keys import (

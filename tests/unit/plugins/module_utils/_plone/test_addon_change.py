@@ -25,6 +25,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client imp
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.connection import Waiting
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
+    Handler,
     LocalServer,
     Reply,
     answer,
@@ -197,10 +198,23 @@ def test_an_add_on_without_a_path_is_a_warning_where_it_is_accepted() -> None:
 
 def test_the_failed_are_tried_again_while_a_pass_changes_something() -> None:
     """``a`` needs ``b``, ``b`` needs ``c``; the server lists them by name."""
-    old = {"a": "1>2", "b": "1>2", "c": "1>2"}
-    now = [old] * 6 + [{**old, "c": "2>2"}] * 5 + [{**old, "b": "2>2", "c": "2>2"}] * 2 + [dict.fromkeys("abc", "2>2")]
-    posts = {"a": in_turn(BOOM, BOOM, DONE), "b": in_turn(BOOM, DONE), "c": DONE}
-    with running([listed(**states) for states in now], posts) as (run, server):
+    now = dict.fromkeys("abc", "1>2")
+
+    def upgrade(name: str, needed: str = "") -> Reply:
+        def reply(handler: Handler) -> None:
+            if needed and now[needed] != "2>2":
+                BOOM(handler)
+                return
+            now[name] = "2>2"
+            DONE(handler)
+
+        return reply
+
+    def list_them(handler: Handler) -> None:
+        listed(**now)(handler)
+
+    posts = {"a": upgrade("a", "b"), "b": upgrade("b", "c"), "c": upgrade("c")}
+    with running([list_them], posts) as (run, server):
         changes = run.perform(None).as_result()["changes"]
     assert posted(server) == "a b c a b a"
     assert [change["id"] for change in changes] == ["c", "b", "a"]
