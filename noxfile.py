@@ -431,8 +431,9 @@ def acceptance(session: nox.Session) -> None:
     checks.install("acceptance")
     if checks.chosen():
         return
+    # Three, because servers that start, and plays that wait for them, leave two cores idle.
     # The time limit decides no test: it ends one that hangs, with a traceback that says where.
-    checks.pytest("--numprocesses=2", "--dist=loadfile", "--timeout=900", "tests/acceptance")
+    checks.pytest("--numprocesses=3", "--dist=loadfile", "--timeout=900", "tests/acceptance")
 
 
 @nox.session(python=PYTHON, default=False)
