@@ -212,7 +212,9 @@ class Options:
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Options:
         """:raises OptionError: one of the options is bad; nothing was sent."""
-        names = None if params["name"] is None else tuple(dict.fromkeys(params["name"]))
+        names = None if params["name"] is None else tuple(dict.fromkeys(name.strip() for name in params["name"]))
+        if names and "" in names:
+            raise OptionError("name", "has an id without a letter. Leave it out, or leave out 'name' for all add-ons.")
         if names and names[0].lstrip().startswith(("[", "{")):
             raise OptionError(
                 "name",

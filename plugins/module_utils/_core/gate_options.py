@@ -13,6 +13,7 @@ import os
 import re
 import ssl
 import typing as t
+from datetime import datetime, timezone
 
 from ansible.module_utils.common.validation import check_type_dict
 
@@ -113,6 +114,7 @@ def client_certificate(params: t.Mapping[str, t.Any]) -> str | tuple[str, str] |
     if not cert:
         return None
     _must_be_a_pair(cert, key)
+    _must_be_valid_now(cert)
     return (cert, key) if key else cert
 
 
@@ -132,6 +134,41 @@ def _must_be_a_pair(cert: str, key: str) -> None:
         reason = getattr(error, "reason", "") or getattr(error, "strerror", "") or type(error).__name__
         files = "'client_cert' and 'client_key' are" if key else "the file is"
         raise OptionError(option, f"{files} not a certificate and its private key in PEM form ({reason}).") from error
+
+
+def _must_be_valid_now(cert: str) -> None:
+    """Refuse a certificate outside of its dates, of which a server only says that it has an error.
+
+    The package cryptography, which ansible-core needs, reads the dates; where a module runs without it, they are not
+    looked at.
+    """
+    try:
+        from cryptography import x509  # noqa: PLC0415
+    except ImportError:
+        return
+    with open(cert, "rb") as file:
+        content = file.read()
+    try:
+        certificate = x509.load_pem_x509_certificate(content)
+    except ValueError:
+        return
+    # Releases of cryptography before 42 have the dates without a zone only, and newer ones warn of them.
+    has_zone = hasattr(certificate, "not_valid_after_utc")
+    start = certificate.not_valid_before_utc if has_zone else _as_utc(certificate.not_valid_before)
+    end = certificate.not_valid_after_utc if has_zone else _as_utc(certificate.not_valid_after)
+    now = datetime.now(timezone.utc)
+    if now > end:
+        raise OptionError("client_cert", f"the certificate in {cert} expired on {_in_words(end)}; give a new one.")
+    if now < start:
+        raise OptionError("client_cert", f"the certificate in {cert} is not valid before {_in_words(start)}.")
+
+
+def _as_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=timezone.utc)
+
+
+def _in_words(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _is_latin(text: str) -> bool:

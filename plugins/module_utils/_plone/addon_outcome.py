@@ -137,6 +137,14 @@ def why_stuck(addon: Addon) -> str:
     return f"{addon.id} is at {at} and cannot be brought to {to}: {reasons[addon.state]}."
 
 
+def why_ahead(addon: Addon) -> str:
+    """What is said of an add-on that nobody asked for by name, and whose code is older than its profile in the site."""
+    return (
+        f"{addon.id} is left alone: the site has it at {addon.installed_version}, and its code is older "
+        f"({addon.available_version}). Install the release of it that the site was used with, or a newer one."
+    )
+
+
 def clear_finished_change(url: str, addons: t.Mapping[str, Addon]) -> None:
     """Remove the journal's entry of a change that a killed run posted, where the add-on reads as it should after it."""
     clear_if_finished(url, lambda entry: is_finished(entry, addons))

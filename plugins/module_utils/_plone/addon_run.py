@@ -24,6 +24,7 @@ from .addon_outcome import (
     Change,
     ChangeFailed,
     clear_finished_change,
+    why_ahead,
     why_stuck,
 )
 from .addons import INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Addons
@@ -172,11 +173,12 @@ class AddonRun:
     def _begin(self, names: t.Sequence[str] | None) -> AddonsOutcome:
         """The add-ons as they are, those that cannot get there, and the state of the core where it matters."""
         addons = Addons(self._client).read(required=names or ())
+        wanted = [name for name, addon in addons.items() if addon.is_behind()] if names is None else names
+        outcome = AddonsOutcome(addons, wanted)
         if names is None:
-            names = [name for name, addon in addons.items() if addon.is_behind()]
-        outcome = AddonsOutcome(addons, names)
+            outcome.warnings.extend(why_ahead(addon) for addon in addons.values() if addon.is_ahead)
         changes = self._changes(outcome)
-        for name in names:
+        for name in outcome.names:
             self._judge(outcome, name)
         if self._state != ABSENT and changes:
             outcome.core_state = self._client.site_state().name

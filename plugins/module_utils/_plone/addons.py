@@ -21,6 +21,9 @@ from .state import NEWER_THAN_CODE, NO_UPGRADE_PATH, PENDING, UP_TO_DATE, versio
 ADDONS_SERVICE = "/@addons"
 NOT_INSTALLED = "not_installed"
 
+AHEAD_IN_PLONE = ("plone.volto",)
+"""The core upgrade to 6.2 leaves it at 1101, and its own release 6.0.1 says 1100 (measured)."""
+
 INSTALL = "install"
 UPGRADE = "upgrade"
 UNINSTALL = "uninstall"
@@ -62,6 +65,11 @@ class Addon:
         :param accept_no_path: ids of add-ons that may stay where no step leads on.
         """
         return self.state == PENDING or (self.state == NO_UPGRADE_PATH and self.id not in accept_no_path)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether its code is older than its profile in the database, and not by a slip of Plone itself."""
+        return self.state == NEWER_THAN_CODE and self.id not in AHEAD_IN_PLONE
 
     def as_result(self) -> dict[str, t.Any]:
         """The add-on as a module returns it."""

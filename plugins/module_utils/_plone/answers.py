@@ -18,6 +18,9 @@ from .._core.text import one_line
 GATEWAY_STATUSES = (502, 503, 504)
 """What a gateway answers that cannot reach the server, or does not wait any longer."""
 
+QUERY_REFUSED = (400, 403, 405, 406)
+"""What a gate answers, beside 404, to an address that it does not know."""
+
 TRACEBACK_LINES_KEPT = 6
 
 CHECK_SERVER = "Check which server answers at this URL, and that Plone runs."
@@ -116,6 +119,11 @@ def answers_for_plone(answer: Answer) -> bool:
         answer.status not in GATEWAY_STATUSES or "traceback" in _error_object(answer)
     )
     return not is_plones
+
+
+def may_refuse_query(answer: Answer) -> bool:
+    """Whether a read may have been refused for what stands in its query, as by a gate that knows exact addresses."""
+    return answer.status == 404 or (answer.status in QUERY_REFUSED and not error_type(answer))
 
 
 def describe_stranger(answer: Answer) -> str:

@@ -20,6 +20,7 @@ from .answers import (
     describe_stranger,
     error_type,
     is_zopes_own,
+    may_refuse_query,
     read_document,
     server_error,
 )
@@ -124,17 +125,17 @@ class PloneClient:
     def _read(self, path: str) -> Answer:
         """Read with a query of its own each time, so that a cache that ignores what clients ask has no answer to it.
 
-        Where an address with a query is not found, it is asked for without: a gate may know exact addresses only.
+        Where something in front of Plone refuses an address with a query, it is asked for without.
         """
         head, mark, query = path.partition("?")
         path = f"{head}{self._path_end}{mark}{query}"
         if not self._queries_found:
             return self._http.get(path)
         answer = self._http.get(path, params={UNCACHED: secrets.token_hex(8)})
-        if answer.status != 404:
+        if not may_refuse_query(answer):
             return answer
         plain = self._http.get(path)
-        if plain.status == 404:
+        if plain.status == answer.status:
             return answer
         self._queries_found = False
         return plain

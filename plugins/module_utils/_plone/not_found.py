@@ -22,6 +22,9 @@ SYSTEM_SERVICE = "/@system"
 SERVICE_SINCE = {"@upgrade": "8.32.0", "@transactions": "8.29.0"}
 """The release of plone.restapi that brought a service (its change log)."""
 
+WITHOUT_ACCEPT = {"error_type": "NotFound"}
+"""All that Plone answers to the path of a service where the request does not ask for JSON alone (measured)."""
+
 
 def why_not_found(answer: Answer, probe: t.Callable[[str], Answer | None]) -> str:
     """The cause, and the next thing to do.
@@ -36,6 +39,11 @@ def why_not_found(answer: Answer, probe: t.Callable[[str], Answer | None]) -> st
         service = next((name for name in SERVICE_SINCE if f"/{name}" in answer.call), "such service")
         since = f", which came with {SERVICE_SINCE[service]}" if service in SERVICE_SINCE else ""
         return f"This is a Plone site, but its {release} has no {service}{since}."
+    if json_object(answer) == WITHOUT_ACCEPT:
+        return (
+            "Plone answers so where the header Accept does not arrive as it was sent. Have what stands in front of it "
+            "pass that header on unchanged, or give the URL that ends in /++api++."
+        )
     if json_object(answer):
         return "There is a Zope server, but no Plone site at this path; check the URL's path."
     root = probe("")

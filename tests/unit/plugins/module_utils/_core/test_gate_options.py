@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timedelta, timezone
 
 import pytest
+import trustme
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import CallError, OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.gate_options import (
@@ -81,6 +83,23 @@ def test_a_client_certificate_that_cannot_be_used(option: str, tmp_path: Path) -
     ):
         with pytest.raises(OptionError, match=says):
             client_certificate(given)
+
+
+@pytest.mark.parametrize(
+    ("days", "says"),
+    (((-3, -1), "expired on "), ((1, 3), "is not valid before "), ((-1, 1), "")),
+    ids=("expired", "not yet valid", "valid"),
+)
+def test_a_client_certificate_outside_of_its_dates_is_named(days: tuple[int, int], says: str, tmp_path: Path) -> None:
+    file = tmp_path / "client.pem"
+    start, end = (datetime.now(timezone.utc) + timedelta(days=number) for number in days)
+    pem = trustme.CA().issue_cert("client.example", not_before=start, not_after=end).private_key_and_cert_chain_pem
+    file.write_bytes(pem.bytes())
+    if not says:
+        assert client_certificate({"client_cert": str(file)}) == str(file)
+        return
+    with pytest.raises(OptionError, match=f"Option 'client_cert': the certificate in {file} {says}2"):
+        client_certificate({"client_cert": str(file)})
 
 
 def test_headers_do_not_leave_the_host() -> None:

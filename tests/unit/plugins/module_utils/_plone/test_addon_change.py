@@ -220,6 +220,15 @@ def test_the_failed_are_tried_again_while_a_pass_changes_something() -> None:
     assert [change["id"] for change in changes] == ["c", "b", "a"]
 
 
+def test_code_that_is_older_than_the_site_is_warned_about_where_all_are_upgraded() -> None:
+    newer = {"available": False, "required": True, "installedVersion": "9", "newVersion": "2"}
+    items = [{"id": name, "is_installed": True, "upgrade_info": newer} for name in ("a", "plone.volto")]
+    with running([document({"items": items})], {}) as (run, _server):
+        outcome = run.perform(None)
+    assert [warning.partition(",")[0] for warning in outcome.warnings] == ["a is left alone: the site has it at 9"]
+    assert outcome.as_result()["changed"] is False
+
+
 def test_what_fails_does_not_stop_the_others_and_every_one_is_named() -> None:
     old = {"a": "1>2", "b": "1>2", "c": "2>3!"}
     reads = [listed(**old)] * 4 + [listed(**{**old, "b": "2>2"})]

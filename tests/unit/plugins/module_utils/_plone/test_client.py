@@ -59,12 +59,13 @@ def test_a_good_answer() -> None:
     assert (state.name, state.versions, len(state.steps or ())) == ("pending", Versions("6018", "6205"), 1)
 
 
-def test_a_gate_that_knows_exact_addresses_only_is_asked_for_them() -> None:
+@pytest.mark.parametrize("status", (403, 404), ids=str)
+def test_a_gate_that_knows_exact_addresses_only_is_asked_for_them(status: int) -> None:
     site = routed(GET={"/@upgrade": document(GOOD)})
 
     def exact(handler: Handler) -> None:
         known = not handler.server.local.seen[-1].mark
-        (site if known else page(404))(handler)
+        (site if known else page(status))(handler)
 
     with LocalServer(exact) as server:
         client = PloneClient(HttpClient(server.url, timeout=20, auth=CREDENTIALS), CREDENTIALS)
@@ -91,6 +92,12 @@ def test_a_restapi_that_is_too_old(system: Reply, release: str) -> None:
         f"This is a Plone site, but its {release} no @upgrade, which came with 8.32.0."
     )
     assert error.result["failure"] == {"call": "GET /@upgrade", "status": 404}
+
+
+def test_a_proxy_that_changes_the_header_accept() -> None:
+    message = str(failure(document({"error_type": "NotFound"}, 404)))
+    assert message.startswith("GET /@upgrade found nothing (404). Plone answers so where the header Accept does not")
+    assert message.endswith("or give the URL that ends in /++api++.")
 
 
 def test_a_zope_without_a_site() -> None:
