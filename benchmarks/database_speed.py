@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from stage.commands import timed
-from stage.database import GIBIBYTE, TABLES, make_large
+from stage.database import GIBIBYTE, SECONDS, TABLES, make_large
 from stage.module_run import collections_folder, run_module
 from stage.table import Comparison, Measured, Results
 from support.postgres.server import DEFAULTS, ROLE, Postgres, newest_bin, running
@@ -81,12 +81,12 @@ class Databases:
 
     def restore(self, jobs: int = 1) -> Measured:
         """Ours, of the dump that was made by hand."""
-        self._server.sql(f"DROP DATABASE IF EXISTS {COPY}")
+        self._drop_copy()
         src = str(self._folder / "theirs")
         return self._module("odoo_database_restore", src=src, database=COPY, jobs=jobs, connections=True)
 
     def pg_restore(self, jobs: int = 1) -> Measured:
-        self._server.sql(f"DROP DATABASE IF EXISTS {COPY}")
+        self._drop_copy()
         return self._timed(
             self._createdb,
             ("pg_restore", "--no-owner", "--exit-on-error", f"--jobs={jobs}", "-d", COPY, str(self._folder / "theirs")),
@@ -94,13 +94,18 @@ class Databases:
 
     def unzip_and_psql(self) -> Measured:
         """What click-odoo-restoredb and Odoo's own manager run."""
-        self._server.sql(f"DROP DATABASE IF EXISTS {COPY}")
+        self._drop_copy()
         self._remove("unpacked")
         return self._timed(
             (sys.executable, "-m", "zipfile", "-e", str(self._folder / "theirs"), str(self._folder / "unpacked")),
             self._createdb,
             ("psql", "-X", "-q", "-d", COPY, "-o", "/dev/null", "-f", str(self._folder / "unpacked/dump.sql")),
         )
+
+    def _drop_copy(self) -> None:
+        """Drop what was restored, and have the server write to disk what it still has to: no leg pays for another."""
+        self._server.sql(f"DROP DATABASE IF EXISTS {COPY}")
+        self._server.sql("CHECKPOINT", seconds=SECONDS)
 
     @property
     def _createdb(self) -> tuple[str, ...]:

@@ -281,16 +281,38 @@ def test_a_dump_that_is_not_there_names_the_option(databases: Databases) -> None
 
 
 def test_what_a_killed_restore_of_another_dump_left_is_dropped(databases: Databases, sql: bytes) -> None:
+    """And only that: a database of this name that somebody else made stays."""
     path = databases.folder / "dump.sql"
     path.write_bytes(sql)
+    left, other = (
+        f"siteops_{hashlib.sha256(f'restore of {name}'.encode()).hexdigest()[:24]}" for name in ("restored", "another")
+    )
     for name, comment in (
-        ("siteops_left", "siteops.upgrades: unfinished restore of restored from sha256:0123"),
-        ("siteops_other", "siteops.upgrades: unfinished restore of restored_too from sha256:0123"),
+        (left, "siteops.upgrades: unfinished restore of restored."),
+        (other, "siteops.upgrades: unfinished restore of somebody else."),
     ):
         databases.server.sql(f"CREATE DATABASE {name} IS_TEMPLATE true", user=ROLE)
         databases.server.sql(f"COMMENT ON DATABASE {name} IS '{comment}'")
     databases.done("odoo_database_restore", src=str(path), database="restored")
-    assert databases.server.databases() == {"shop", "restored", "siteops_other"}
+    assert databases.server.databases() == {"shop", "restored", other}
+    assert f"a database {other} that no run" in databases.refused(
+        "odoo_database_restore", src=str(path), database="another"
+    )
+
+
+def test_a_dump_that_is_written_to_meanwhile_is_not_restored(databases: Databases, sql: bytes) -> None:
+    """It would get the mark of bytes that were not the ones restored."""
+    path = databases.folder / "dump.sql"
+    path.write_bytes(sql)
+    tools = databases.folder / "tools"
+    tools.mkdir()
+    for name in ("pg_restore", "pg_dump"):
+        (tools / name).symlink_to(databases.server.bin / name)
+    meanwhile = f'case "$*" in *--single-transaction*) echo >> "{path}";; esac'
+    (tools / "psql").write_text(f'#!/bin/sh\n{meanwhile}\nexec "{databases.server.bin}/psql" "$@"\n', encoding="utf-8")
+    (tools / "psql").chmod(0o755)
+    message = databases.refused("odoo_database_restore", src=str(path), database="restored", pg_bin=str(tools))
+    assert f"{path} was changed while it was read" in message
 
 
 def test_a_dump_cannot_run_programs(databases: Databases, sql: bytes) -> None:

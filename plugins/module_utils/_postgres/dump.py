@@ -27,11 +27,11 @@ from .._transfer.dump_check import FILESTORE, check_dump
 from .._transfer.dump_forms import CUSTOM, DIRECTORY, SQL_GZ, SQL_MEMBER, ZIP
 from .connection import conninfo
 from .database import Database, Server
+from .dump_hash import sha256_of
 from .dump_records import Record, collected_dumps, new_path, newest_verified, remove_beyond
 from .dump_source import newest_pg_restore
 from .filestore import MOST_NAMED, needed_by, path_of, stored_files
 from .odoo_facts import modules_of, series_of, tables_of
-from .restore import sha256_of
 from .tools import pg_dump_for
 
 BLOCK = 1024 * 1024

@@ -22,11 +22,12 @@ from .._core.errors import OptionError
 from .._core.process import Running, run
 from .._core.progress import Progress
 from .._transfer.dump_check import CheckedDump, check_dump, require_rows, weaknesses
-from .._transfer.dump_forms import ARCHIVES, DIRECTORY, TAR, TAR_GZ, UnreadableError
+from .._transfer.dump_forms import ARCHIVES, DIRECTORY, TAR, TAR_GZ
 from .._transfer.recognise import recognise
 from .._transfer.sql_watch import SqlWatch
 from .connection import conninfo
 from .database import Database, DatabaseError, Server, identifier, literal
+from .dump_hash import DumpHash
 from .dump_source import SqlSource, newest_pg_restore, require_parent
 from .filestore import STAT, compare, needed_by
 from .odoo_facts import modules_of, series_of
@@ -40,7 +41,9 @@ TRANSACTION_TIMEOUT = 17
 NO_ODOO = "The dump holds no database of Odoo: its module base is not installed. Nothing was kept."
 UNFINISHED = "siteops.upgrades: unfinished restore of"
 LIST_SECONDS = 300
-BLOCK = 1024 * 1024
+
+INDEX_MEGABYTES = 256
+"""Memory in which all jobs of a restore together sort the rows of indexes; the default of a server is 64 for each."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,21 @@ class Restore:
         self._not_checked: tuple[str, ...] = ()
         with naming_src():
             self.form = recognise(plan.src)
-            self.progress.state("reading the dump", plan.timeout)
-            self.sha256 = sha256_of(plan.src)
-        self.temporary = f"siteops_{hashlib.sha256(f'{plan.database}:{self.sha256}'.encode()).hexdigest()[:24]}"
+            self._hash = DumpHash(plan.src)
+        name = f"restore of {plan.database}".encode("utf-8", "surrogatepass")
+        self.temporary = f"siteops_{hashlib.sha256(name).hexdigest()[:24]}"
+        self._marker = f"{UNFINISHED} {plan.database}."
+        """The comment of the temporary database: only what bears it was made by a restore into this name."""
 
     @property
-    def _marker(self) -> str:
-        """The comment of the temporary database: only what bears it was made by an earlier run of this very job."""
-        return f"{UNFINISHED} {self.plan.database} from sha256:{self.sha256}"
+    def sha256(self) -> str:
+        """That of the dump; waits until it is known.
+
+        :raises OptionError: the dump cannot be read.
+        """
+        self.progress.state("reading the dump", self.plan.timeout)
+        with naming_src():
+            return self._hash.value()
 
     def run(self, check_mode: bool) -> dict[str, t.Any]:
         """Restore, or find that it is done.
@@ -89,35 +99,40 @@ class Restore:
         :raises UpgradeError: the dump is damaged, the name is taken, or the server refuses; the name is as it was.
         """
         existing = self._existing()
-        result: dict[str, t.Any] = {
-            "database": self.plan.database,
-            "dump": {
-                "path": os.path.abspath(self.plan.src),
-                "form": self.form.name,
-                "sha256": self.sha256,
-                "dumped_from": self.form.dumped_from,
-                "dumped_by": self.form.dumped_by,
-            },
-        }
         if existing:
             files = self._unpack_files(check_mode)
-            return {**result, "changed": bool(files["added"]), "filestore": files, **self._facts(existing)}
+            return self._result(bool(files["added"]), files, self._facts(existing))
         self._require_possible()
         if check_mode:
             with naming_src():
-                result["dump"]["not_checked"] = list(self._check().not_checked)
+                not_checked = self._check().not_checked
             self._require_known_settings()
-            return {**result, "changed": True, "filestore": self._unpack_files(True), "version": "", "modules": 0}
+            return self._result(True, self._unpack_files(True), {"version": "", "modules": 0}, not_checked)
         with self.server.only_run(self.plan.database):
             existing = self._existing()
             if not existing:
                 with naming_src():
                     self._into_temporary()
                 files = self._finish_or_drop()
-                result["dump"]["not_checked"] = list(weaknesses(self.plan.src, self.form))
-                existing = self.server.require(self.plan.database)
-                return {**result, "changed": True, "filestore": files, **self._restored}
-        return {**result, "changed": False, "filestore": self._unpack_files(False), **self._facts(existing)}
+                return self._result(True, files, self._restored, weaknesses(self.plan.src, self.form))
+        return self._result(False, self._unpack_files(False), self._facts(existing))
+
+    def _result(
+        self,
+        changed: bool,
+        files: dict[str, t.Any],
+        facts: dict[str, t.Any],
+        not_checked: t.Iterable[str] | None = None,
+    ) -> dict[str, t.Any]:
+        dump = {
+            "path": os.path.abspath(self.plan.src),
+            "form": self.form.name,
+            "sha256": self.sha256,
+            "dumped_from": self.form.dumped_from,
+            "dumped_by": self.form.dumped_by,
+            **({} if not_checked is None else {"not_checked": list(not_checked)}),
+        }
+        return {"changed": changed, "database": self.plan.database, "dump": dump, "filestore": files, **facts}
 
     def _existing(self) -> Database | None:
         """The database, if it was restored from this dump.
@@ -206,15 +221,15 @@ class Restore:
             check_dump(self.plan.src, None, self.deadline.remaining, self.form)
         self._require_known_settings()
         name = identifier(self.temporary)
-        self._drop_leftovers()
+        # What a killed run left, of whichever dump: no other run works on this name now.
+        self._drop()
         owner = f" OWNER {identifier(self.plan.owner)}" if self.plan.owner else ""
         collate = f" LC_COLLATE {literal(self.plan.collate)}" if self.plan.collate else ""
         with self._dropped_on_failure():
             self.server.execute(
                 f"CREATE DATABASE {name}{owner} TEMPLATE {identifier(self.plan.template)} ENCODING 'UTF8'{collate}"
                 f" IS_TEMPLATE true;\nCOMMENT ON DATABASE {name} IS {literal(self._marker)};\n"
-                # Hundreds of small commits need not wait for the disk: the last one, in another database, does.
-                f"ALTER DATABASE {name} SET synchronous_commit = off;\n",
+                f"{self._haste(name)}",
                 seconds=self.deadline.remaining,
             )
             if self.server.rows(
@@ -229,6 +244,19 @@ class Restore:
             else:
                 self._restore_archive()
 
+    def _haste(self, name: str) -> str:
+        """Settings under which a restore is faster; the database loses them before it gets its name."""
+        # Hundreds of small commits need not wait for the disk: the last one, in another database, does.
+        settings = f"ALTER DATABASE {name} SET synchronous_commit = off;\n"
+        megabytes = INDEX_MEGABYTES // (self.plan.jobs if self.form.name in ARCHIVES else 1)
+        # In units of 1 kB, as pg_settings has it.
+        if (
+            int(self.server.value("SELECT setting FROM pg_settings WHERE name = 'maintenance_work_mem'"))
+            < megabytes * 1024
+        ):
+            settings += f"ALTER DATABASE {name} SET maintenance_work_mem = '{megabytes}MB';\n"
+        return settings
+
     @contextlib.contextmanager
     def _dropped_on_failure(self) -> t.Iterator[None]:
         try:
@@ -238,18 +266,10 @@ class Restore:
                 self._drop()
             raise
 
-    def _drop_leftovers(self) -> None:
-        """Drop what killed runs left of a restore into this name, of whichever dump: no other run works on it now."""
-        self._drop()
-        marker = literal(f"{UNFINISHED} {self.plan.database} from sha256:")
-        comment = "coalesce(shobj_description(d.oid, 'pg_database'), '')"
-        for left in self.server.databases(f"datistemplate AND starts_with({comment}, {marker})"):
-            self._drop(left.name, left.comment)
-
-    def _drop(self, database: str = "", marker: str = "") -> None:
-        """Drop the temporary database, which only this job makes: its comment says so."""
-        found = self.server.find(database or self.temporary)
-        if not found or found.comment not in (marker or self._marker, ""):
+    def _drop(self) -> None:
+        """Drop the temporary database, which only restores into this name make: its comment says so."""
+        found = self.server.find(self.temporary)
+        if not found or found.comment not in (self._marker, ""):
             return
         name = identifier(found.name)
         self.server.execute(f"ALTER DATABASE {name} IS_TEMPLATE false;\nDROP DATABASE {name} WITH (FORCE);\n")
@@ -335,16 +355,20 @@ class Restore:
             self.progress.state("verifying", self.plan.timeout)
             self._restored = self._facts_in(self.temporary)
             files = self._unpack_files(False, self.temporary)
+            sha256 = self.sha256
+            with naming_src():
+                self._hash.require_unchanged()
             existing = self.server.find(self.plan.database)
             if existing:
                 raise DatabaseError(
                     f"Meanwhile another database got the name {existing.name}. Nothing was overwritten."
                 )
             name = identifier(self.temporary)
-            done = f"siteops.upgrades: restored from sha256:{self.sha256} at {utc_text(utc_now())}"
+            done = f"siteops.upgrades: restored from sha256:{sha256} at {utc_text(utc_now())}"
             self.server.execute(
                 f"BEGIN;\nSET LOCAL synchronous_commit = on;\n"
-                f"ALTER DATABASE {name} RESET synchronous_commit;\nCOMMENT ON DATABASE {name} IS {literal(done)};\n"
+                f"ALTER DATABASE {name} RESET synchronous_commit;\nALTER DATABASE {name} RESET maintenance_work_mem;\n"
+                f"COMMENT ON DATABASE {name} IS {literal(done)};\n"
                 f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {'true' if self.plan.connections else 'false'}"
                 f" IS_TEMPLATE false;\nALTER DATABASE {name} RENAME TO {identifier(self.plan.database)};\nCOMMIT;\n"
             )
@@ -385,27 +409,3 @@ class Restore:
                     "Add the files of the origin with odoo_filestore_merge."
                 )
         return found
-
-
-def sha256_of(path: str) -> str:
-    """The SHA-256 of a dump: of a file's content, or of a folder's files by name and content.
-
-    :raises UpgradeError: it cannot be read.
-    """
-    try:
-        if not os.path.isdir(path):
-            return _hash(path).hexdigest()
-        digest = hashlib.sha256()
-        for name in sorted(os.listdir(path)):
-            digest.update(f"{_hash(os.path.join(path, name)).hexdigest()}  {name}\n".encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()
-    except OSError as error:
-        raise UnreadableError(f"{error.filename or path} cannot be read: {error.strerror}.") from error
-
-
-def _hash(path: str) -> t.Any:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest
