@@ -47,6 +47,9 @@ def test_a_backup_is_made_once(shop: Shop) -> None:
         "odoo_backup_login_host": "",
         "odoo_backup_login_port": None,
     }
+    wrong = {**variables, "odoo_backup_report_dir": "", "odoo_backup_dest": "/nowhere/at/all"}
+    said = shop.refused_play("odoo_backup", wrong)
+    assert "Option 'dest': there is no folder /nowhere/at. In the role odoo_backup: odoo_backup_dest." in said
     assert shop.unchanged_by("odoo_backup", {**variables, "odoo_backup_report_dir": ""}, "--check") == 1
     assert shop.changed("odoo_backup", variables) == 1
     assert shop.report()["database"]["counts_before"]["res_partner"] == PARTNERS

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.role_variables import ROLE_ENVIRONMENT, SHARED
+
 ROLES = (
     "awx_setup",
     "odoo_backup",
@@ -88,6 +90,18 @@ def test_no_default_refuses_null_on_the_oldest_core(role: str, root: pathlib.Pat
     """ansible-core 2.16 checks the type of null where there is a default; later ones do so for some types only."""
     found = optional(root, role).items()
     assert [name for name, option in found if "default" in option and option["type"] != "raw"] == []
+
+
+def test_roles_that_run_modules_for_databases_name_themselves(root: pathlib.Path) -> None:
+    """A failure then names the variables of the role, and only those that it has."""
+    marked = re.compile(r"^    group/siteops.upgrades.odoo_database:$", re.MULTILINE)
+    files = {path: path.read_text(encoding="utf-8") for path in (root / "roles").glob("*/tasks/*.yml")}
+    running = {path.parts[-3]: text for path, text in files.items() if marked.search(text)}
+    assert sorted(running) == sorted(SHARED)
+    assert [role for role, text in running.items() if not re.search(f"{ROLE_ENVIRONMENT}: .*{role}", text)] == []
+    known = {name for role in SHARED for name in options(root, role)}
+    named = {name for groups in SHARED.values() for _mark, variables in groups for name in variables.values()}
+    assert sorted(named - known) == []
 
 
 @pytest.mark.parametrize("role", sorted(set(ROLES) - NAMED_ELSEWHERE))

@@ -9,6 +9,7 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -18,7 +19,7 @@ from .errors import UpgradeError
 from .http_client import REQUESTS_IMPORT_ERROR
 from .masking import REGISTERED, hide_secret_dicts, register_options
 from .path_options import mask_texts, refuse_texts
-from .role_variables import with_role_variables
+from .role_variables import ROLE_ENVIRONMENT, with_role_variables
 from .text import strip_control_chars
 
 
@@ -48,7 +49,7 @@ def run(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]], *, calls:
             REGISTERED.difference_update(hide_secret_dicts(module.argument_spec, module.params))
     except UpgradeError as error:
         times["finished_at"] = utc_text(utc_now())
-        message = with_role_variables(str(error), module.argument_spec)
+        message = with_role_variables(str(error), module.argument_spec, os.environ.get(ROLE_ENVIRONMENT, ""))
         module.fail_json(**strip_control_chars({"msg": message, **error.result}), **times)
     times["finished_at"] = utc_text(utc_now())
     module.exit_json(**strip_control_chars(result), **times)

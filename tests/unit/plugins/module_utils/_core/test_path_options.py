@@ -66,3 +66,23 @@ def test_a_message_names_the_variables_of_the_role() -> None:
         "In the role plone_upgrade: plone_upgrade_url."
     )
     assert with_role_variables("Option 'url': no.", ("url",)) == "Option 'url': no."
+
+
+@pytest.mark.parametrize(
+    ("role", "options", "message", "variables"),
+    (
+        ("odoo_backup", ("pg_bin", "database", "dest"), "Option 'dest': no.", "odoo_backup_dest"),
+        ("odoo_test_copy", ("pg_bin", "database", "sources"), "Option 'dest': no.", "odoo_test_copy_filestore_dest"),
+        ("odoo_cutover", ("pg_bin", "database", "upgraded"), "Option 'database': no.", "odoo_cutover_database"),
+        ("odoo_cutover", ("pg_bin", "database", "src"), "Option 'database': no.", "odoo_cutover_upgraded"),
+        ("odoo_cutover", ("pg_bin", "database", "sources"), "Option 'dest': no.", "odoo_cutover_filestore"),
+        ("odoo_upgrade", ("pg_bin", "database", "dest"), "Options 'dest', 'login_user'.", "odoo_upgrade_dump"),
+    ),
+    ids=("dump", "merge", "swap", "restore", "merge-of-a-cut-over", "dump-for-an-upgrade"),
+)
+def test_a_message_names_the_variables_of_the_role_that_runs_the_module(
+    role: str, options: tuple[str, ...], message: str, variables: str
+) -> None:
+    assert f" In the role {role}: {variables}" in with_role_variables(message, options, role)
+    assert with_role_variables(message, options) == message
+    assert with_role_variables("Option 'url': no.", ("url",), role) == "Option 'url': no."
