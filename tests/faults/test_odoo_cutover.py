@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from faults import steps
+from support.ansible_cli import environment
+from support.module_runner import ModuleRunner
 from support.platform import Platform
 from support.postgres.fake_odoo import behave
 from support.postgres.fake_web import web
@@ -20,11 +24,20 @@ from support.postgres.shop import Shop, platform_beside
 
 __all__ = ["web"]
 
+MOST_STEPS = 100
+
 
 @pytest.fixture(scope="module")
 def _running(running_postgres: Postgres) -> Iterator[Platform]:
     with platform_beside(running_postgres) as platform:
         yield platform
+
+
+@pytest.fixture(scope="module")
+def killing() -> Iterator[ModuleRunner]:
+    """Runs modules that are killed at a step."""
+    with ModuleRunner(steps.__name__) as runner:
+        yield runner
 
 
 @pytest.fixture
@@ -88,10 +101,35 @@ def verified(shop: Shop) -> Path:
     return note
 
 
-def test_a_cut_over_that_is_killed_is_finished_and_taken_back(shop: Shop) -> None:
-    """Between the swap and the start of the new service; then the way back fails, and is gone again."""
+def kill_inside_of_swap(shop: Shop, killing: ModuleRunner) -> None:
+    """Have a swap killed when the databases are exchanged and their folders are not, which the journal says."""
+    options = {
+        **shop.server.options,
+        **{"database": "shop", "upgraded": "shop_upgraded", "keep_as": "shop_before"},
+        "filestore_dir": str(shop.stores),
+    }
+    journal = shop.stores / ".siteops-swap-shop.json"
+    for step in range(MOST_STEPS):
+        with contextlib.suppress(AssertionError):
+            killing.run(
+                "odoo_database_swap",
+                options,
+                env=environment(),
+                kill_at=step,
+                count_in=str(shop.folder / "steps"),
+            )
+        if journal.exists() and "shop_before" in shop.server.databases():
+            assert (shop.stores / "shop_upgraded").is_dir()
+            return
+    raise AssertionError("no step of the swap lies between databases and folders")
+
+
+def test_a_cut_over_that_is_killed_is_finished_and_taken_back(shop: Shop, killing: ModuleRunner) -> None:
+    """Inside of the swap; then before the new service is started; then the way back fails, and is gone again."""
     note = verified(shop)
     variables = shop.cutover(odoo_cutover_report_dir="")
+    kill_inside_of_swap(shop, killing)
+    assert shop.versions() == {"shop": "17.0", "shop_before": "16.0"}
 
     def with_command(verb: str, command: str) -> dict[str, object]:
         service = variables["odoo_cutover_upgraded_service"]
