@@ -31,6 +31,7 @@ from .addons import INSTALL, NOT_INSTALLED, UNINSTALL, UPGRADE, Addon, Addons
 from .client import PloneClient
 from .connection import Waiting
 from .journal import UPGRADE_WORDS, SiteJournal, open_journal
+from .missing_packages import warn_of_missing_packages
 from .state import NO_UPGRADE_PATH, PENDING, UP_TO_DATE
 
 
@@ -176,6 +177,7 @@ class AddonRun:
         wanted = [name for name, addon in addons.items() if addon.is_behind()] if names is None else names
         outcome = AddonsOutcome(addons, wanted)
         if names is None:
+            outcome.warnings.extend(warn_of_missing_packages(self._client))
             outcome.warnings.extend(why_ahead(addon) for addon in addons.values() if addon.is_ahead)
         changes = self._changes(outcome)
         for name in outcome.names:

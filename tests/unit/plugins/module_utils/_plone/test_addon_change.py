@@ -172,7 +172,7 @@ def test_an_add_on_that_no_step_leads_on_from_is_final_and_what_was_committed_is
     result = caught.value.outcome.as_result()
     assert result["changes"] == [{"id": "a", "action": "upgrade", "from": "1", "to": "2"}]
     assert [(left["id"], left["state"]) for left in result["left_behind"]] == [("a", "no_upgrade_path")]
-    assert len(server.seen) == 5, "it was waited for"
+    assert len(server.seen) == 6, "it was waited for"
 
 
 @pytest.mark.parametrize("names", (None, ["a"]), ids=("all", "by name"))
@@ -227,6 +227,33 @@ def test_code_that_is_older_than_the_site_is_warned_about_where_all_are_upgraded
         outcome = run.perform(None)
     assert [warning.partition(",")[0] for warning in outcome.warnings] == ["a is left alone: the site has it at 9"]
     assert outcome.as_result()["changed"] is False
+
+
+LACKING = b"""<div class="alert alert-danger"><p><strong>Was fehlt</strong></p>
+<ul> <li>my.missing</li> <li>collective.gone</li> </ul></div><ul><li>else</li></ul>"""
+
+
+@pytest.mark.parametrize(
+    ("reply", "named"),
+    (
+        (answer(LACKING, Content_Type="text/html"), "my.missing, collective.gone."),
+        (page(200), ""),
+        (page(404), ""),
+        (answer(LACKING, 302, Location="/login"), ""),
+    ),
+    ids=("named", "none named", "no page", "login"),
+)
+def test_packages_that_the_code_lacks_are_warned_about_where_all_are_upgraded(reply: Reply, named: str) -> None:
+    replies = routed(GET={"/@addons": listed(a="2>2"), "/@@plone-upgrade": reply})
+    with LocalServer(replies) as server:
+        credentials = Credentials(username="admin", password="secret")
+        client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+        progress = Progress(types.SimpleNamespace(_tmpdir=None, check_mode=False, params={}))
+        run = AddonRun(client, state="latest", waiting=WAITING, progress=progress)
+        warnings = " ".join(run.plan(None).warnings)
+        assert named in warnings
+        assert bool(named) == bool(warnings)
+        assert run.plan(["a"]).warnings == []
 
 
 def test_what_fails_does_not_stop_the_others_and_every_one_is_named() -> None:
