@@ -52,6 +52,14 @@ options:
       - Also undo all later transactions of this site. Without this, the task fails if there are any.
     type: bool
     default: false
+  own_only:
+    description:
+      - Fail if an upgrade that would be undone was committed by another user than the one of the credentials, and undo
+        nothing. The role P(siteops.upgrades.plone_upgrade#role) sets it, so that it does not take back what another
+        client upgraded at the same time. A user whose login name is not the id is not distinguished from others.
+    type: bool
+    default: false
+    version_added: 1.1.0
   prove_only:
     description:
       - Undo nothing. Prove that what is committed from now on can be undone, and fail if it cannot. The database has to
@@ -172,7 +180,9 @@ from ..module_utils._plone.way_back import prove_way_back
 def undo_upgrade(module: Module) -> dict[str, t.Any]:
     """The result of the module, in check mode as well."""
     params = module.params
-    options = UndoOptions(back_to=params["back_to"] or "", include_later=params["include_later"])
+    options = UndoOptions(
+        back_to=params["back_to"] or "", include_later=params["include_later"], own_only=params["own_only"]
+    )
     client = connect(Connection.from_params(params), module.warn)
     if params["prove_only"]:
         return prove_way_back(client, send=not module.check_mode).as_result()
@@ -194,6 +204,7 @@ def main() -> None:
         **plone_arguments(),
         "back_to": {"type": "str"},
         "include_later": {"type": "bool", "default": False},
+        "own_only": {"type": "bool", "default": False},
         "prove_only": {"type": "bool", "default": False},
     }
     module = Module(argument_spec=arguments, supports_check_mode=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 import typing as t
+from urllib.parse import quote
 
 from .._core.errors import AnswerLostError, CallError, OptionError, UnexpectedAnswerError
 from .._core.http_answer import Answer
@@ -20,6 +21,7 @@ from .answers import (
     describe_stranger,
     error_type,
     is_zopes_own,
+    json_object,
     may_refuse_query,
     read_document,
     server_error,
@@ -73,6 +75,15 @@ class PloneClient:
     def url(self) -> str:
         """The URL of the site."""
         return self._http.base_url
+
+    def user_id(self) -> str:
+        """The id of the user, by which the database knows her; empty where the site does not confirm it.
+
+        Who logs in with an e-mail address has another id than name.
+        """
+        name = self._credentials.user
+        answer = self._probe(f"/@users/{quote(name, safe='')}") if name else None
+        return name if answer and answer.status == 200 and json_object(answer).get("id") == name else ""
 
     def at(self: S, url: str) -> S:
         """Another site of the same server, with the same connections and credentials."""

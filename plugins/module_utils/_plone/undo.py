@@ -23,7 +23,7 @@ from .client import VISIBLE_WITHIN_SECONDS, PloneClient
 from .journal import API_PREFIX, UPGRADE_WORDS, Posted, SiteJournal, open_journal
 from .state import UP_TO_DATE, SiteState
 from .transactions import Transaction, Transactions
-from .undo_plan import UndoPlan, plan_undo, which_site
+from .undo_plan import UndoPlan, plan_undo, require_own, which_site
 
 BAD_REQUEST = 400
 
@@ -69,10 +69,14 @@ class UndoOutcome:
 
 @dataclass(frozen=True)
 class UndoOptions:
-    """What to undo: the newest upgrade, or with ``back_to`` everything after that transaction."""
+    """What to undo: the newest upgrade, or with ``back_to`` everything after that transaction.
+
+    With ``own_only``, nothing is undone if an upgrade among it is another user's.
+    """
 
     back_to: str = ""
     include_later: bool = False
+    own_only: bool = False
 
 
 def plan(client: PloneClient, options: UndoOptions) -> UndoOutcome:
@@ -113,7 +117,10 @@ def undo(client: PloneClient, options: UndoOptions) -> UndoOutcome:
 def _plan(client: PloneClient, options: UndoOptions, transactions: t.Sequence[Transaction]) -> UndoPlan:
     url_path = urlsplit(client.url.removesuffix(API_PREFIX)).path
     site = Transactions(client).site_path() or which_site(transactions, url_path)
-    return plan_undo(transactions, site=site, back_to=options.back_to, include_later=options.include_later)
+    undo_plan = plan_undo(transactions, site=site, back_to=options.back_to, include_later=options.include_later)
+    if options.own_only and undo_plan.transactions:
+        require_own(undo_plan, client.user_id())
+    return undo_plan
 
 
 def _require_ended(client: PloneClient, before: SiteState, journal: SiteJournal, earlier: Posted) -> None:

@@ -91,6 +91,23 @@ def plan_undo(
     return plan
 
 
+def require_own(plan: UndoPlan, user: str) -> None:
+    """Refuse a plan with an upgrade of another user; where the own id is not known, every upgrade may be the own one.
+
+    :param user: the id of the user; the database has the path of its user folder before it (measured).
+    :raises UpgradeError: names the upgrades of others.
+    """
+    others = [one for one in plan.transactions if user and one.is_upgrade and one.user.split()[-1:] not in ([], [user])]
+    if others:
+        shown = "; ".join(f"{one.time} {one.user} {one.description}" for one in others[:5])
+        raise UpgradeError(
+            f"Not undone: among what would be undone are upgrades of others than '{user}' ({shown}). Another client "
+            "upgraded the site meanwhile. Find out whether they may go; plone_upgrade_undo undoes them without "
+            "'own_only'.",
+            lost=[one.as_result() for one in others],
+        )
+
+
 def _after(transactions: t.Sequence[Transaction], back_to: str) -> list[Transaction]:
     ids = [transaction.id for transaction in transactions]
     if back_to not in ids:

@@ -8,7 +8,9 @@ Only the transactions read afterwards prove it.
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +21,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.client imp
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.credentials import Credentials
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.transactions import Transaction
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.undo import UndoOptions, plan, undo
-from ansible_collections.siteops.upgrades.plugins.module_utils._plone.undo_plan import plan_undo
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone.undo_plan import plan_undo, require_own
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.way_back import prove_way_back
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
@@ -167,6 +169,33 @@ def test_the_commit_of_a_step_is_not_undone_again() -> None:
 def test_an_undo_of_what_is_older_is_a_later_change() -> None:
     with pytest.raises(UpgradeError, match="later transactions would be lost"):
         planned(OURS_AGAIN, OUR_UNDO, BEFORE, OURS, back_to="before")
+
+
+def test_the_upgrade_of_another_user_is_left_alone_where_only_the_own_ones_may_go() -> None:
+    own = plan_undo(
+        [replace(OURS, user="Plone robot"), replace(ADDON, user=""), BEFORE], site="/Plone", back_to="before"
+    )
+    require_own(own, "robot")
+    require_own(own, "")
+    with pytest.raises(UpgradeError, match="upgrades of others than 'admin'.*Plone robot") as caught:
+        require_own(own, "admin")
+    assert [one["id"] for one in caught.value.result["lost"]] == ["ours"]
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    ((document({"id": "admin"}), True), (document({"id": "u-17"}), False), (page(404), False)),
+    ids=("id is the name", "another id", "not known"),
+)
+def test_a_user_is_only_distinguished_by_an_id_that_the_site_confirms(said: Reply, *, refused: bool) -> None:
+    other = {**UPGRADE, "username": "Plone robot"}
+    replies = {"/@upgrade": STATE, "/@transactions": document([other]), "/@users/admin": said}
+    with LocalServer(routed(GET=replies)) as server:
+        credentials = Credentials(username="admin", password="secret")
+        client = PloneClient(HttpClient(server.url, timeout=20, auth=credentials), credentials)
+        context = pytest.raises(UpgradeError, match="upgrades of others") if refused else contextlib.nullcontext()
+        with context:
+            assert plan(client, UndoOptions(own_only=True)).as_result()["undone"]
 
 
 def planned_by_url(own_entry: Reply, path: str, *transactions: dict[str, t.Any]) -> list[str]:
