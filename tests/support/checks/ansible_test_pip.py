@@ -12,6 +12,7 @@ Run it with the Python of the environment that holds ansible-core and pip.
 
 from __future__ import annotations
 
+import fcntl
 import pathlib
 import subprocess
 import sys
@@ -70,11 +71,14 @@ def provide(version: str) -> None:
 
 def main() -> None:
     """Provide what is missing, unless ansible-test can fetch it itself."""
-    missing = {version for version in wanted_versions() if not installer(version).exists()}
-    if missing and not reachable(HOST):
-        CACHE.mkdir(parents=True, exist_ok=True)
-        for version in sorted(missing):
-            provide(version)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "siteops.upgrades.lock").open("w", encoding="utf-8") as lock:
+        # Two sessions may be at work at once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = {version for version in wanted_versions() if not installer(version).exists()}
+        if missing and not reachable(HOST):
+            for version in sorted(missing):
+                provide(version)
 
 
 if __name__ == "__main__":
