@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from support.ansible_cli import PlaybookRun, run_playbook
+from support.ansible_cli import PlaybookRun, run_module, run_playbook
 from support.odoo_job import READS, Job, calls, calls_since, run_hosts
 from support.platform import Platform
 from support.plone import PloneServer
@@ -143,46 +143,64 @@ def test_a_hook_that_outlasts_the_window_leaves_the_site_alone(plone: PloneServe
 
 
 def test_bad_hours_are_named_before_the_first_request(plone: PloneServer, role: Role) -> None:
+    """By the module, which the roles run first; and two of them by the role, one of which it names itself."""
     bad: dict[str, tuple[dict[str, Any], str]] = {
         "hour": ({"from": "25:00", "to": "04:00"}, "window.from': 25:00 is not a time"),
         "half": ({"from": "22:00"}, "to found in window"),
         "zone": ({"from": "22:00", "to": "04:00", "timezone": "Europe/Zuerich"}, "timezone': Europe/Zuerich is no"),
         "day": ({"from": "22:00", "to": "04:00", "days": ["samstag"]}, "window.days': samstag is not a day"),
-        "name": ({"from": "22:00", "until": "04:00"}, "until"),
         "same": ({"from": "22:00", "to": "22:00"}, "window.to': is the same as 'from'"),
     }
-    run = role({host: {"window": window} for host, (window, _words) in bad.items()})
-    found = {host: said_of(run, host) for host in bad}
-    assert {host for host, (_window, words) in bad.items() if words not in found[host]} == set(), run.output
+    found = {name: run_module("maintenance_window_info", {"window": bad[name][0]}) for name in bad}
+    assert {name: run.msg for name, run in found.items() if not run.failed or bad[name][1] not in run.msg} == {}
+    hosts = {"day": bad["day"], "name": ({"from": "22:00", "until": "04:00"}, "until")}
+    run = role({host: {"window": window} for host, (window, _words) in hosts.items()})
+    assert {host for host, (_window, words) in hosts.items() if words not in said_of(run, host)} == set(), run.output
     assert plone.requests() == []
 
 
 def test_a_database_waits_for_the_window_at_each_step(platform: Platform, tmp_path: Path) -> None:
-    """One that has no request yet, one whose request was made, and one whose tests are to be skipped."""
+    """One that has no request yet, one whose request was made, one whose tests are to be skipped; and one whose result
+    is there, which is fetched at any time.
+
+    A window opens with the next minute, so that is the longest that this takes.
+    """
     reports = tmp_path / "reports"
     reports.mkdir()
     platform.settings.update({"stage_seconds": None})
-    new, created, testing = jobs = [Job(platform, tmp_path / name, name) for name in ("new", "created", "testing")]
+    names = ("new", "created", "testing", "done")
+    new, created, testing, done = jobs = [Job(platform, tmp_path / name, name) for name in names]
     created.create()
-    testing.submit()
-    platform.force_state(testing.request_id, "testing")
+    for job in (testing, done):
+        job.submit()
+        platform.force_state(job.request_id, job.host)
     before = len(calls(platform))
     own: dict[str, dict[str, Any]] = {
         "new": {"window_wait": 3600, "report_dir": str(reports)},
         "created": {},
         "testing": {"skip_test": True},
+        "done": {},
     }
-    refused = run_hosts(new, {job.host: {**job.settings, **own[job.host], "window": CLOSED} for job in jobs})
-    assert {host: failed for host, (failed, _changed) in outcomes(refused).items()} == dict.fromkeys(own, 1)
-    for host in own:
-        assert REFUSED in said_of(refused, host), refused.output
+    closed = run_hosts(new, {job.host: {**job.settings, **own[job.host], "window": CLOSED} for job in jobs})
+    assert outcomes(closed) == {**dict.fromkeys(names[:3], (1, 0)), "done": (0, 1)}, closed.output
+    for host in names[:3]:
+        assert REFUSED in said_of(closed, host), closed.output
     [report] = reports_in(reports)
     assert_reported_as_refused(report)
-    assert calls_since(platform, before) == READS
+    since = platform.calls()[before:]
+    assert {record.call for record in since if record.request_id != done.request_id} == READS
     assert new.files == set()
+    done.assert_whole()
 
-    opened = testing.run(window=OPEN, wait=False, skip_test="true")
-    assert testing.counters(opened)["changed"] == 2
+    soon = hours((61 - datetime.now(UTC).second) / 3600, 5)
+    own = {
+        "created": {"window": soon, "window_wait": 120, "wait": False},
+        "testing": {"window": OPEN, "wait": False, "skip_test": "true"},
+    }
+    opened = run_hosts(new, {job.host: {**job.settings, **own[job.host]} for job in (created, testing)})
+    assert outcomes(opened) == {"created": (0, 2), "testing": (0, 2)}, opened.output
+    assert "What is started now may take" not in opened.words
+    assert platform.request(created.request_id).state == "pending"
     testing.assert_whole()
     assert calls(platform).count("skip_test") == 1
     assert platform.request(testing.request_id).state == "delivered"
@@ -192,20 +210,11 @@ def test_a_database_waits_for_the_window_at_each_step(platform: Platform, tmp_pa
     assert calls_since(platform, before) == READS
 
 
-def test_a_database_is_submitted_when_the_window_opens_and_collected_at_any_time(platform: Platform, job: Job) -> None:
-    """The window opens with the next minute, so that is the longest that this takes."""
-    platform.settings.update({"stage_seconds": None})
-    foreseen = run_hosts(job, {"shop": {"window": CLOSED}, "long": {"window": SHORT, "wait_timeout": 86400}}, "--check")
+def test_check_mode_of_a_database_says_what_would_be_refused(platform: Platform, job: Job) -> None:
+    hosts: dict[str, dict[str, Any]] = {"shop": {"window": CLOSED}, "long": {"window": SHORT, "wait_timeout": 86400}}
+    foreseen = run_hosts(job, hosts, "--check")
     assert outcomes(foreseen) == {"shop": (0, 4), "long": (0, 4)}, foreseen.output
     assert "Check mode works at any time" in foreseen.words
     assert "What is started now may take 1 d, and the maintenance window closes in" in foreseen.words
     assert calls(platform) == []
     assert job.files == set()
-
-    soon = hours((61 - datetime.now(UTC).second) / 3600, 5)
-    submitted = job.run(window=soon, window_wait=120, wait=False)
-    assert job.counters(submitted)["changed"] == 3
-    assert "What is started now may take" not in submitted.words
-    platform.force_state(job.request_id, "done")
-    assert job.counters(job.run(window=CLOSED))["changed"] == 1
-    job.assert_whole()
