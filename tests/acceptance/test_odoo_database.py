@@ -315,6 +315,42 @@ def test_a_dump_that_is_written_to_meanwhile_is_not_restored(databases: Database
     assert f"{path} was changed while it was read" in message
 
 
+def test_time_limits_of_a_role_end_no_restore(databases: Databases) -> None:
+    """Neither a statement nor the session that has the lock, which waits idly for all of a restore."""
+    dump, locks, tools = (databases.folder / name for name in ("shop.dump", "locks", "tools"))
+    databases.server.run("pg_dump", "--no-owner", "-Fc", "-f", str(dump), "-d", "shop")
+    tools.mkdir()
+    for name in ("psql", "pg_dump"):
+        (tools / name).symlink_to(databases.server.bin / name)
+    count = f"psql -XAt -d postgres -c \"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'\" > {locks}"
+    late = f'case "$*" in *--jobs=*) sleep 4; {databases.server.bin}/{count};; esac'
+    (tools / "pg_restore").write_text(
+        f'#!/bin/sh\n{late}\nexec {databases.server.bin}/pg_restore "$@"\n', encoding="utf-8"
+    )
+    (tools / "pg_restore").chmod(0o755)
+    databases.server.sql(f"ALTER ROLE {ROLE} SET statement_timeout = '15ms'")
+    databases.server.sql(f"ALTER ROLE {ROLE} SET idle_session_timeout = '3s'")
+    try:
+        databases.done("odoo_database_restore", src=str(dump), database="restored", connections=True, pg_bin=str(tools))
+    finally:
+        databases.server.sql(f"ALTER ROLE {ROLE} RESET ALL")
+    assert locks.read_text(encoding="ascii") == "1\n"
+    assert databases.server.databases() == {"shop", "restored"}
+
+
+def test_a_dump_that_makes_its_own_database_is_refused(databases: Databases) -> None:
+    """And one of the schema alone, in check mode as well."""
+    made, empty = databases.folder / "made.sql", databases.folder / "empty.dump"
+    databases.server.run("pg_dump", "--no-owner", "--create", "-f", str(made), "-d", "shop")
+    databases.server.run("pg_dump", "--no-owner", "--schema-only", "-Fc", "-f", str(empty), "-d", "shop")
+    for flags in (("--check",), ()):
+        said = databases.refused("odoo_database_restore", *flags, src=str(made), database="restored")
+        assert said.startswith("Option 'src': The dump creates a database under its own name")
+        said = databases.refused("odoo_database_restore", *flags, src=str(empty), database="restored")
+        assert said.startswith("The dump holds no database of Odoo")
+    assert databases.server.databases() == {"shop"}
+
+
 def test_a_dump_cannot_run_programs(databases: Databases, sql: bytes) -> None:
     """psql would start a shell for a line of a dump that begins so."""
     mark = databases.folder / "mark"

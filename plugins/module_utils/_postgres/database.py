@@ -34,7 +34,13 @@ PIPE = 32 * 1024
 PSQL = ("-X", "-A", "-t", "-q", "-w", "-v", "ON_ERROR_STOP=1")
 """Without psqlrc, only values, no question for a password, and an end at the first error."""
 
-SAFE_STRINGS = "SET standard_conforming_strings = on;\n"
+SAFE_SESSION = (
+    "SET standard_conforming_strings = on;\nSET statement_timeout = 0;\n"
+    "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN"
+    " ('idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout') \\g /dev/null\n"
+)
+"""What each session begins with, whatever is set for the role or the database: every run has a deadline of its own, and
+a lock is lost with the session that has it. Not every version of the server has all of these settings."""
 
 
 class DatabaseError(UpgradeError):
@@ -109,7 +115,7 @@ class Server:
         :raises DatabaseError: the server refused it; nothing of a transaction is left then.
         """
         try:
-            ended = run(self.psql(database), self.env, seconds, text=SAFE_STRINGS + sql)
+            ended = run(self.psql(database), self.env, seconds, text=SAFE_SESSION + sql)
         except ToolError as error:
             raise DatabaseError(f"Database {database}: {error}") from error
         if ended.status:
@@ -229,7 +235,7 @@ class Session:
         self._database = database
         self._count = 0
         self._running = Running(server.psql(database), server.env, seconds, stdin=subprocess.PIPE)
-        self.ask(SAFE_STRINGS)
+        self.ask(SAFE_SESSION)
 
     def ask(self, sql: str) -> str:
         """Run SQL in this connection, and return what it selects.

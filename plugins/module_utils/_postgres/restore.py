@@ -106,7 +106,7 @@ class Restore:
         if check_mode:
             with naming_src():
                 not_checked = self._check().not_checked
-            self._require_known_settings()
+                self._require_usual_head()
             return self._result(True, self._unpack_files(True), {"version": "", "modules": 0}, not_checked)
         with self.server.only_run(self.plan.database):
             existing = self._existing()
@@ -194,12 +194,13 @@ class Restore:
     def _settings(self) -> set[str]:
         return {row["name"] for row in self.server.rows("SELECT name FROM pg_settings")}
 
-    def _require_known_settings(self) -> None:
-        """Find before anything is made that the dump sets what the server does not know.
+    def _require_usual_head(self) -> None:
+        """Find before anything is made that the dump sets what the server does not know, or makes its own database.
 
-        :raises SkewError: it does, and that may not be left out.
+        :raises SkewError: it sets that, and it may not be left out.
+        :raises DamagedError: it cannot be restored under another name.
         """
-        if self.plan.skip_settings or not self._goes_through_psql:
+        if not self._goes_through_psql:
             return
         source, head = SqlSource(self.plan.src, self.form, self.server.programs, self.deadline), b""
         with contextlib.closing(source.blocks()) as blocks:
@@ -207,7 +208,7 @@ class Restore:
                 head += block
                 if len(head) >= LONGEST_HEAD:
                     break
-        adapted_head(head, self._settings(), False)
+        adapted_head(head, self._settings(), self.plan.skip_settings)
 
     def _into_temporary(self) -> None:
         """Make the temporary database and restore into it; on any failure it is dropped again.
@@ -219,7 +220,7 @@ class Restore:
         if self.form.name in (TAR, TAR_GZ):
             # pg_restore may not end on a tar archive that was cut, and the checksum of a tar.gz is behind its members.
             check_dump(self.plan.src, None, self.deadline.remaining, self.form)
-        self._require_known_settings()
+        self._require_usual_head()
         name = identifier(self.temporary)
         # What a killed run left, of whichever dump: no other run works on this name now.
         self._drop()
@@ -295,7 +296,7 @@ class Restore:
         if ended.status:
             raise restore_failed("pg_restore", ended.words)
         text = ended.output.decode("utf-8", "replace")
-        if not re.search(r"^\d+; \d+ \d+ TABLE public ir_module_module ", text, re.M):
+        if not re.search(r"^\d+; \d+ \d+ TABLE DATA public ir_module_module ", text, re.M):
             raise DatabaseError(NO_ODOO)
         return len(re.findall(r"^\d+; \d+ \d+ TABLE (?!DATA|ATTACH)", text, re.M))
 

@@ -14,11 +14,18 @@ import secrets
 import typing as t
 
 from .._core.errors import UpgradeError
+from .._transfer.dump_forms import DamagedError
 from .._transfer.sql_watch import CLOSING_LINE, SqlWatch
 from .tools import Programs
 
 SETTING = re.compile(rb"^SET (\w+) = [^;\n]*;\r?$")
 RESTRICT_LINE = re.compile(rb"^\\(un)?restrict \w+\r?\n?", re.M)
+OWN_DATABASE = re.compile(rb"(CREATE|DROP) DATABASE |\\connect ")
+"""How the SQL of pg_dump --create begins, with and without --clean."""
+
+CLEANING = re.compile(rb"ALTER TABLE (?!IF EXISTS )[^;]* DROP CONSTRAINT |DROP (?![A-Z ]*IF EXISTS )")
+"""How that of pg_dump --clean begins, where --if-exists was not given."""
+
 LONGEST_HEAD = 64 * 1024
 KEPT_BACK = 8 * 1024
 """Bytes at the end that are kept back until it is known that they are the end."""
@@ -78,6 +85,7 @@ def adapted_head(head: bytes, settings: t.Container[str], skip_settings: bool) -
     """The first lines, up to the first that is neither a comment nor a setting.
 
     :raises SkewError: as :func:`adapted`.
+    :raises DamagedError: the dump is about a database of its own, or about one that is there already.
     """
     lines = head.splitlines(keepends=True)
     result, unknown = [], []
@@ -86,6 +94,7 @@ def adapted_head(head: bytes, settings: t.Container[str], skip_settings: bool) -
         if RESTRICT_LINE.match(line):
             continue
         if not found and line.strip() and not line.startswith((b"--", b"SELECT pg_catalog.set_config", b"SET ")):
+            _require_no_drops(line)
             result += lines[number:]
             break
         if found and found[1].decode() not in settings:
@@ -99,3 +108,16 @@ def adapted_head(head: bytes, settings: t.Container[str], skip_settings: bool) -
             "as new as the pg_dump."
         )
     return b"".join(result)
+
+
+def _require_no_drops(statement: bytes) -> None:
+    if OWN_DATABASE.match(statement):
+        raise DamagedError(
+            "The dump creates a database under its own name, as pg_dump --create writes it. Dump again without "
+            "--create, or delete the lines of CREATE DATABASE, ALTER DATABASE, DROP DATABASE and \\connect from it."
+        )
+    if CLEANING.match(statement):
+        raise DamagedError(
+            "The dump first drops tables that a new database does not have, as pg_dump --clean writes it. Dump again "
+            "without --clean, or with --if-exists too."
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.sql_stream import SkewError, adapted
+from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.dump_forms import DamagedError
 from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.sql_watch import SqlWatch
 
 BEGINNING = b"""--
@@ -69,3 +70,32 @@ def test_the_dump_stands_between_two_lines_with_a_key_of_this_run() -> None:
 def test_a_setting_that_is_not_known_is_named() -> None:
     with pytest.raises(SkewError, match="sets transaction_timeout, which this server does not know"):
         through(BEGINNING + MIDDLE + END, 100, skip=False)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    (
+        (b"CREATE DATABASE shop WITH TEMPLATE = template0;\n", "pg_dump --create"),
+        (b"DROP DATABASE IF EXISTS shop;\n", "pg_dump --create"),
+        (b"\\connect shop\n", "pg_dump --create"),
+        (b"ALTER TABLE ONLY public.x DROP CONSTRAINT x_pkey;\n", "pg_dump --clean"),
+        (b"DROP INDEX public.x_name;\n", "pg_dump --clean"),
+    ),
+    ids=("create", "create-and-clean", "connect", "clean-constraint", "clean-index"),
+)
+def test_a_dump_that_makes_or_drops_what_it_holds_is_refused(statement: bytes, words: str) -> None:
+    with pytest.raises(DamagedError, match=words):
+        through(BEGINNING + statement + MIDDLE + END, 1000)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    (
+        b"ALTER TABLE IF EXISTS ONLY public.x DROP CONSTRAINT IF EXISTS x_pkey;\n",
+        b"DROP INDEX IF EXISTS public.x_name;\n",
+        b"CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;\n",
+    ),
+    ids=("constraint", "index", "extension"),
+)
+def test_what_drops_only_what_is_there_is_taken(statement: bytes) -> None:
+    assert statement in through(BEGINNING + statement + MIDDLE + END, 1000)
