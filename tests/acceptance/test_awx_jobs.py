@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from support.ansible_cli import run_module
-from support.controller import TOKEN, Controller, Described, Injection, inject
+from support.controller import READING_TOKEN, TOKEN, Controller, Described, Injection, inject
 from support.controller.job import Job, node_variables, run_job
 from support.platform import SAMPLE_CONTRACT
 from support.plone import PloneServer
@@ -164,6 +164,11 @@ def test_the_plan_becomes_the_description_of_the_approval(launch: Launch) -> Non
         lines = f"Workflow job {job}:\nintranet: upgrade, {OLD} to {NEW}, 38 steps\ngone: blocked, It is not there."
         assert template["description"] == lines
         assert TOKEN not in checked.said
+        reading = Injection({**injected.env, "CONTROLLER_OAUTH_TOKEN": READING_TOKEN}, {}, {})
+        refused = launch("Approval check", {}, reading, {"plone_upgrade_plan": PLAN}, awx_workflow_job_id=job)
+        assert refused.status == "failed"
+        assert '"Describe the approval" failed: Status code was 403' in refused.said
+        assert READING_TOKEN not in refused.said
 
 
 @pytest.mark.parametrize(("answer", "status"), [("false", "failed"), ("true", "successful")])

@@ -548,12 +548,22 @@ def test_whole_products_go(done: Typist) -> None:
     assert api.named("organizations", ORGANIZATION)
 
 
+SCHEDULE = {
+    "name": "x", "product": "plone", "template": "Plone upgrade", "enabled": True, "at": "3:00", "days": ["SA"],
+}  # fmt: skip
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
-        {"awx_setup_schedules": [{"name": "x", "product": "plone", "template": "Plone upgrades", "enabled": True}]},
+        {"awx_setup_schedules": [{**SCHEDULE, "template": "Plone upgrades"}]},
         "is called Plone upgrades",
     ),
-    ({"awx_setup_absent": ["odoo"]}, "awx_setup_products and awx_setup_absent both name odoo"),
+    ({"awx_setup_absent": ["odoo"]}, "awx_setup_products and awx_setup_absent both name odoo. Nothing was sent."),
+    ({"awx_setup_absent": ["any"]}, "awx_setup_absent names any, without which nothing of awx_setup_products can run."),
+    ({"awx_setup_window_from": 1320}, "awx_setup_window_from: 1320 is not a time from"),
+    ({"awx_setup_timezone": "Europe/Zurichh"}, "awx_setup_timezone: Europe/Zurichh is not a time zone"),
+    (
+        {"awx_setup_schedules": [{**SCHEDULE, "at": 1320, "days": "SA"}]},
+        "in quotes. awx_setup_schedules: 'days' of x is not a list of days",
+    ),
     (
         {"awx_setup_timezone": None, "awx_setup_labels": "", "awx_setup_odoo_inventory": "", "awx_setup_teams": []},
         "awx_setup_timezone, awx_setup_labels, awx_setup_odoo_inventory must not be null or empty. Leave it out",
@@ -604,12 +614,15 @@ def test_the_modules_may_be_those_of_ansible_controller(tmp_path: Path) -> None:
 
 
 def test_the_environment_may_be_that_of_newer_controllers(tmp_path: Path) -> None:
-    """AAP_HOSTNAME and its like, for the reads of the role itself; awx.awx 24.6.1 knows none of them."""
-    nothing: dict[str, Any] = {"awx_setup_products": [], "awx_setup_schedules": [], "awx_setup_workflows": []}
+    """AAP_HOSTNAME and its like, for the reads of the role; awx.awx 24.6.1 knows none of them, and that is said."""
+    nothing: dict[str, Any] = {"awx_setup_products": [], "awx_setup_absent": ["any"], "awx_setup_workflows": []}
+    path = os.pathsep.join([os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), str(awx_collection())])
     with Controller(PROJECT) as controller:
         env = {"AAP_HOSTNAME": controller.url, "AAP_TOKEN": TOKEN, "AAP_VALIDATE_CERTS": "false"}
-        ended = run_playbook(PLAYBOOK, "-e", json.dumps({**NEEDED, **nothing}), env=env)
-        assert ended.status == 0, ended.output
+        variables = json.dumps({**NEEDED, **nothing})
+        ended = run_playbook(PLAYBOOK, "-e", variables, env={**env, "ANSIBLE_COLLECTIONS_PATH": path})
+        assert ended.status != 0
+        assert "The modules of awx.awx do not know the variables AAP_*. Export CONTROLLER_HOST" in ended.words
         assert set(controller.calls) == {"GET /api/", "GET /api/v2/me/"}
         assert TOKEN not in ended.output
 
