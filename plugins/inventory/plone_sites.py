@@ -279,6 +279,7 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
 from ..module_utils._core.errors import OptionError, UpgradeError
+from ..module_utils._core.gate_options import OutOfDateError
 from ..module_utils._core.http_client import REQUESTS_IMPORT_ERROR
 from ..module_utils._core.masking import mask_secrets
 from ..module_utils._core.path_options import refuse_texts
@@ -428,7 +429,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             kept = self._cache.get(cache_key)
             if kept and kept.get("of") == of:
                 return t.cast(list[Survey], kept["surveys"])
-        instances = [Instance.from_params(source.params) for source in sources]
+        instances = [instance_of(source) for source in sources]
         with ThreadPoolExecutor(INSTANCES_AT_ONCE) as pool:
             surveys = list(pool.map(self._survey, sources, instances))
         errors = [f"{site['url']}: {site['error']}" for survey in surveys for site in survey if site["error"]]
@@ -441,14 +442,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise UpgradeError(f"not everything could be read. {errors[0]}")
         return surveys
 
-    def _survey(self, source: Source, instance: Instance) -> Survey:
+    def _survey(self, source: Source, instance: Instance | OutOfDateError) -> Survey:
         """The sites of one instance; where not one could be read, the instance itself stands for them."""
         what = [STATE, ADDONS] if self.get_option("addons") else [STATE]
+        url = str(source.params["url"])
         try:
+            if isinstance(instance, OutOfDateError):
+                raise instance
+            url = instance.url
             accepted = tuple(source.accept_no_path)
             sites = [replace(reading, accept_no_path=accepted).as_result() for reading in instance.survey(what)]
         except UpgradeError as error:
-            whole = Reading(Site(id="", path="", url=instance.url), error=str(error))
+            whole = Reading(Site(id="", path="", url=url), error=str(error))
             sites = error.result.get("sites") or [whole.as_result()]
         for site in sites:
             site["error"] = mask_secrets(site["error"])
@@ -518,6 +523,17 @@ def without_empty_variables() -> t.Iterator[None]:
         yield
     finally:
         os.environ.update(dict.fromkeys(empty, ""))
+
+
+def instance_of(source: Source) -> Instance | OutOfDateError:
+    """The instance of a source, or why it cannot be read today, which leaves the others readable.
+
+    :raises OptionError: an option is bad.
+    """
+    try:
+        return Instance.from_params(source.params)
+    except OutOfDateError as error:
+        return error
 
 
 def environment_paths() -> dict[str, str | None]:

@@ -10,10 +10,12 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import trustme
 
 from support.ansible_cli import PlaybookRun, environment, run_module, run_playbook
 from support.plone import ADMIN, MANAGER, PloneServer
@@ -223,14 +225,20 @@ def test_the_cache_contains_no_secret(fleet: PloneServer, inventory: Inventory, 
     assert list(inventory.listed()[0]["plone_pending"]["hosts"])
 
 
-def test_what_cannot_be_read(fleet: PloneServer, inventory: Inventory) -> None:
+def test_what_cannot_be_read(fleet: PloneServer, inventory: Inventory, tmp_path: Path) -> None:
+    expired = tmp_path / "expired.pem"
+    end = datetime.now(UTC) - timedelta(days=1)
+    certificate = trustme.CA().issue_cert("upgrades.example", not_before=end - timedelta(days=9), not_after=end)
+    expired.write_bytes(certificate.private_key_and_cert_chain_pem.bytes())
     good = {"name": "good", "url": fleet.root_url, "sites": ["Plone", "NoSuch"]}
     bad = {"name": "bad", "url": fleet.root_url, "username": "admin", "password": "not-the-password-at-all"}
     away = {"name": "away", "url": "http://127.0.0.1:1"}
-    inventory.write(instances=[good, bad, away])
+    gated = {"name": "gated", "url": "https://plone.example", "client_cert": str(expired)}
+    inventory.write(instances=[good, bad, away, gated])
     listed, output = inventory.listed()
     assert listed["plone_pending"]["hosts"] == ["good_Plone"]
-    assert listed["plone_unreadable"]["hosts"] == ["good_NoSuch", "bad", "away"]
+    assert listed["plone_unreadable"]["hosts"] == ["good_NoSuch", "bad", "away", "gated"]
+    assert f"the certificate in {expired} expired on " in " ".join(output.split())
     assert listed["plone_needs_work"]["hosts"] == ["good_Plone"]
     assert "not-the-password-at-all" not in output
     assert "was refused (401 Unauthorized). The user name or the password is wrong" in output

@@ -48,6 +48,10 @@ class NoPassphrase(Exception):
     """Raised in place of a passphrase, which would be asked for at a terminal."""
 
 
+class OutOfDateError(OptionError):
+    """A certificate that is not good today; it was yesterday, or will be tomorrow, so where many are read it is one."""
+
+
 def gate_arguments(prefix: str) -> dict[str, dict[str, t.Any]]:
     """The argument spec of the options, with environment variables that begin with ``prefix``."""
     return {
@@ -158,9 +162,9 @@ def _must_be_valid_now(cert: str) -> None:
     end = certificate.not_valid_after_utc if has_zone else _as_utc(certificate.not_valid_after)
     now = datetime.now(timezone.utc)
     if now > end:
-        raise OptionError("client_cert", f"the certificate in {cert} expired on {_in_words(end)}; give a new one.")
+        raise OutOfDateError("client_cert", f"the certificate in {cert} expired on {_in_words(end)}; give a new one.")
     if now < start:
-        raise OptionError("client_cert", f"the certificate in {cert} is not valid before {_in_words(start)}.")
+        raise OutOfDateError("client_cert", f"the certificate in {cert} is not valid before {_in_words(start)}.")
 
 
 def _as_utc(moment: datetime) -> datetime:

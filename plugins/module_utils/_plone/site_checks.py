@@ -21,7 +21,8 @@ from .._core.errors import AnswerLostError, CallError, NotSentError, OptionError
 from .._core.http_answer import Answer
 from .._core.http_client import HttpClient
 from .._core.proof import read_until
-from .client import UNCACHED, PloneClient
+from .client import PloneClient
+from .site_calls import UNCACHED
 
 PAUSES = (0.5, 2.0, 5.0)
 """Seconds between the tries of one check: a client that has just been started answers a moment later."""
