@@ -42,9 +42,6 @@ NO_ODOO = "The dump holds no database of Odoo: its module base is not installed.
 UNFINISHED = "siteops.upgrades: unfinished restore of"
 LIST_SECONDS = 300
 
-INDEX_MEGABYTES = 256
-"""Memory in which all jobs of a restore together sort the rows of indexes; the default of a server is 64 for each."""
-
 
 @dataclass(frozen=True)
 class RestorePlan:
@@ -230,7 +227,8 @@ class Restore:
             self.server.execute(
                 f"CREATE DATABASE {name}{owner} TEMPLATE {identifier(self.plan.template)} ENCODING 'UTF8'{collate}"
                 f" IS_TEMPLATE true;\nCOMMENT ON DATABASE {name} IS {literal(self._marker)};\n"
-                f"{self._haste(name)}",
+                # Hundreds of small commits need not wait for the disk: the last one, in another database, does.
+                f"ALTER DATABASE {name} SET synchronous_commit = off;\n",
                 seconds=self.deadline.remaining,
             )
             if self.server.rows(
@@ -244,19 +242,6 @@ class Restore:
                 self._restore_sql()
             else:
                 self._restore_archive()
-
-    def _haste(self, name: str) -> str:
-        """Settings under which a restore is faster; the database loses them before it gets its name."""
-        # Hundreds of small commits need not wait for the disk: the last one, in another database, does.
-        settings = f"ALTER DATABASE {name} SET synchronous_commit = off;\n"
-        megabytes = INDEX_MEGABYTES // (self.plan.jobs if self.form.name in ARCHIVES else 1)
-        # In units of 1 kB, as pg_settings has it.
-        if (
-            int(self.server.value("SELECT setting FROM pg_settings WHERE name = 'maintenance_work_mem'"))
-            < megabytes * 1024
-        ):
-            settings += f"ALTER DATABASE {name} SET maintenance_work_mem = '{megabytes}MB';\n"
-        return settings
 
     @contextlib.contextmanager
     def _dropped_on_failure(self) -> t.Iterator[None]:
@@ -368,8 +353,7 @@ class Restore:
             done = f"siteops.upgrades: restored from sha256:{sha256} at {utc_text(utc_now())}"
             self.server.execute(
                 f"BEGIN;\nSET LOCAL synchronous_commit = on;\n"
-                f"ALTER DATABASE {name} RESET synchronous_commit;\nALTER DATABASE {name} RESET maintenance_work_mem;\n"
-                f"COMMENT ON DATABASE {name} IS {literal(done)};\n"
+                f"ALTER DATABASE {name} RESET synchronous_commit;\nCOMMENT ON DATABASE {name} IS {literal(done)};\n"
                 f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {'true' if self.plan.connections else 'false'}"
                 f" IS_TEMPLATE false;\nALTER DATABASE {name} RENAME TO {identifier(self.plan.database)};\nCOMMIT;\n"
             )
