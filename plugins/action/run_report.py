@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import os
 import typing as t
@@ -19,6 +20,9 @@ from ..module_utils._core.clock import utc_now, utc_text
 from ..plugin_utils import _run_report_odoo, _run_report_plone
 from ..plugin_utils._run_report import Results, RunStart, began_at, ended, public_target, text
 from ..plugin_utils._run_report_file import replace, reserve
+
+if t.TYPE_CHECKING:
+    from ..module_utils._report.run import Run
 
 ARGUMENTS = {
     "state": {"type": "str", "choices": ["begun", "ended"], "required": True},
@@ -33,6 +37,9 @@ ARGUMENTS = {
     "failure": {"type": "dict", "default": {}},
 }
 COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+UNEXPECTED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading a result raises that a play of one's own registered with another module."""
 
 Options = t.Mapping[str, t.Any]
 
@@ -86,17 +93,44 @@ def end(options: Options, registered: t.Mapping[str, t.Any]) -> dict[str, t.Any]
     if not path:
         return {"msg": "No report was begun.", "path": ""}
     start = RunStart(**options["begun"]["begun"])
+    finished_at = utc_now()
+    warnings: list[str] = []
+    try:
+        run = described(options, registered, start, finished_at)
+    except UNEXPECTED as error:
+        warnings.append(
+            "The report says only how the run ended: what the tasks registered are not results of this collection's "
+            f"modules ({type(error).__name__}: {text(error)})."
+        )
+        bare = Results(only_the_end(registered), start.stale)
+        run = ended(dataclasses.replace(start.run(), message=""), bare, finished_at, options["failure"])
+    try:
+        replace(path, run.to_json())
+    except OSError as error:
+        message = f"The report {path} cannot be written: {error.strerror}. It still says that the run has not ended."
+        return {"msg": message, "path": path, "warnings": [*warnings, message]}
+    return {"msg": f"The report is in {path}.", "path": path, **({"warnings": warnings} if warnings else {})}
+
+
+def described(
+    options: Options, registered: t.Mapping[str, t.Any], start: RunStart, finished_at: datetime.datetime
+) -> Run:
+    """The run with its end, and with all that the results say of it."""
     results, run = Results(registered, start.stale), start.run()
     if run.product == "plone":
         run = _run_report_plone.describe(run, results)
     else:
         run = _run_report_odoo.describe(run, results, options["asked"])
-    try:
-        replace(path, ended(run, results, utc_now(), options["failure"]).to_json())
-    except OSError as error:
-        warning = f"The report {path} cannot be written: {error.strerror}. It still says that the run has not ended."
-        return {"msg": warning, "path": path, "warnings": [warning]}
-    return {"msg": f"The report is in {path}.", "path": path}
+    return ended(run, results, finished_at, options["failure"])
+
+
+def only_the_end(registered: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Of each result whether it changed something, and whether a closed window refused it."""
+    known = {name: result for name, result in registered.items() if isinstance(result, t.Mapping)}
+    return {
+        name: {key: result.get(key) for key in ("started_at", "skipped", "changed", "refused")}
+        for name, result in known.items()
+    }
 
 
 def collection_version() -> str:
