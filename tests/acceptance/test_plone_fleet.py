@@ -334,7 +334,8 @@ def test_one_command_upgrades_core_and_add_on_of_every_site_and_reports_each(
     fleet.clear_requests()
     assert upgrade("-vvvv") == [0, 0]
     assert {request.method for request in fleet.requests()} == {"GET"}
-    assert [row["state"] for row in status(inventory.path)[1]] == ["up_to_date", "up_to_date"]
+    read = run_module("plone_site_info", {**options(fleet), "gather": ["state", "addons"]}).result["sites"]
+    assert [(site["state"], site["addons_behind"]) for site in read] == [("up_to_date", [])] * 2
     for host in ("intranet_Plone", "intranet_Plone2"):
         assert_upgraded_once(*reports.of(host))
     assert_private(reports, ADMIN.password, runs)
