@@ -26,7 +26,7 @@ def fractions(moments: int) -> list[float]:
 FRACTIONS = fractions(MOMENTS)
 """The moments at which modules are killed."""
 
-PLAY_FRACTIONS = fractions(MOMENTS // 2 + 1)
+PLAY_FRACTIONS = fractions(MOMENTS // 3 + 1)
 """The moments at which whole plays are killed: fewer, because two plays of half a minute belong to each."""
 
 ATTEMPTS, EARLIER = 4, 0.8

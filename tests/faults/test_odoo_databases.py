@@ -26,8 +26,8 @@ from support.postgres.odoo import FILES, PARTNERS, content_of, make_database, ma
 from support.postgres.runs import Databases
 from support.postgres.server import PASSWORD, Postgres
 
-FEWER = max(MOMENTS // 3, 1)
-"""Moments of a kind of run that differs from another one in little."""
+OF_EACH = max(MOMENTS // 2, 1)
+"""Moments of each kind of run, of which there are seven."""
 
 KILLED = "the module returned nothing"
 
@@ -59,13 +59,13 @@ class Killed:
             assert KILLED in str(error)
             return None
 
-    def moments(self, reset: Callable[[], object], count: int = MOMENTS) -> Iterator[int]:
+    def moments(self, reset: Callable[[], object]) -> Iterator[int]:
         """So many steps of an undisturbed run, spread over all of it; the run was killed there when one is yielded."""
         reset()
         whole = self.run()
         assert whole and not whole.failed, whole
         total = int(self._count.read_text(encoding="ascii"))
-        for moment in sorted({number * total // count for number in range(count)}):
+        for moment in sorted({number * total // OF_EACH for number in range(OF_EACH)}):
             reset()
             assert self.run(moment) is None, f"the run ended before its step {moment} of {total}"
             yield moment
@@ -129,7 +129,7 @@ def test_a_restore_of_an_archive_that_is_killed(databases: Databases, killing: M
     databases.done("odoo_database_dump", database="shop", dest=str(dump), format="directory", jobs=2)
     options = {"src": str(dump), "database": "restored", "jobs": 2, "connections": True}
     kind = Killed(killing, databases, "odoo_database_restore", options)
-    for _moment in kind.moments(lambda: drop_others(server), FEWER):
+    for _moment in kind.moments(lambda: drop_others(server)):
         assert real_names(server) in ({"shop"}, {"shop", "restored"})
         kind.completes()
         assert server.databases() == {"shop", "restored"}
@@ -157,7 +157,7 @@ def test_a_dump_that_is_killed(
         databases.done("odoo_database_dump", **options)
         earlier[:] = [tree_hash(dest)]
 
-    for _moment in kind.moments(reset, MOMENTS if form == "zip" else FEWER):
+    for _moment in kind.moments(reset):
         old = folder / f"{name}.siteops-old"
         # A folder cannot be replaced in one step: for a moment the earlier one has another name.
         whole = dest if dest.exists() else old
@@ -204,7 +204,7 @@ def test_a_swap_that_is_killed(databases: Databases, killing: ModuleRunner, figu
 
     kind = Killed(killing, databases, "odoo_database_swap", {**options, "state": state})
     back = {**options, "state": "reverted" if state == "swapped" else "swapped"}
-    for number, _moment in enumerate(kind.moments(reset, MOMENTS if state == "swapped" else FEWER)):
+    for number, _moment in enumerate(kind.moments(reset)):
         assert len(server.databases()) == 2
         assert len(list(filestore.glob("*/??/*"))) == FILES + 1
         if number % 2:

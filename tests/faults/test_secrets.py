@@ -263,7 +263,8 @@ def test_the_odoo_role(
     running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path, fault: str
 ) -> None:
     platform = running_platform
-    for number, run in enumerate(("play", "runner")):
+    # ansible-runner writes down what the play printed, and its own start; a fault changes neither.
+    for number, run in enumerate(("play", "runner") if fault == "success" else ("play",)):
         platform.reset()
         job = Job(platform, tmp_path / f"work{number}")
         for kind, call, options in ODOO_FAULTS[fault]:
