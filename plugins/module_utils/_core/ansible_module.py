@@ -17,7 +17,8 @@ from ansible.module_utils.basic import AnsibleModule
 class Module(AnsibleModule):
     """An AnsibleModule that leaves out null and an empty text, which is what surveys send for "not set".
 
-    An empty text stays one where it is a value of its own: in an option of type str that has a default.
+    An empty text stays one where it is a value of its own: in an option of type str that has a default. A required
+    option stays as it was given, so that the module can say that it is empty.
     """
 
     params: dict[str, t.Any]
@@ -28,6 +29,6 @@ class Module(AnsibleModule):
 
     def _is_unset(self, name: str, value: object) -> bool:
         option = self.argument_spec.get(name)
-        if option is None or value not in (None, ""):
+        if option is None or option.get("required") or value not in (None, ""):
             return False
         return value is None or option.get("type", "str") != "str" or option.get("default") is None

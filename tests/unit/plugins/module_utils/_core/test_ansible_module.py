@@ -51,6 +51,11 @@ def test_an_empty_text_means_not_set_where_it_is_no_value(monkeypatch: pytest.Mo
     assert params_of(monkeypatch, {"collate": ""}) == {**UNSET, "collate": ""}
 
 
+def test_a_required_option_stays_as_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(basic, "_load_params", lambda: {"database": ""})
+    assert Module(argument_spec={"database": {"type": "str", "required": True}}).params == {"database": ""}
+
+
 def test_what_is_given_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"timeout": 0, "validate_certs": False, "names": [], "state": "absent", "dest": "x", "username": "joe"}
     assert params_of(monkeypatch, given) == {**given, "collate": "C"}
