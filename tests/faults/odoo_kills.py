@@ -108,7 +108,10 @@ def finished_by_the_next(
         platform.faults.clear()
         said = refusal_of_the_next_run(job, by_play=by_play)
         in_create = said != ""
-        assert len(platform.calls("create")) == 1, [str(call) for call in platform.calls()]
+        # The kill may come between the note that a request is about to be made, and the call.
+        assert len(platform.calls("create")) in ((0, 1) if in_create else (1,)), [
+            str(call) for call in platform.calls()
+        ]
         if in_create:
             continue_after_create(job, said)
             said = refusal_of_the_next_run(job, by_play=by_play)
