@@ -66,7 +66,8 @@ def _candidates(excluded: pathlib.Path) -> Iterator[pathlib.Path]:
     home = pathlib.Path.home()
     directories = [pathlib.Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
     for root in (os.environ.get("PYENV_ROOT"), home / ".pyenv"):
-        if root:
+        # One that belongs to somebody else may not even be looked at.
+        if root and os.path.isdir(root):
             directories += sorted(pathlib.Path(root).glob("versions/3.*/bin"))
     directories += sorted((home / ".local/share/uv/python").glob("cpython-3.*/bin"))
     directories.append(pathlib.Path(sys.base_prefix) / "bin")
