@@ -21,6 +21,7 @@ import typing as t
 from .clock import TimeLimitPassed
 from .errors import AnswerLostError, NotSentError, NotTrustedError
 from .text import one_line
+from .urls import place
 
 with contextlib.suppress(ImportError):
     import requests
@@ -28,6 +29,7 @@ with contextlib.suppress(ImportError):
 
 TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 PROXY_AUTHENTICATION = 407
+SCHEME_AND_PORT = "Check that scheme and port of the URL belong together."
 UNKNOWN_AUTHORITY = "Give the authority that signed it as 'ca_path', or set 'validate_certs' to false to trust any."
 VERIFICATION_HINTS = {
     9: "It is not valid yet: check the clocks of both machines.",
@@ -47,6 +49,8 @@ def faults_in_words(call: str, too_slow: str) -> t.Iterator[None]:
     try:
         yield
     except TimeLimitPassed as error:
+        if _in_handshake(error):
+            raise NotSentError(call, "could not be sent: the TLS handshake did not end", hint=SCHEME_AND_PORT) from error
         raise AnswerLostError(call, too_slow) from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         reason, sent, hint = explain(error, too_slow)
@@ -87,23 +91,30 @@ def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple
     if proxy:
         return proxy[0], False, proxy[1]
     if any(isinstance(e, socket.gaierror) for e in chain):
-        return "the host name cannot be resolved", False, "Check the URL and DNS."
+        return "the host name cannot be resolved", False, f"Check the URL and DNS. {_address(error)}".rstrip()
     if isinstance(error, requests.exceptions.Timeout) and not sent:
-        return "the host does not answer", sent, "Check that it runs, and that no firewall is in between."
+        hint = f"Check that it runs, and that no firewall is in between. {_address(error)}".rstrip()
+        return "the host does not answer", sent, hint
     system = next((e for e in reversed(chain) if isinstance(e, OSError) and e.strerror), None)
     if any(_is_http2(e) for e in chain):
         return "the server speaks HTTP/2 only", False, "Have it, or what stands in front of it, take HTTP/1.1 as well."
     if any(_in_handshake(e) for e in chain):
         words = (system and system.strerror) or "the connection ended"
-        return f"the TLS handshake failed ({words})", False, "Check that scheme and port of the URL belong together."
+        return f"the TLS handshake failed ({words})", False, SCHEME_AND_PORT
     if any(isinstance(e, (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError)) for e in chain):
         return too_slow, sent, ""
     if system is not None:
-        return f"the connection failed ({system.strerror})", sent, ""
+        return f"the connection failed ({system.strerror})", sent, "" if sent else _address(error)
     invalid = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, urllib3.exceptions.LocationValueError)
     if isinstance(error, invalid):
         return "the URL is not valid", False, "Check it, and those of the proxies in the environment."
     return f"the connection was lost ({type(chain[-1]).__name__})", sent, ""
+
+
+def _address(error: Exception) -> str:
+    """Which server was asked, for a user with several of them."""
+    url = getattr(getattr(error, "request", None), "url", None)
+    return f"The address was {place(url)}." if url else ""
 
 
 def _proxy_fault(error: Exception, chain: t.Sequence[BaseException], sent: bool) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 import typing as t
 
 import pytest
@@ -121,3 +122,10 @@ def test_a_server_that_speaks_no_tls() -> None:
     with LocalServer(document({})) as server, pytest.raises(NotSentError, match="the TLS handshake failed .*SSL"):
         HttpClient(f"https://127.0.0.1:{server.port}", timeout=20).send("POST", "/")
     assert not server.seen
+
+
+def test_a_port_that_speaks_no_tls_and_waits() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = HttpClient(f"https://127.0.0.1:{silent.getsockname()[1]}", timeout=0.5)
+        with pytest.raises(NotSentError, match="the TLS handshake (did not end|failed .*). Check that scheme and port"):
+            client.send("POST", "/")
