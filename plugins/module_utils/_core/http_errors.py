@@ -50,7 +50,9 @@ def faults_in_words(call: str, too_slow: str) -> t.Iterator[None]:
         yield
     except TimeLimitPassed as error:
         if _in_handshake(error):
-            raise NotSentError(call, "could not be sent: the TLS handshake did not end", hint=SCHEME_AND_PORT) from error
+            raise NotSentError(
+                call, "could not be sent: the TLS handshake did not end", hint=SCHEME_AND_PORT
+            ) from error
         raise AnswerLostError(call, too_slow) from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         reason, sent, hint = explain(error, too_slow)

@@ -21,7 +21,8 @@ from .filestore import folder_of
 from .login import PAGE, login_problem
 from .neutralize import Neutralize, NeutralizePlan
 from .odoo_facts import wanted_series, wanted_tables
-from .swap import REVERTED, Swap, SwapPlan
+from .swap import Swap
+from .swap_names import REVERTED, SwapPlan
 from .update import UpdatePlan, require_command, update
 from .verify import VerifyPlan, baseline_of, verify
 

@@ -23,6 +23,7 @@ from .filestore import folder_of
 from .merge import merge
 from .odoo_facts import wanted_series
 from .restore import Restore, RestorePlan
+from .temporary_database import NewDatabase
 
 Params = t.Mapping[str, t.Any]
 
@@ -40,12 +41,14 @@ def restore_once(params: Params, task: Task) -> dict[str, t.Any]:
     plan = RestorePlan(
         src=params["src"],
         database=database,
-        owner=params["owner"] or "",
-        template=params["template"] or "template0",
-        collate=params["collate"] or "",
+        new=NewDatabase(
+            owner=params["owner"] or "",
+            template=params["template"] or "template0",
+            collate=params["collate"] or "",
+            connections=params["connections"],
+        ),
         jobs=params["jobs"],
         filestore_dest=params["filestore_dest"] or "",
-        connections=params["connections"],
         expect_version=expected,
         skip_settings=params["on_skew"] == "skip_settings",
         timeout=params["timeout"],

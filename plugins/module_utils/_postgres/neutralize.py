@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from .._core.errors import OptionError, UpgradeError
 from .._core.process import run
 from .addons import addons_folders, code_of, script_of
-from .database import Database, DatabaseError, Inside, Server, Session, identifier
+from .database import Database, Server, identifier
 from .neutralize_sql import (
     DEFAULT_URL,
     FLAG,
@@ -32,6 +32,8 @@ from .neutralize_sql import (
     statements,
 )
 from .odoo_facts import modules_of, series_of
+from .refusal import DatabaseError
+from .session import Inside, Session, only_run
 
 FIRST_WITH_SCRIPTS = 16
 """The first version of Odoo whose modules have scripts."""
@@ -81,7 +83,7 @@ class Neutralize:
                 # It cannot be read without opening it, and opening it is a change.
                 return {"changed": True, **self._result({}, {})}
             return self._in(self.server, folders, True)
-        with self.server.only_run(self.plan.database), self._opened_for_this_run(database) as inside:
+        with only_run(self.server, self.plan.database), self._opened_for_this_run(database) as inside:
             return self._in(inside, folders, False, not database.accepts_connections)
 
     @contextlib.contextmanager

@@ -13,7 +13,8 @@ import re
 import typing as t
 
 from .._core.errors import OptionError
-from .database import DatabaseError, Server, identifier, literal
+from .database import Server, identifier, literal
+from .refusal import DatabaseError
 
 COUNTED = (
     "account_move",

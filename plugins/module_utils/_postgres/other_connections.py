@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 
-from .database import DatabaseError, Server, identifier
+from .database import Server, identifier
+from .refusal import DatabaseError
 
 TERMINATE_SECONDS = 20
 

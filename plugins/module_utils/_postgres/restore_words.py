@@ -14,9 +14,10 @@ import typing as t
 
 from .._core.errors import OptionError, UpgradeError
 from .._transfer.dump_forms import DamagedError, UnreadableError
-from .database import DatabaseError
+from .refusal import DatabaseError
 from .sql_stream import SkewError
 
+NO_ODOO = "The dump holds no database of Odoo: its module base is not installed. Nothing was kept."
 UNREADABLE = (
     *("could not read from input file", "could not uncompress data", "could not close data file"),
     *("could not open input file", "unexpected end of file", "corrupt tar header", "did not find magic string"),

@@ -24,6 +24,7 @@ from .._core.text import one_line
 from .addons import addons_folders, code_of, version_of
 from .database import Server
 from .odoo_facts import UNFINISHED, modules_of, series_of
+from .session import only_run
 
 ALL = "all"
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ (WARNING|ERROR|CRITICAL) (\S+) (.*)$")
@@ -62,7 +63,7 @@ def update(server: Server, plan: UpdatePlan, progress: Progress, check_mode: boo
     if check_mode:
         expected = _forecast(plan, before)
         return {"changed": bool(expected), "updated": expected, "version": series_of(before), "log": []}
-    with server.only_run(plan.database):
+    with only_run(server, plan.database):
         progress.state("updating", plan.timeout)
         status, log = _run_odoo(server, plan)
         after = modules_of(server, plan.database)

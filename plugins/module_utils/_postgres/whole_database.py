@@ -19,7 +19,9 @@ import typing as t
 from .._core.errors import UpgradeError
 from .._core.process import Ended, Running, ToolError, run
 from .connection import conninfo, database_name
-from .database import DatabaseError, Server, identifier, literal
+from .database import Server, identifier, literal
+from .refusal import DatabaseError
+from .session import only_run
 from .tools import pg_dump_for
 
 MARK = "siteops.upgrades: restored by plone_restore or plone_backup"
@@ -71,7 +73,7 @@ class WholeDatabases:
 
     def only_run(self, database: str) -> contextlib.AbstractContextManager[None]:
         """Have the name of a database to this run alone."""
-        return self.server.only_run(database)
+        return only_run(self.server, database)
 
     def dump(self, database: str, path: str, seconds: float) -> None:
         """Dump a database with its large objects to an archive of pg_dump.
