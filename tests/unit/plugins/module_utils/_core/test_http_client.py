@@ -240,8 +240,8 @@ def test_an_answer_that_is_too_long_is_lost(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_port_on_which_nobody_listens() -> None:
     with closed_port() as port, pytest.raises(NotSentError) as caught:
         client(f"http://127.0.0.1:{port}").send("POST", "/@upgrade", params={"key": "query-secret"})
-    words = "POST /@upgrade could not be sent: the connection failed (Connection refused). The address was http://127.0.0.1"
-    assert f"{words}:{port}." in str(caught.value)
+    words = f"the connection failed (Connection refused). The address was http://127.0.0.1:{port}."
+    assert f"POST /@upgrade could not be sent: {words}" in str(caught.value)
     assert says_nothing_secret(caught.value)
 
 
