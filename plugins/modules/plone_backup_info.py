@@ -172,7 +172,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: list_backups(module), calls=False)
+    run(module, lambda: list_backups(module.params), calls=False)
 
 
 if __name__ == "__main__":

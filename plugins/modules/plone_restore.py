@@ -163,6 +163,7 @@ finished_at:
 from ..module_utils._core.ansible_module import Module
 from ..module_utils._core.module import run
 from ..module_utils._core.progress import progress_arguments
+from ..module_utils._core.task import task_of
 from ..module_utils._plone.database_options import program_arguments, restore_once
 from ..module_utils._postgres.connection import postgres_arguments
 from ..module_utils._postgres.whole_database import WholeDatabases
@@ -186,7 +187,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, lambda: restore_once(module, WholeDatabases.of(module.params)), calls=False)
+    run(module, lambda: restore_once(module.params, task_of(module), WholeDatabases.of(module.params)), calls=False)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import typing as t
 
 from .._core.errors import OptionError
 from .._core.options import require_not_negative, require_positive
-from .._core.progress import Progress
+from .._core.task import Task
 from .backup import BackupPlan, BackupRun
 from .database_server import DatabaseServer
 from .file_storage import FileStorage
@@ -27,6 +27,7 @@ from .requirements import age_of, backup_rows, rehearsal_rows, require_backup, r
 from .restore import REVERTED, RestorePlan, RestoreRun
 from .storage import Storage
 
+Params = t.Mapping[str, t.Any]
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -42,7 +43,7 @@ def program_arguments() -> dict[str, dict[str, t.Any]]:
     }
 
 
-def _storage_of(params: t.Mapping[str, t.Any], server: DatabaseServer | None) -> Storage:
+def _storage_of(params: Params, server: DatabaseServer | None) -> Storage:
     """The storage that the options name.
 
     :param server: the PostgreSQL server of a RelStorage, where the options name a database.
@@ -59,14 +60,13 @@ def _storage_of(params: t.Mapping[str, t.Any], server: DatabaseServer | None) ->
     return FileStorage(programs_of(params), blobs, os.path.abspath(params["data_fs"]) if params["data_fs"] else "")
 
 
-def backup_once(module: t.Any, server: DatabaseServer | None) -> dict[str, t.Any]:
+def backup_once(params: Params, task: Task, server: DatabaseServer | None) -> dict[str, t.Any]:
     """The work of the module plone_backup.
 
     :param server: the PostgreSQL server of a RelStorage, where the options name a database.
 
     :raises UpgradeError: names the option, or what is damaged.
     """
-    params = module.params
     _require_common(params)
     for option in ("keep", "full_if_older_than"):
         if params[option] is not None:
@@ -92,35 +92,34 @@ def backup_once(module: t.Any, server: DatabaseServer | None) -> dict[str, t.Any
         if_older_than=params["if_older_than"],
         timeout=params["timeout"],
     )
-    backup = BackupRun(storage, plan, Progress(module))
+    backup = BackupRun(storage, plan, task.progress)
     if params["state"] == "verified":
-        result = backup.verify(module.check_mode)
+        result = backup.verify(task.check_mode)
         msg = (
             f"The files of the backup {result['dest']} are as its manifest says. Check mode does not restore it."
-            if module.check_mode
+            if task.check_mode
             else f"The backup {result['dest']} was restored to a scratch folder and read: it is whole."
         )
     else:
-        result = backup.run(module.check_mode)
-        done = "would be" if module.check_mode else "was"
+        result = backup.run(task.check_mode)
+        done = "would be" if task.check_mode else "was"
         what = storage.place[:1].upper() + storage.place[1:]
         msg = (
             f"{what} {done} backed up to {result['dest']}."
             if result["backed_up"]
             else f"The verified backup {result['dest']} is young enough."
         )
-    warn_of(module, backup.warnings)
+    task.warn_all(backup.warnings)
     return {"msg": msg, **result}
 
 
-def restore_once(module: t.Any, server: DatabaseServer | None) -> dict[str, t.Any]:
+def restore_once(params: Params, task: Task, server: DatabaseServer | None) -> dict[str, t.Any]:
     """The work of the module plone_restore.
 
     :param server: the PostgreSQL server of a RelStorage, where the options name a database.
 
     :raises UpgradeError: names the option, or what is damaged.
     """
-    params = module.params
     _require_common(params)
     if not params["keep_as"]:
         raise OptionError("keep_as", "is empty.")
@@ -140,15 +139,15 @@ def restore_once(module: t.Any, server: DatabaseServer | None) -> dict[str, t.An
         state=params["state"],
         timeout=params["timeout"],
     )
-    restore = RestoreRun(storage, plan, Progress(module))
+    restore = RestoreRun(storage, plan, task.progress)
     if params["prove_only"]:
         if plan.state == REVERTED:
             raise OptionError("prove_only", "goes with 'state' restored.")
         result = restore.prove()
         return {"msg": f"{result['src']} is whole and could be restored to {storage.place}.", **result}
-    result = restore.run(module.check_mode)
-    warn_of(module, restore.warnings)
-    done = "would be" if module.check_mode else "was"
+    result = restore.run(task.check_mode)
+    task.warn_all(restore.warnings)
+    done = "would be" if task.check_mode else "was"
     if plan.state == REVERTED:
         msg = (
             f"The database of before {done} put back as {storage.place}."
@@ -162,12 +161,11 @@ def restore_once(module: t.Any, server: DatabaseServer | None) -> dict[str, t.An
     return {"msg": msg, **result}
 
 
-def list_backups(module: t.Any) -> dict[str, t.Any]:
+def list_backups(params: Params) -> dict[str, t.Any]:
     """The work of the module plone_backup_info.
 
     :raises UpgradeError: names the option, or says that no backup is good or young enough.
     """
-    params = module.params
     dest = params["dest"] or ""
     if not os.path.isdir(dest):
         raise OptionError("dest", f"there is no folder {dest}." if dest else "is empty; give a folder.")
@@ -190,15 +188,9 @@ def list_backups(module: t.Any) -> dict[str, t.Any]:
     }
 
 
-def _require_common(params: t.Mapping[str, t.Any]) -> None:
+def _require_common(params: Params) -> None:
     require_positive(params, "timeout")
     if not NAME.fullmatch(params["name"] or ""):
         raise OptionError("name", "must consist of letters, digits and the characters '_', '.' and '-'.")
     if params["scratch"] and not os.path.isdir(params["scratch"]):
         raise OptionError("scratch", f"there is no folder {params['scratch']}.")
-
-
-def warn_of(module: t.Any, warnings: t.Iterable[str]) -> None:
-    """Have Ansible print what the user should know of a success."""
-    for warning in warnings:
-        module.warn(warning)
