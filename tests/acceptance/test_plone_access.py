@@ -142,3 +142,68 @@ def test_check_mode_only_reads(plone: PloneServer, upgrade: Upgrade) -> None:
     rehearsal = upgrade("--check", dry_run=True)
     assert (rehearsal.result["changed"], rehearsal.failed) == (False, False)
     assert {request.method for request in plone.requests()} == {"GET"}
+
+
+NO_URL = (
+    "Option 'url': is not set, and PLONE_URL is not in the environment of the process that runs the module either. "
+    "Variables count where the module runs, and 'become' drops them: leave 'become' out, or give the URL as an option."
+)
+EMPTY_URL = "Option 'url': is empty; give a URL such as https://example.org/path."
+NO_USER = "Option 'username': give username and password, or a token; there are no credentials at all."
+TWO_WAYS = "Option 'token': give a token, or username and password, not both (look at PLONE_TOKEN as well)."
+BAD_OPTIONS: dict[str, list[tuple[dict[str, Any], str]]] = {
+    "plone_upgrade_info": [
+        ({"url": ""}, NO_URL),
+        ({"url": "plone.example.org"}, "Option 'url': is not a URL that begins with http:// or https:// and a host."),
+        ({"url": "https://plone.example.org/?x=1"}, "Option 'url': must end with a path: no '?' or '#' part."),
+        ({"username": "", "password": ""}, NO_USER),
+        ({"password": ""}, "Option 'password': is required together with 'username'."),
+        ({"token": "a-long-token-of-somebody"}, TWO_WAYS),
+        ({"timeout": -1}, "Option 'timeout': must be greater than 0, not -1."),
+        ({"ca_path": "/nowhere/ca.pem"}, "Option 'ca_path': there is no file or folder /nowhere/ca.pem."),
+    ],
+    "plone_site_info": [
+        ({"url": ""}, EMPTY_URL),
+        ({"url": "", "sites": ["Plone", "https://plone.example.org"]}, EMPTY_URL),
+        (
+            {"sites": ["Plone", "../Plone"]},
+            "Option 'sites': '../Plone' is neither a path such as Plone, nor '/', nor a URL.",
+        ),
+        ({"sites": ["https://plone.example.org/?x=1"]}, "Option 'sites': must end with a path: no '?' or '#' part."),
+        ({"password": ""}, "Option 'password': is required together with 'username'."),
+        ({"timeout": 0}, "Option 'timeout': must be greater than 0, not 0."),
+    ],
+    "plone_upgrade": [
+        ({"url": ""}, NO_URL),
+        ({"wait_timeout": 0}, "Option 'wait_timeout': must be greater than 0, not 0."),
+        ({"wait_interval": -3}, "Option 'wait_interval': must be greater than 0, not -3."),
+        ({"username": ""}, "Option 'username': is required together with 'password'."),
+    ],
+}
+
+
+@pytest.mark.parametrize("module", BAD_OPTIONS)
+def test_a_bad_option_is_named_before_the_first_request(
+    plone: PloneServer, as_admin: dict[str, Any], module: str
+) -> None:
+    for options, words in BAD_OPTIONS[module]:
+        run = run_module(module, {**as_admin, **options})
+        assert run.failed
+        assert run.msg.partition(" In the role ")[0] == words
+    assert plone.requests() == []
+
+
+def test_a_port_on_which_nobody_listens(as_admin: dict[str, Any]) -> None:
+    run = info(**{**as_admin, "url": "http://127.0.0.1:1/Plone"})
+    assert run.failed
+    assert run.msg.startswith("GET /Plone/@upgrade could not be sent")
+
+
+def test_the_steps_of_a_site_are_in_order(plone: PloneServer, as_admin: dict[str, Any]) -> None:
+    read = info(**as_admin).result
+    first = [int(step["group"].partition("-")[0]) for step in read["steps"]]
+    assert (first, read["steps_known"]) == (sorted(first), True)
+    plone.fault(ungrouped_step=True)
+    unlisted = info(**as_admin).result
+    assert (unlisted["state"], unlisted["versions"]) == ("pending", read["versions"])
+    assert (unlisted["steps_known"], unlisted["steps"]) == (False, [])
