@@ -74,6 +74,10 @@ PLAIN = nox.session(python=PYTHON)
 WITH_PIP = nox.session(python=PYTHON, venv_params=["--seed"])
 
 
+# A file with one worker; in the order of tests/support/longest_first.py.
+THREE_WORKERS = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
+
+
 class Checks:
     """The checks of one session, on that session's own copy of the collection."""
 
@@ -440,7 +444,7 @@ def acceptance(session: nox.Session) -> None:
         return
     # Three, because servers that start, and plays that wait for them, leave two cores idle.
     # The time limit decides no test: it ends one that hangs, with a traceback that says where.
-    checks.pytest("--numprocesses=3", "--dist=loadfile", "--timeout=900", "tests/acceptance")
+    checks.pytest(*THREE_WORKERS, "--timeout=900", "tests/acceptance")
 
 
 @nox.session(python=PYTHON, default=False)
@@ -460,7 +464,7 @@ def faults(session: nox.Session) -> None:
     if checks.chosen():
         return
     # Three, because a killed play and a server that answers late are waited for most of the time.
-    arguments = ("--numprocesses=3", "--dist=loadfile", "--timeout=900", "tests/faults")
+    arguments = (*THREE_WORKERS, "--timeout=900", "tests/faults")
     _before, _title, figures = checks.pytest(*arguments).partition(" figures ")
     print(figures.partition("\n")[2])
 

@@ -13,12 +13,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support.longest_first import pytest_collection_modifyitems  # noqa: E402
 from support.platform import Platform  # noqa: E402
 from support.platform.fixtures import job, platform  # noqa: E402
 from support.plone.fixtures import as_admin, own_state_folder, plone, plone_server, upgrade  # noqa: E402
 from support.postgres.fixtures import postgres, running_postgres  # noqa: E402
 
-# Imported for pytest, which looks for fixtures here.
+# Imported for pytest, which looks for fixtures and hooks here.
 __all__ = [
     "as_admin",
     "job",
@@ -27,6 +28,7 @@ __all__ = [
     "plone",
     "plone_server",
     "postgres",
+    "pytest_collection_modifyitems",
     "running_postgres",
     "upgrade",
 ]

@@ -13,6 +13,7 @@ import pytest
 from faults.figures import figure, pytest_terminal_summary
 from faults.redirect_target import RedirectTargets, redirect_targets
 from faults.runners import InProcess
+from support.longest_first import pytest_collection_modifyitems
 from support.odoo_shop import Shop
 from support.platform import Platform
 from support.platform.fixtures import job, platform
@@ -29,6 +30,7 @@ __all__ = [
     "plone",
     "plone_server",
     "postgres",
+    "pytest_collection_modifyitems",
     "pytest_terminal_summary",
     "running_postgres",
     "upgrade",
