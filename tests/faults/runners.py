@@ -1,34 +1,22 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two ways to run the module of a cell of the matrix: in-process, and as a task of a playbook."""
+"""The two ways to run the modules of cells of the matrix: in-process, and as tasks of a playbook."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from faults import surroundings
 from faults.surroundings import Detour
 from support.ansible_cli import COLLECTION, environment, run_playbook
 from support.module_runner import ModuleRun, ModuleRunner
 
-
-class Runner(Protocol):
-    """Runs one module to its end; ``variables`` are added to the environment."""
-
-    def run(
-        self,
-        module: str,
-        options: Mapping[str, Any],
-        *,
-        variables: Mapping[str, str] | None = None,
-        detour: Detour | None = None,
-    ) -> ModuleRun:
-        """The result, also of a failure."""
+SHOW = "Show result"
 
 
 class InProcess:
@@ -48,47 +36,39 @@ class InProcess:
         self,
         module: str,
         options: Mapping[str, Any],
-        *,
+        *flags: str,
         variables: Mapping[str, str] | None = None,
         detour: Detour | None = None,
     ) -> ModuleRun:
-        """Run one module to its end."""
-        return self._runner.run(module, options, env=environment(variables), detour=asdict(detour) if detour else None)
+        """Run one module to its end; ``flags`` are those of Ansible that a module learns of."""
+        took = asdict(detour) if detour else None
+        return self._runner.run(module, options, *flags, env=environment(variables), detour=took)
 
 
-class InPlaybook:
-    """Runs modules by ansible-playbook, with all pauses and with everything printed.
+def run_in_playbook(
+    folder: Path, calls: Sequence[tuple[str, Mapping[str, Any]]], *, variables: Mapping[str, str] | None = None
+) -> list[ModuleRun]:
+    """Run modules as tasks of one playbook, with all pauses and with everything printed; the output is that of all.
 
-    :param folder: takes the playbook and the result.
+    :param folder: takes the playbook.
     """
+    tasks: list[dict[str, Any]] = []
+    for number, (module, options) in enumerate(calls):
+        named = {"register": f"play_{number}", "ignore_errors": True}
+        tasks.append({"name": "Play", f"{COLLECTION}.{module}": dict(options), **named})
+        tasks.append({"name": f"{SHOW} {number}", "ansible.builtin.debug": {"var": f"play_{number}"}})
+    interpreter = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    play = {"name": "Play", "hosts": "localhost", "gather_facts": False, "vars": interpreter, "tasks": tasks}
+    playbook = folder / "playbook.json"
+    playbook.write_text(json.dumps([play]), encoding="utf-8")
+    ended = run_playbook(str(playbook), "-i", "localhost,", "-c", "local", "-vvv", env=variables)
+    return [ModuleRun(_shown(ended.output, number), ended.output) for number in range(len(calls))]
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
 
-    def run(
-        self,
-        module: str,
-        options: Mapping[str, Any],
-        *,
-        variables: Mapping[str, str] | None = None,
-        detour: Detour | None = None,
-    ) -> ModuleRun:
-        """Run one module to its end; there are no detours."""
-        assert detour is None
-        self._folder.mkdir()
-        playbook, result = self._folder / "playbook.json", self._folder / "result.json"
-        tasks = [
-            {"name": "Play", f"{COLLECTION}.{module}": dict(options), "register": "play", "ignore_errors": True},
-            {
-                "name": "Keep",
-                "ansible.builtin.copy": {"content": "{{ play | to_json }}", "dest": str(result), "mode": "0600"},
-            },
-        ]
-        interpreter = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-        plays = [
-            {"name": "Play", "hosts": "localhost", "gather_facts": False, "vars": interpreter, "tasks": tasks},
-        ]
-        playbook.write_text(json.dumps(plays), encoding="utf-8")
-        ended = run_playbook(str(playbook), "-i", "localhost,", "-c", "local", "-vvv", env=variables)
-        assert result.exists(), ended.output
-        return ModuleRun(json.loads(result.read_text(encoding="utf-8")), ended.output)
+def _shown(output: str, number: int) -> dict[str, Any]:
+    """The result of one module, as the task after it shows it."""
+    _before, _task, rest = output.partition(f"TASK [{SHOW} {number}]")
+    _host, arrow, text = rest.partition("ok: [localhost] => ")
+    assert arrow, output
+    shown, _end = json.JSONDecoder().raw_decode(text)
+    return dict(shown[f"play_{number}"])

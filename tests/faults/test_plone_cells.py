@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,10 @@ from faults.figures import Figure
 from faults.matrix import CALLS, PLONE, Play, plays, representatives
 from faults.outcomes import assert_nothing_slipped_out, count, ended_in_words
 from faults.redirect_target import RedirectTargets
-from faults.runners import InPlaybook, InProcess, Runner
+from faults.runners import InProcess, run_in_playbook
+from faults.surroundings import Detour
+from support.cutting_proxy import CuttingProxy
+from support.module_runner import ModuleRun
 from support.plone import PloneServer
 
 
@@ -29,36 +35,65 @@ def plone(plone_server: PloneServer) -> PloneServer:
 def test_cell(
     play: Play, plone: PloneServer, runner: InProcess, targets: RedirectTargets, tmp_path: Path, figure: Figure
 ) -> None:
-    act(play, plone, targets, tmp_path, runner)
+    prepared = plone_plays.prepare(plone, play.call)
+    with playing(play, plone, targets) as (proxy, detour):
+        module, options = module_call(play, proxy, prepared, targets)
+        run = runner.run(module, options, variables=plone_plays.state_folder(tmp_path), detour=detour)
+    ended_as_the_matrix_says(play, run, proxy, plone, targets)
     count(play, figure)
 
 
-@pytest.mark.parametrize("play", tuple(representatives(PLONE)), ids=lambda play: play.name)
+READS, WRITES = (
+    tuple(play for play in representatives(PLONE) if (plone_plays.WIRES[play.call].done is None) is reads)
+    for reads in (True, False)
+)
+
+
+@pytest.mark.parametrize("group", (READS, *((play,) for play in WRITES)), ids=lambda group: group[0].name)
 def test_a_cell_of_each_call_in_a_playbook(
-    play: Play, plone: PloneServer, targets: RedirectTargets, tmp_path: Path, figure: Figure
+    group: tuple[Play, ...], plone: PloneServer, targets: RedirectTargets, tmp_path: Path, figure: Figure
 ) -> None:
-    act(play, plone, targets, tmp_path, InPlaybook(tmp_path / "playbook"))
-    figure("plays of the matrix through ansible-playbook", 1)
+    """The reads in one play, and each call that writes in a play of its own: it finds the server as it needs it."""
+    with contextlib.ExitStack() as stack:
+        proxies: list[CuttingProxy] = []
+        calls: list[tuple[str, dict[str, Any]]] = []
+        for play in group:
+            prepared = plone_plays.prepare(plone, play.call)
+            proxy, detour = stack.enter_context(playing(play, plone, targets))
+            assert detour is None
+            proxies.append(proxy)
+            calls.append(module_call(play, proxy, prepared, targets))
+        runs = run_in_playbook(tmp_path, calls, variables=plone_plays.state_folder(tmp_path))
+    for play, run, proxy in zip(group, runs, proxies, strict=True):
+        ended_as_the_matrix_says(play, run, proxy, plone, targets)
+    figure("plays of the matrix through ansible-playbook", len(group))
 
 
-def act(play: Play, plone: PloneServer, targets: RedirectTargets, folder: Path, runner: Runner) -> None:
-    """Play a cell and compare everything that can be seen with the matrix."""
-    options = {**plone_plays.prepare(plone, play.call), **plone_plays.options_for(play)}
-    wire = plone_plays.WIRES[play.call]
-    foreign = f"http://127.0.0.1:{targets.foreign.port}"
-    with plone_plays.playing(play, plone, targets.origins, foreign) as (proxy, detour):
-        run = runner.run(
-            CALLS[play.call].module,
-            {**plone_plays.address(play, proxy), "ca_path": str(targets.authority), **wire.options, **options},
-            variables=plone_plays.state_folder(folder),
-            detour=detour,
-        )
+def playing(
+    play: Play, plone: PloneServer, targets: RedirectTargets
+) -> AbstractContextManager[tuple[CuttingProxy, Detour | None]]:
+    return plone_plays.playing(play, plone, targets.origins, f"http://127.0.0.1:{targets.foreign.port}")
+
+
+def module_call(
+    play: Play, proxy: CuttingProxy, prepared: dict[str, Any], targets: RedirectTargets
+) -> tuple[str, dict[str, Any]]:
+    """The module of a cell and its options."""
+    given = {**plone_plays.address(play, proxy), "ca_path": str(targets.authority)}
+    own = {**plone_plays.WIRES[play.call].options, **prepared, **plone_plays.options_for(play)}
+    return CALLS[play.call].module, {**given, **own}
+
+
+def ended_as_the_matrix_says(
+    play: Play, run: ModuleRun, proxy: CuttingProxy, plone: PloneServer, targets: RedirectTargets
+) -> None:
+    """Compare everything that can be seen with the matrix."""
     ended_in_words(play, run)
     assert_nothing_slipped_out(run, plone_plays.secrets())
     # After a 401 the password is sent to @login, to find out which of its causes it is.
     changing = [path for method, path in proxy.arrived if method != "GET" and not path.endswith("/@login")]
     assert len(changing) <= 1
     written = [one for one in plone.requests() if one.method != "GET" and not one.path.endswith("/@login")]
-    assert len(written) == (1 if play.acts and wire.done else 0)
+    assert len(written) == (1 if play.acts and plone_plays.WIRES[play.call].done else 0)
     plone_plays.changed_as_expected(play, run, plone)
     assert not targets.received()

@@ -19,9 +19,10 @@ import pytest
 
 from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, document, redirect
 from faults.figures import Figure
+from faults.runners import InProcess
 from faults.secret_search import SecretSearch, Watcher
 from support import cutting_proxy
-from support.ansible_cli import QUIET, run_module, run_playbook
+from support.ansible_cli import QUIET, PlaybookRun, run_module, run_playbook
 from support.cutting_proxy import CuttingProxy, Spoil
 from support.odoo_job import Job
 from support.platform import SAMPLE_DUMP, Platform
@@ -36,6 +37,9 @@ NOT_LOOPBACK = "http://192.0.2.1:9"
 RUNNER_INPUT = ("command",)
 """What ansible-runner writes down of its own start: the environment that it was to set."""
 
+REFUSED = "create refused with the contract in its words"
+PAGES = "pages of a proxy"
+
 ODOO_MODULES = ("request", "upload", "sftp_access", "process", "skip_test", "request_info", "download")
 PLONE_MODULES: dict[str, dict[str, Any]] = {
     "plone_upgrade_info": {},
@@ -46,24 +50,24 @@ PLONE_MODULES: dict[str, dict[str, Any]] = {
     "plone_upgrade": {"wait_timeout": 15, "wait_interval": 1, "full_report": True},
     "plone_upgrade_undo": {"include_later": True},
 }
+PLONE_WRITES: dict[str, dict[str, Any]] = {
+    "plone_addon": {"state": "absent"},
+    "plone_upgrade": {},
+    "plone_upgrade_undo": {},
+}
+"""The modules that write, and how to have something to do once all have run."""
+
 ODOO_FAULTS: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
-    "success": (),
     "create lost": (("reset_after", "create", {}),),
-    "create refused with the contract in its words": (
-        ("failure", "create", {"reason": "CONTRACT:NOT_FOUND", "message": f"Can not find contract {CONTRACT}"}),
-    ),
+    REFUSED: (("failure", "create", {"reason": "CONTRACT:NOT_FOUND", "message": f"Can not find contract {CONTRACT}"}),),
     "server errors": (("failure", "status", {"times": 50}), ("failure", "upload", {"times": 50})),
     "proxy pages": (("http_error", "upload", {"status": 502, "times": 50}), ("login_page", "process", {"times": 50})),
     "redirects": (("redirect", "upload", {"times": 50}), ("redirect", "status", {"times": 50, "skip": 1})),
     "downloads that break": (("cut_download", "upgraded/*", {"after": 100, "times": 50}),),
     "truncated answers": (("truncated_body", "*", {"times": 50, "skip": 1}),),
 }
-IN_PLAYS = ("success", "create refused with the contract in its words", "pages of a proxy")
-"""The faults that plays show. With the others the same modules run in-process; the matrix has each for each call."""
-
 PLONE_FAULTS: dict[str, dict[str, Spoil]] = {
-    "success": {},
-    "pages of a proxy": {"POST": cutting_proxy.html(502), "PATCH": cutting_proxy.html(504)},
+    PAGES: {"POST": cutting_proxy.html(502), "PATCH": cutting_proxy.html(504)},
     "resets": {"POST": cutting_proxy.reset},
     "login pages": {"GET": cutting_proxy.html(200)},
     "truncated answers": {"GET": cutting_proxy.truncate},
@@ -109,72 +113,98 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def playbook(folder: Path, tasks: list[dict[str, Any]]) -> Path:
-    """A play of these tasks, each of which may fail, with the facts of a host gathered and cached."""
+    """A play of these tasks, each of which may fail, with facts of a host gathered and cached: its environment too."""
     shown = {"name": "Publish", "ansible.builtin.set_stats": {"data": {"results": "{{ results | default({}) }}"}}}
     path = folder / "modules.yml"
-    play = {"name": "Run", "hosts": "all", "gather_facts": True, "tasks": [*tasks, shown]}
+    play: dict[str, Any] = {"name": "Run", "hosts": "all", "gather_facts": True, "gather_subset": ["!all"]}
+    play["tasks"] = [*tasks, shown]
     path.write_text(json.dumps([play]), encoding="utf-8")
     return path
 
 
-def task(module: str, options: Mapping[str, Any], **more: Any) -> list[dict[str, Any]]:
-    """One module, and its result where everybody sees it."""
-    fact = {"results": "{{ results | default({}) | combine({'" + module + "': result}) }}", "cacheable": True}
+def one_after_another(folder: Path, *names: str) -> str:
+    """A playbook of these playbooks of the collection: run together they start Ansible, and pack each module, once."""
+    path = folder / "playbooks.yml"
+    path.write_text(json.dumps([{"import_playbook": f"siteops.upgrades.{name}"} for name in names]), encoding="utf-8")
+    return str(path)
+
+
+def task(module: str, options: Mapping[str, Any], when: str = "") -> list[dict[str, Any]]:
+    """One module, and its result where everybody sees it; ``when`` tells two runs of one module apart."""
+    title = " ".join(filter(None, [module, when]))
+    fact = {"results": "{{ results | default({}) | combine({'" + title + "': result}) }}", "cacheable": True}
     return [
         {
-            "name": f"Run {module}",
+            "name": f"Run {title}",
             f"siteops.upgrades.{module}": dict(options),
             "register": "result",
             "ignore_errors": True,
-            **more,
         },
-        {"name": f"Show {module}", "ansible.builtin.debug": {"var": "result"}},
-        {"name": f"Keep {module}", "ansible.builtin.set_fact": fact},
+        {"name": f"Show {title}", "ansible.builtin.debug": {"var": "result"}},
+        {"name": f"Keep {title}", "ansible.builtin.set_fact": fact},
     ]
 
 
-def inventory(folder: Path, variables: Mapping[str, Any]) -> Path:
+def inventory(folder: Path, hosts: Mapping[str, Mapping[str, Any]]) -> Path:
+    """An inventory of these hosts with their variables; all are this machine."""
     path = folder / "inventory.json"
     local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    path.write_text(json.dumps({"all": {"hosts": {"shop": {**local, **variables}}}}), encoding="utf-8")
+    named = {host: {**local, **variables} for host, variables in hosts.items()}
+    path.write_text(json.dumps({"all": {"hosts": named}}), encoding="utf-8")
     path.chmod(0o600)
     return path
 
 
-def run_watched(search: SecretSearch, home: Path, name: str, play: str, hosts: Path, env: Mapping[str, str]) -> str:
-    """Run a play at -vvvv with --diff, and gather all that it shows."""
-    watcher = Watcher(home)
-    with watcher.watching():
-        ended = run_playbook(play, "-i", str(hosts), "-vvvv", "--diff", env=env)
-    search.add(f"{name}: output", ended.output)
+def gather(search: SecretSearch, watcher: Watcher, name: str) -> None:
+    """What others saw of a run while it went on."""
     for arguments in watcher.arguments:
         search.add(f"{name}: process", arguments)
     for path, content in watcher.exposed.items():
         search.add(f"{name}: {path}, which others can read", content)
+
+
+def run_watched(search: SecretSearch, home: Path, name: str, play: str, hosts: Path) -> PlaybookRun:
+    """Run a play at -vvvv with --diff, and gather all that it shows."""
+    watcher = Watcher(home)
+    with watcher.watching():
+        ended = run_playbook(play, "-i", str(hosts), "-vvvv", "--diff", env={"XDG_STATE_HOME": str(home / "state")})
+    search.add(f"{name}: output", ended.output)
+    gather(search, watcher, name)
     search.add_files(f"{name}: fact cache", home / "facts")
     assert ended.recap, ended.output
     # A report of Plone may hold a traceback of its own.
     assert "MODULE FAILURE" not in ended.output, ended.output
-    return ended.output
+    return ended
 
 
 def run_by_runner(
-    search: SecretSearch, folder: Path, name: str, play: str, hosts: Path, env: Mapping[str, str]
-) -> None:
-    """Run a play as AWX does, and gather the artifacts: output, job events, facts and statistics."""
-    folder.mkdir()
-    runner = ansible_runner.run(
-        private_data_dir=str(folder),
-        playbook=play,
-        inventory=str(hosts),
-        envvars={**QUIET, **env},
-        verbosity=4,
-        quiet=True,
-    )
-    assert runner.status in ("successful", "failed"), runner.status
-    assert runner.stats, "it ended before it began"
-    artifacts = folder / "artifacts"
-    assert search.add_files(f"{name} by ansible-runner:", artifacts, RUNNER_INPUT) > 10
+    search: SecretSearch, home: Path, name: str, play: str, hosts: Path, env: Mapping[str, str] | None = None
+) -> str:
+    """Run a play as AWX does, at -vvvv with --diff, and gather what it shows and the artifacts; returns its output.
+
+    The artifacts are the output, the events of the job, facts and statistics.
+    """
+    watcher = Watcher(home)
+    # Beside the home of the run: AWX keeps others out of this folder.
+    with tempfile.TemporaryDirectory(prefix="runner-") as folder:
+        with watcher.watching():
+            played = ansible_runner.run(
+                private_data_dir=folder,
+                playbook=play,
+                inventory=str(hosts),
+                envvars={**QUIET, "XDG_STATE_HOME": str(home / "state"), **(env or {})},
+                cmdline="--diff",
+                verbosity=4,
+                quiet=True,
+            )
+        gather(search, watcher, name)
+        output = str(played.stdout.read())
+        assert played.status in ("successful", "failed"), played.status
+        assert played.stats, "it ended before it began"
+        assert "MODULE FAILURE" not in output, output
+        artifacts = Path(folder) / "artifacts"
+        assert search.add_files(f"{name} by ansible-runner:", artifacts, RUNNER_INPUT) > 10
+    return output
 
 
 def with_key(job: Job) -> dict[str, Any]:
@@ -220,11 +250,11 @@ def plone_calls(url: str, password: str, token: str) -> Iterator[tuple[str, dict
 
 
 def run_in_process(
-    search: SecretSearch, calls: Iterable[tuple[str, Mapping[str, Any]]], env: Mapping[str, str]
+    search: SecretSearch, runner: InProcess, calls: Iterable[tuple[str, Mapping[str, Any]]], env: Mapping[str, str]
 ) -> None:
     """Run modules without a play around them, as Ansible runs them with -vvvv, and gather what they return."""
     for module, options in calls:
-        run = run_module(module, options, "-vvvv", "--diff", "INJECT_INVOCATION", env=env)
+        run = runner.run(module, options, "-vvvv", "--diff", "INJECT_INVOCATION", variables=env)
         assert "Traceback (most recent call last)" not in run.output, run.output
         search.add(module, run.output)
 
@@ -235,51 +265,82 @@ def hide_keys(search: SecretSearch, job: Job) -> None:
         search.secret(f"key of {request.id}", request.key)
 
 
-@pytest.mark.parametrize("fault", ODOO_FAULTS)
-def test_every_odoo_module(
-    running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path, fault: str
-) -> None:
-    platform = running_platform
-    platform.reset()
-    job = Job(platform, tmp_path / "work")
-    sftp = with_key(job)
-    for kind, call, options in ODOO_FAULTS[fault]:
-        platform.fault(kind, call, **options)
-    if fault in IN_PLAYS:
-        hosts = inventory(tmp_path, {"contract": CONTRACT, "passphrase": PASSPHRASE})
-        calls = odoo_calls(job, sftp, "{{ contract }}", "{{ passphrase }}")
-        play = playbook(tmp_path, [step for call in calls for step in task(*call)])
-        run_watched(search, home, fault, str(play), hosts, {})
-    else:
-        run_in_process(search, odoo_calls(job, sftp, CONTRACT, PASSPHRASE), {})
-    hide_keys(search, job)
+def hide_login(search: SecretSearch, job: Job) -> None:
+    """The key of an SFTP login, and its passphrase."""
     search.secret("passphrase", PASSPHRASE)
     search.secret("private key", "".join((job.folder / "key").read_text().splitlines()[1:3]))
     search.secret("line of the private key", (job.folder / "key").read_text().splitlines()[2])
 
 
-@pytest.mark.parametrize("fault", ("success", "create lost", "proxy pages"))
-def test_the_odoo_role(
-    running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path, fault: str
+def play_faults(platform: Platform, fault: str) -> None:
+    for kind, call, options in ODOO_FAULTS[fault]:
+        platform.fault(kind, call, **options)
+
+
+@pytest.mark.parametrize("fault", ODOO_FAULTS)
+def test_every_odoo_module(
+    running_platform: Platform, runner: InProcess, search: SecretSearch, tmp_path: Path, fault: str
 ) -> None:
-    platform = running_platform
-    # ansible-runner writes down what the play printed, and its own start; a fault changes neither.
-    for number, run in enumerate(("play", "runner") if fault == "success" else ("play",)):
-        platform.reset()
-        job = Job(platform, tmp_path / f"work{number}")
-        for kind, call, options in ODOO_FAULTS[fault]:
-            platform.fault(kind, call, **options)
-        reports = job.folder / "reports"
-        reports.mkdir()
-        job.variables.update(odoo_upgrade_contract=CONTRACT, odoo_upgrade_wait_timeout=5)
-        job.variables.update(odoo_upgrade_report_dir=str(reports))
-        hosts = inventory(job.folder, {**job.variables})
-        if run == "play":
-            run_watched(search, home, f"role, {fault}", "siteops.upgrades.odoo_upgrade", hosts, {})
-        else:
-            run_by_runner(search, tmp_path / "runner", f"role, {fault}", "siteops.upgrades.odoo_upgrade", hosts, {})
-        assert search.add_files(f"role, {fault}: report", reports) == 1
-        hide_keys(search, job)
+    running_platform.reset()
+    job = Job(running_platform, tmp_path / "work")
+    sftp = with_key(job)
+    play_faults(running_platform, fault)
+    run_in_process(search, runner, odoo_calls(job, sftp, CONTRACT, PASSPHRASE), {})
+    hide_keys(search, job)
+    hide_login(search, job)
+
+
+def test_every_odoo_module_in_a_play(
+    running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path
+) -> None:
+    """The first request is refused, which leaves nothing behind, and all goes well with the second."""
+    running_platform.reset()
+    job = Job(running_platform, tmp_path / "work")
+    calls = list(odoo_calls(job, with_key(job), "{{ contract }}", "{{ passphrase }}"))
+    play_faults(running_platform, REFUSED)
+    tasks = [*task(*calls[0], "refused"), *(step for call in calls for step in task(*call))]
+    hosts = inventory(tmp_path, {"shop": {"contract": CONTRACT, "passphrase": PASSPHRASE}})
+    ended = run_watched(search, home, "modules", str(playbook(tmp_path, tasks)), hosts)
+    assert "Can not find contract" in ended.output
+    assert ended.recap["shop"]["ignored"] == 1, ended.output
+    job.assert_whole()
+    hide_keys(search, job)
+    hide_login(search, job)
+
+
+def test_the_odoo_role(running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path) -> None:
+    """Of three hosts one loses the answer of create, one gets a page of a proxy for its dump, and one is done."""
+    running_platform.reset()
+    running_platform.fault("reset_after", "create")
+    running_platform.fault("http_error", "upload", status=502)
+    jobs = [Job(running_platform, tmp_path / "work", host) for host in ("first", "second", "third")]
+    hosts = inventory(tmp_path, {job.host: with_report(job) for job in jobs})
+    ended = run_watched(search, home, "role", "siteops.upgrades.odoo_upgrade", hosts)
+    assert sorted(host["failed"] for host in ended.recap.values()) == [0, 1, 1], ended.output
+    assert "answered 502 with an HTML page" in ended.words
+    assert search.add_files("role: report", jobs[0].folder / "reports") == len(jobs)
+    hide_keys(search, jobs[0])
+
+
+def test_the_preflight_and_the_odoo_role_by_runner(
+    running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path
+) -> None:
+    running_platform.reset()
+    job = Job(running_platform, tmp_path / "work")
+    hosts = inventory(tmp_path, {job.host: with_report(job)})
+    output = run_by_runner(search, home, "role", one_after_another(tmp_path, "odoo_preflight", "odoo_upgrade"), hosts)
+    assert "submit: request none" in output
+    job.assert_whole()
+    assert search.add_files("reports of the preflight and of the upgrade:", job.folder / "reports") == 2
+    hide_keys(search, job)
+
+
+def with_report(job: Job) -> dict[str, Any]:
+    """The variables of a job with the contract that is hunted, which writes a report."""
+    reports = job.folder / "reports"
+    reports.mkdir(exist_ok=True)
+    more = {"odoo_upgrade_contract": CONTRACT, "odoo_upgrade_wait_timeout": 30, "odoo_upgrade_report_dir": str(reports)}
+    return {**job.variables, **more}
 
 
 def test_a_program_that_is_started_gets_no_secret(
@@ -332,20 +393,33 @@ def hide_accounts(search: SecretSearch, token: str) -> None:
 
 @pytest.mark.parametrize("fault", PLONE_FAULTS)
 def test_every_plone_module(
-    plone_server: PloneServer, search: SecretSearch, home: Path, tmp_path: Path, fault: str
+    plone_server: PloneServer, runner: InProcess, search: SecretSearch, tmp_path: Path, fault: str
 ) -> None:
     plone_server.restore()
     token = token_of(plone_server)
-    env = {"XDG_STATE_HOME": str(home / "state")}
     with CuttingProxy(plone_server.url) as proxy:
         proxy.spoil = PLONE_FAULTS[fault]
-        if fault in IN_PLAYS:
-            calls = plone_calls(proxy.url, "{{ password }}", "{{ token }}")
-            play = playbook(tmp_path, [step for call in calls for step in task(*call)])
-            hosts = inventory(tmp_path, {"password": ADMIN.password, "token": token})
-            run_watched(search, home, fault, str(play), hosts, env)
-        else:
-            run_in_process(search, plone_calls(proxy.url, ADMIN.password, token), env)
+        env = {"XDG_STATE_HOME": str(tmp_path / "state")}
+        run_in_process(search, runner, plone_calls(proxy.url, ADMIN.password, token), env)
+    hide_accounts(search, token)
+
+
+def test_every_plone_module_in_a_play(
+    plone_server: PloneServer, search: SecretSearch, home: Path, tmp_path: Path
+) -> None:
+    """All of them, and then those that write with pages of a proxy in place of the answers."""
+    plone_server.restore()
+    token = token_of(plone_server)
+    with CuttingProxy(plone_server.url) as proxy:
+        proxy.spoil = PLONE_FAULTS[PAGES]
+        undisturbed = list(plone_calls(plone_server.url, "{{ password }}", "{{ token }}"))
+        tasks = [step for call in undisturbed for step in task(*call)]
+        for module, options in plone_calls(proxy.url, "{{ password }}", "{{ token }}"):
+            if module in PLONE_WRITES:
+                tasks += task(module, {**options, **PLONE_WRITES[module]}, PAGES)
+        hosts = inventory(tmp_path, {"site": {"password": ADMIN.password, "token": token}})
+        ended = run_watched(search, home, "modules", str(playbook(tmp_path, tasks)), hosts)
+    assert {method for method, _path in proxy.arrived} == {"GET", "POST", "PATCH"}, ended.output
     hide_accounts(search, token)
 
 
@@ -361,23 +435,17 @@ def test_the_plone_role(
     reports.mkdir()
     variables = {"plone_upgrade_url": plone_server.url, "plone_upgrade_wait_timeout": 60, "plone_upgrade_addons": "all"}
     variables["plone_upgrade_report_dir"] = str(reports)
-    by_password = {"plone_upgrade_username": ADMIN.name, "plone_upgrade_password": ADMIN.password}
-    for run, credentials in (("play", by_password), ("runner", {**by_password})):
-        plone_server.restore()
-        plone_server.fault(**fault)
-        hosts = inventory(tmp_path, {**variables, **credentials})
-        name, env = f"role, {run}", {"XDG_STATE_HOME": str(home / "state")}
-        if run == "play":
-            run_watched(search, home, name, "siteops.upgrades.plone_upgrade", hosts, env)
-        else:
-            run_by_runner(search, tmp_path / "runner", name, "siteops.upgrades.plone_upgrade", hosts, env)
-    assert search.add_files("role: report", reports) == 2
+    variables.update(plone_upgrade_username=ADMIN.name, plone_upgrade_password=ADMIN.password)
+    plone_server.restore()
+    plone_server.fault(**fault)
+    hosts = inventory(tmp_path, {"site": variables})
+    run_by_runner(search, home, "role", "siteops.upgrades.plone_upgrade", hosts)
+    assert search.add_files("role: report", reports) == 1
     hide_accounts(search, token)
 
 
-@pytest.mark.parametrize("playbook", ("plone_status", "plone_preflight"))
 def test_the_playbooks_that_only_read_plone(
-    plone_server: PloneServer, search: SecretSearch, home: Path, tmp_path: Path, playbook: str
+    plone_server: PloneServer, search: SecretSearch, home: Path, tmp_path: Path
 ) -> None:
     """With the sites found by the inventory plugin, and the password from the environment as AWX gives it."""
     plone_server.restore()
@@ -385,19 +453,10 @@ def test_the_playbooks_that_only_read_plone(
     hosts = tmp_path / "all.plone_sites.yml"
     hosts.write_text(json.dumps(source), encoding="utf-8")
     env = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
-    output = run_watched(search, home, playbook, f"siteops.upgrades.{playbook}", hosts, env)
+    play = one_after_another(tmp_path, "plone_status", "plone_preflight")
+    output = run_by_runner(search, home, "status and preflight", play, hosts, env)
     assert plone_server.url.rpartition("/")[2] in output
-    run_by_runner(search, tmp_path / "runner", playbook, f"siteops.upgrades.{playbook}", hosts, env)
     hide_accounts(search, token_of(plone_server))
-
-
-def test_the_preflight_of_odoo(running_platform: Platform, search: SecretSearch, home: Path, tmp_path: Path) -> None:
-    running_platform.reset()
-    job = Job(running_platform, tmp_path / "work")
-    job.variables.update(odoo_upgrade_contract=CONTRACT)
-    hosts = inventory(job.folder, {**job.variables})
-    run_watched(search, home, "preflight", "siteops.upgrades.odoo_preflight", hosts, {})
-    hide_keys(search, job)
 
 
 @pytest.mark.parametrize(
