@@ -27,7 +27,13 @@ FRACTIONS = fractions(MOMENTS)
 """The moments at which modules are killed."""
 
 PLAY_FRACTIONS = fractions(MOMENTS // 3 + 1)
-"""The moments at which whole plays are killed: fewer, because two plays of half a minute belong to each."""
+"""The moments at which whole plays are killed: fewer, because a play of half a minute belongs to each."""
+
+BY_PLAY = 3
+"""Of so many killed plays one is finished by a play, the others by the modules of the role in-process, in its order.
+
+What a next run finds is on the server and in the files of the job, and the modules read both.
+"""
 
 ATTEMPTS, EARLIER = 4, 0.8
 """A play that was quicker than the measured one and ended before its kill is done again, and killed so much earlier."""

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A play of the role odoo_upgrade that is killed and run again: the request is made once, and the result is whole.
 
-Half of the next runs are plays, the others are the modules of the role in-process, in its order: what a run finds is in
-the request file and on the platform. That a third run changes nothing is asked of the modules.
+The next run is a play or the modules of the role, see ``kills.BY_PLAY``. That a third run changes nothing is asked of
+the modules.
 """
 
 from __future__ import annotations

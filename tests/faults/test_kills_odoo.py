@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from faults.figures import Figure
-from faults.kills import PLAY_FRACTIONS
+from faults.kills import BY_PLAY, PLAY_FRACTIONS
 from faults.odoo_kills import finished_by_the_next
 from support.platform import Platform
 
-CASES = [(("sftp", "https")[number % 2], number % 4 < 2, fraction) for number, fraction in enumerate(PLAY_FRACTIONS)]
+CASES = [
+    (("sftp", "https")[number % 2], number % BY_PLAY == 0, fraction) for number, fraction in enumerate(PLAY_FRACTIONS)
+]
 """The way of the dump, whether the next run is a play, and the moment of the kill."""
 
 

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The role plone_upgrade killed at any moment and run again: one upgrade is committed, and nothing is left behind.
 
-Half of the next runs are plays, the others are the modules of the role in-process, in its order: what a run finds is in
-its journal and on the server.
+The next run is a play or the modules of the role, see ``kills.BY_PLAY``.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from tempfile import mkdtemp
 import pytest
 
 from faults.figures import Figure
-from faults.kills import ATTEMPTS, EARLIER, PLAY_FRACTIONS, killed_after, seconds_of
+from faults.kills import ATTEMPTS, BY_PLAY, EARLIER, PLAY_FRACTIONS, killed_after, seconds_of
 from faults.wait_for_idle import wait_for_idle
 from support.ansible_cli import playbook_command, run_module, run_playbook
 from support.plone import PloneServer
@@ -67,10 +66,11 @@ def commits(plone: PloneServer) -> Counter[str]:
 def undisturbed(plone: PloneServer) -> tuple[float, Counter[str]]:
     """Seconds of a run, measured once by each worker on a server that has upgraded before, and what it commits."""
     folder = Path(mkdtemp(prefix="undisturbed-"))
-    for name in ("first", "second"):
-        fresh(plone)
-        seconds = seconds_of(command(), variables(plone, folder), folder / f"{name}.log")
-    return seconds, commits(plone)
+    env = variables(plone, folder)
+    fresh(plone)
+    assert refusal_of_the_next_run(env, by_play=False) == ""
+    fresh(plone)
+    return seconds_of(command(), env, folder / "run.log"), commits(plone)
 
 
 def refusal_of_the_next_run(env: Mapping[str, str], *, by_play: bool) -> str:
@@ -104,7 +104,7 @@ def test_a_killed_play_is_finished_by_the_next(
     assert [path for path in left_behind if path.stat().st_mode & 0o077] == []
     at_work = any(request.method == "POST" and not request.status for request in plone.requests())
     plone.clear_faults()
-    by_play = number % 2 == 0
+    by_play = number % BY_PLAY == 0
     said = refusal_of_the_next_run(env, by_play=by_play)
     never_sent = said != ""
     if never_sent:

@@ -4,7 +4,8 @@
 """Modules run in a process that is forked for each run: as quick as a function call, as clean as a new process.
 
 Run as a program this is the parent of those processes. It has a single thread, so that a fork is safe, and has the
-modules imported. It reads one JSON object a line and answers with one.
+modules imported. It reads one JSON object a line and answers with one. As a program it also is one module alone, for
+somebody who kills it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {
     "INJECT_INVOCATION": {"_ansible_inject_invocation": True},
 }
 """What Ansible gives a module for its own flags, and for a setting that -vvv turns on."""
+
+ALONE = "--alone"
 
 
 class ModuleRun(NamedTuple):
@@ -103,6 +106,11 @@ class ModuleRunner:
         return ModuleRun(result, output)
 
 
+def command_of_module(module: str, options: Mapping[str, Any]) -> list[str]:
+    """The command of a process that is this module and nothing else."""
+    return [sys.executable, "-m", "support.module_runner", ALONE, module, json.dumps(dict(options))]
+
+
 def _umask() -> int:
     """Without setting it for a moment: another thread might make a file meanwhile."""
     status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
@@ -158,4 +166,6 @@ def _run(module: str, options: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    if ALONE in sys.argv:
+        _run(sys.argv[2], json.loads(sys.argv[3]))
     serve(sys.stdin, sys.stdout, *sys.argv[1:])

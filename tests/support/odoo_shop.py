@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.ansible_cli import environment, module_command, run_module
-from support.module_runner import ModuleRun
+from support.ansible_cli import environment, run_module
+from support.module_runner import ModuleRun, command_of_module
 from support.platform import SAMPLE_CONTRACT, SQL_END, Platform
 from support.processes import kill_when
 
@@ -131,7 +131,7 @@ class Shop:
 
     def kill_when(self, due: Callable[[], object], module: str, options: dict[str, Any]) -> None:
         """Start a module and kill it as soon as something is the case."""
-        command = module_command(module, _without_none({**self.options, **options}))
+        command = command_of_module(module, _without_none({**self.options, **options}))
         kill_when(due, command, environment(), self.folder.parent / "killed.log")
 
 
