@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import resource
@@ -22,8 +23,8 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._transfer.verify 
 from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, document, routed
 from faults.figures import Figure
 from support.ansible_cli import run_module, run_playbook
-from support.odoo_job import Job
-from support.platform import SQL_END
+from support.odoo_job import Job, failures, run_hosts
+from support.platform import SQL_END, Platform
 from support.plone.accounts import ADMIN
 
 MEBIBYTE = 1024 * 1024
@@ -52,19 +53,36 @@ def assert_harmless(output: str, marker: Path, *, cut: bool = False) -> None:
     assert shown in output.replace("\\'", "'").replace('\\"', '"')
 
 
-@pytest.mark.parametrize("place", ("customer_message", "failure", "filename", "state"))
-def test_words_of_the_platform_are_shown_and_do_nothing(job: Job, tmp_path: Path, place: str) -> None:
-    platform, marker = job.platform, tmp_path / "marker"
-    words = hostile_words(marker)
+PLACES = ("customer_message", "failure", "filename", "state")
+
+
+def speak(platform: Platform, place: str, words: str) -> None:
+    """Let a platform say these words in one place of its answers."""
     if place == "customer_message":
         platform.settings.update({"end_state": "invalid", "customer_message": words.replace("\ud800", "")})
     elif place == "failure":
         platform.fault("failure", "upload", reason="SERVER:ERROR", message=words, times=9)
     else:
         platform.fault("edit", "status", path=f"request.{place}", value=words, times=99)
-    ended = job.run("-v", wait_timeout=3)
-    assert_harmless(ended.output, marker, cut=place == "state")
-    assert ended.status != 0 or place == "filename"
+
+
+def test_words_of_the_platform_are_shown_and_do_nothing(tmp_path: Path) -> None:
+    """Each host of the play has a platform of its own, which speaks in another place."""
+    hosts: dict[str, dict[str, Any]] = {}
+    markers = {place: tmp_path / f"marker-{place}" for place in PLACES}
+    with contextlib.ExitStack() as stack:
+        for place in PLACES:
+            platform = stack.enter_context(Platform(stage_seconds=0))
+            speak(platform, place, hostile_words(markers[place]))
+            job = Job(platform, tmp_path / place, place)
+            hosts[place] = {**job.settings, "wait_timeout": 3}
+        ended = run_hosts(job, hosts, "-v")
+    failed = failures(ended)
+    assert failed.keys() == set(PLACES) - {"filename"}, ended.output
+    for place, marker in markers.items():
+        assert_harmless(ended.output, marker, cut=place == "state")
+    for place, said in failed.items():
+        assert_harmless(said, markers[place], cut=place == "state")
 
 
 def test_a_name_of_the_platform_leads_to_no_other_file(job: Job, tmp_path: Path) -> None:
@@ -199,12 +217,17 @@ def test_words_of_plone_are_shown_and_do_nothing(tmp_path: Path) -> None:
         "plone_upgrade_addons": "all",
         "plone_upgrade_undo_on_failure": True,
     }
-    for rehearsal in ("only", "skip"):
-        with LocalServer(routed(GET=gets, POST={"/Plone/@upgrade": document(answer)})) as server:
-            own = {**variables, "plone_upgrade_url": f"{server.url}/Plone", "plone_upgrade_rehearsal": rehearsal}
-            hosts = tmp_path / "inventory.json"
-            hosts.write_text(json.dumps({"all": {"hosts": {"site": own}}}), encoding="utf-8")
-            state = {"XDG_STATE_HOME": str(tmp_path / "state")}
-            ended = run_playbook("siteops.upgrades.plone_upgrade", "-i", str(hosts), "-v", "--diff", env=state)
-        assert ended.status != 0
-        assert_harmless(ended.output, marker)
+    replies = routed(GET=gets, POST={"/Plone/@upgrade": document(answer)})
+    with LocalServer(replies) as rehearsed, LocalServer(replies) as upgraded:
+        hosts = {
+            "rehearsed": {"plone_upgrade_url": f"{rehearsed.url}/Plone", "plone_upgrade_rehearsal": "only"},
+            "upgraded": {"plone_upgrade_url": f"{upgraded.url}/Plone", "plone_upgrade_rehearsal": "skip"},
+        }
+        inventory = tmp_path / "inventory.json"
+        inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}), encoding="utf-8")
+        state = {"XDG_STATE_HOME": str(tmp_path / "state")}
+        ended = run_playbook("siteops.upgrades.plone_upgrade", "-i", str(inventory), "-v", "--diff", env=state)
+    failed = failures(ended)
+    assert failed.keys() == hosts.keys()
+    for words_of_host in (ended.output, *failed.values()):
+        assert_harmless(words_of_host, marker)
