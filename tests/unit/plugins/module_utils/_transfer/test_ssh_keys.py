@@ -34,7 +34,8 @@ KINDS = ("ed25519", "rsa", "ecdsa")
 def make_key(folder: Path, kind: str = "ed25519", passphrase: str = "", *options: str) -> Path:
     path = folder / f"{kind}{len(list(folder.iterdir()))}"
     bits = ("-b", "2048") if kind == "rsa" else ()
-    command = ["ssh-keygen", "-q", "-t", kind, *bits, "-N", passphrase, "-f", str(path), *options]
+    # One round, because each that keeps guesses of a passphrase slow is work for every test too.
+    command = ["ssh-keygen", "-q", "-a", "1", "-t", kind, *bits, "-N", passphrase, "-f", str(path), *options]
     subprocess.run(command, check=True)
     return path
 
