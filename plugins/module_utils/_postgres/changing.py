@@ -12,13 +12,11 @@ from __future__ import annotations
 import typing as t
 
 from .._core.errors import OptionError
-from .._core.http_client import HttpClient
 from .._core.options import base_url, require_positive, sends_in_clear, verification
 from .._core.task import Task
 from .connection import database_name
 from .database import Server
 from .filestore import folder_of
-from .login import PAGE, login_problem
 from .neutralize import Neutralize, NeutralizePlan
 from .odoo_facts import wanted_series, wanted_tables
 from .swap import Swap
@@ -113,6 +111,10 @@ def verify_once(params: Params, task: Task) -> dict[str, t.Any]:
 def _login_of(params: Params, task: Task, database: str) -> t.Callable[[], str] | None:
     if not params["login_url"]:
         return None
+    # Only here: a module that makes no call over HTTP starts in two thirds of the time without requests.
+    from .._core.http_client import HttpClient  # noqa: PLC0415
+    from .login import PAGE, login_problem  # noqa: PLC0415
+
     url = base_url(params, "login_url")
     url = url[: -len(PAGE)] if url.endswith(PAGE) else url
     password = params["web_password"] or ""
