@@ -6,30 +6,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from support.platform import Platform
 from support.postgres.fake_odoo import behave, make_odoo_bin
-from support.postgres.odoo import FILES, PARTNERS, UUID, make_addons, make_database, make_filestore
-from support.postgres.server import Postgres
-from support.postgres.shop import Shop, platform_beside
+from support.postgres.odoo import FILES, PARTNERS, UUID, make_addons
+from support.postgres.shop import Shop
+from support.postgres.shop_fixtures import platform_of_databases, shop
 
-
-@pytest.fixture(scope="module")
-def _running(running_postgres: Postgres) -> Iterator[Platform]:
-    with platform_beside(running_postgres) as platform:
-        yield platform
-
-
-@pytest.fixture
-def shop(postgres: Postgres, tmp_path: Path, _running: Platform) -> Shop:
-    _running.reset()
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    return Shop(postgres, folder, _running)
+__all__ = ["platform_of_databases", "shop"]
 
 
 def test_a_backup_is_made_once(shop: Shop) -> None:
@@ -47,11 +30,11 @@ def test_a_backup_is_made_once(shop: Shop) -> None:
         "odoo_backup_login_host": "",
         "odoo_backup_login_port": None,
     }
-    wrong = {**variables, "odoo_backup_report_dir": "", "odoo_backup_dest": "/nowhere/at/all"}
-    said = shop.refused_play("odoo_backup", wrong)
-    assert "Option 'dest': there is no folder /nowhere/at. In the role odoo_backup: odoo_backup_dest." in said
     assert shop.unchanged_by("odoo_backup", {**variables, "odoo_backup_report_dir": ""}, "--check") == 1
-    assert shop.changed("odoo_backup", variables) == 1
+    wrong = {**variables, "odoo_backup_report_dir": "", "odoo_backup_dest": "/nowhere/at/all"}
+    changed, said = shop.changed_beside_refused("odoo_backup", variables, wrong)
+    assert changed == 1
+    assert "Option 'dest': there is no folder /nowhere/at. In the role odoo_backup: odoo_backup_dest." in said
     assert shop.report()["database"]["counts_before"]["res_partner"] == PARTNERS
     assert shop.unchanged_by("odoo_backup", {**variables, "odoo_backup_report_dir": None}) == 0
     assert len(list((shop.folder / "backups").glob("*.zip"))) == 1
@@ -112,12 +95,12 @@ def test_a_dump_becomes_a_test_database_with_files_of_its_own(shop: Shop) -> Non
         "odoo_test_copy_addons_path": [str(addons)],
         "odoo_test_copy_pg_bin": str(shop.server.bin),
     }
+    assert shop.unchanged_by(role, variables, "--check") == 2
     wrong = {"missing_scripts": "maybe", "on_skew": "skip", "jobs": 0, "link": "perhaps"}
-    said = shop.refused_play(role, {**variables, **{f"odoo_test_copy_{name}": value for name, value in wrong.items()}})
+    refused = {**variables, **{f"odoo_test_copy_{name}": value for name, value in wrong.items()}}
+    _changed, said = shop.changed_beside_refused(role, variables, refused)
     assert [name for name in wrong if f"odoo_test_copy_{name} must be" not in said] == []
     assert "Nothing was changed." in said
-    assert shop.unchanged_by(role, variables, "--check") == 2
-    shop.changed(role, variables)
     info = shop.done("odoo_database_info", database="shop_test", filestore=str(store))
     assert (info["version"], info["neutralized"], info["filestore"]["missing"]) == ("16.0", True, 0)
     files = [path for path in store.glob("[0-9a-f][0-9a-f]/*") if path.is_file()]
@@ -146,17 +129,3 @@ def test_a_cut_over_does_not_go_on_with_a_dump_that_is_older_than_the_database(s
     assert "Somebody is connected to it (psql). The numbers of its rows are not those of then." in said
     assert f"remove {work}/shop.cutover.json, drop shop_upgraded" in said
     assert shop.services() == []
-
-
-def test_the_way_back_ends_connections_and_the_attempt(shop: Shop) -> None:
-    make_database(shop.server, "shop_upgraded")
-    shop.server.sql("UPDATE ir_module_module SET latest_version = '17.0.1.3' WHERE name = 'base'", "shop_upgraded")
-    make_filestore(shop.stores / "shop_upgraded")
-    shop.done("odoo_database_swap", database="shop", upgraded="shop_upgraded", filestore_dir=str(shop.stores))
-    note = shop.folder / "work/shop.cutover.json"
-    note.write_text('{"attempt": "shop-1", "stage": "verified"}', encoding="utf-8")
-    with shop.session("shop"):
-        shop.changed("odoo_cutover", shop.cutover(odoo_cutover_state="reverted", odoo_cutover_report_dir=""))
-    assert shop.versions() == {"shop": "16.0", "shop_upgraded": "17.0"}
-    assert shop.services() == ["stop17", "start16"]
-    assert not note.exists()

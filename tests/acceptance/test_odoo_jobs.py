@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -126,30 +127,28 @@ def test_a_result_is_given_away(platform: Platform, job: Job) -> None:
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65533, 65532, 0o640)
 
 
-def test_two_hosts_with_one_request_file(platform: Platform, job: Job) -> None:
+def test_two_databases_with_one_request_file(platform: Platform, job: Job) -> None:
     """Whichever comes first gets its own result, and the other one is refused."""
-    dumps = {"shop": job.dump, "crm": other_dump(job)}
-    results = {host: job.folder / f"{host}.out" for host in dumps}
-    hosts = {host: {"dump": str(dump), "dest": str(results[host])} for host, dump in dumps.items()}
-    refused = failures(run_hosts(job, hosts))
-    (loser,) = refused
-    (winner,) = set(hosts) - {loser}
-    assert "odoo_upgrade_request_file" in refused[loser]
-    assert results[winner].read_bytes().startswith(dumps[winner].read_bytes())
-    assert not results[loser].exists()
+    other = Job(platform, job.folder / "crm")
+    other.request_file = job.request_file
+    sql_dump(other.dump, 200_000)
+    with ThreadPoolExecutor(2) as runs:
+        ended = dict(zip((job, other), runs.map(lambda each: each.attempt()[-1], (job, other)), strict=True))
+    [loser] = [each for each, run in ended.items() if run.failed]
+    [winner] = {job, other} - {loser}
+    assert "odoo_upgrade_request_file" in ended[loser].msg
+    winner.assert_whole()
+    assert not loser.dest.exists()
     assert [len(platform.calls(call)) for call in ("create", "upload", "process")] == [1, 1, 1]
 
 
 def test_a_dated_dump_each_month_is_one_line(platform: Platform, job: Job) -> None:
+    """Without odoo_upgrade_force it is refused, see test_odoo_upgrade."""
     job.variables.pop("odoo_upgrade_request_file")
     job.request_file = Path(f"{job.dest}.{job.host}.json")
     job.complete()
     february = sql_dump(job.folder / "shop-2026-02.sql", 300_000)
-    first, before = job.dest.read_bytes(), len(calls(platform))
-    refused = job.run(dump=str(february), renew=True)
-    assert "odoo_upgrade_force" in refused.words
-    assert "There is another file at" in refused.words
-    assert calls_since(platform, before) <= {"status"}
+    first = job.dest.read_bytes()
     job.dump = february
     job.arguments()
     line = ("-e", f"odoo_upgrade_dump={february}", "-e", "odoo_upgrade_renew=true", "-e", "odoo_upgrade_force=true")

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from support.ansible_cli import PlaybookRun, run_playbook
-from support.odoo_job import failures
 from support.odoo_shop import sql_dump
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.service_job import READS, ServiceJob, folder_dump
@@ -35,41 +34,45 @@ def shop(_running: Platform, tmp_path: Path) -> ServiceJob:
     return ServiceJob(_running, tmp_path / "work")
 
 
-def _variables(shop: ServiceJob, name: str = "shop") -> dict[str, Any]:
+def _variables(shop: ServiceJob) -> dict[str, Any]:
     return {
         "odoo_upgrade_api_url": shop.platform.service_url,
         "odoo_upgrade_ca_path": str(shop.platform.ca_path),
         "odoo_upgrade_contract": SAMPLE_CONTRACT,
         "odoo_upgrade_target": "18",
         "odoo_upgrade_dump": str(shop.dump),
-        "odoo_upgrade_dest": str(shop.folder / ("result" if name == "shop" else f"{name}-18")),
-        "odoo_upgrade_request_file": str(shop.folder / f"{name}.json"),
+        "odoo_upgrade_dest": str(shop.dest),
+        "odoo_upgrade_request_file": str(shop.request_file),
         "odoo_upgrade_wait_timeout": 60,
         "odoo_upgrade_wait_interval": 1,
     }
 
 
-def _play(shop: ServiceJob, *flags: str, hosts: dict[str, dict[str, Any]] | None = None, **extra: Any) -> PlaybookRun:
-    own = hosts or {"shop": {**_variables(shop), **{f"odoo_upgrade_{name}": value for name, value in extra.items()}}}
+def _play(shop: ServiceJob, **extra: Any) -> PlaybookRun:
+    own = {**_variables(shop), **{f"odoo_upgrade_{name}": value for name, value in extra.items()}}
     inventory = shop.folder.parent / "inventory.json"
-    inventory.write_text(json.dumps({"all": {"hosts": own}}), encoding="utf-8")
-    ended = run_playbook(PLAYBOOK, "-i", str(inventory), *flags)
+    inventory.write_text(json.dumps({"all": {"hosts": {"shop": own}}}), encoding="utf-8")
+    ended = run_playbook(PLAYBOOK, "-i", str(inventory))
     shop.outputs.append(ended.output)
     return ended
 
 
-def _changed(ended: PlaybookRun, host: str = "shop") -> int:
+def _changed(ended: PlaybookRun) -> int:
     assert ended.status == 0, ended.output
-    return ended.recap[host]["changed"]
+    return ended.recap["shop"]["changed"]
 
 
 def test_submitted_today_and_collected_by_a_later_run(shop: ServiceJob) -> None:
-    """Check mode and the second run of this protocol are those of the guide, see test_guides."""
+    """By the role, after the modules have submitted it; the role submits in the nightly runs of test_run_reports.
+
+    Check mode and the second run of this protocol are those of the guide, see test_guides; what the role refuses before
+    there is a request, see test_odoo_upgrade.
+    """
     shop.dump = folder_dump(shop.folder / "shop-dump")
     shop.platform.settings.update({"stage_seconds": None, "pg_version_compatible": False})
+    assert [step().result["changed"] for step in (shop.create, shop.upload, shop.process)] == [True] * 3
     reports = shop.folder.parent / "reports"
     reports.mkdir()
-    assert _changed(_play(shop, wait=False, report_dir=str(reports))) == 3
     shop.request.advance()
     shop.request.advance()
     ended = _play(shop, wait=False, report_dir=str(reports))
@@ -81,8 +84,8 @@ def test_submitted_today_and_collected_by_a_later_run(shop: ServiceJob) -> None:
     assert [run.result["changed"] for run in shop.all()] == [False] * 5
     assert {record.call for record in shop.platform.calls()[before:]} <= READS
     assert [shop.times(call) for call in ("create", "process")] == [1, 1]
-    submitted, collected = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(reports.iterdir()))
-    assert (submitted["result"], collected["result"]) == ("changed", "changed")
+    [collected] = (json.loads(path.read_text(encoding="utf-8")) for path in reports.iterdir())
+    assert collected["result"] == "changed"
     assert collected["request"]["protocol"] == "upgrade_service"
     assert collected["request"]["is_pg_version_compatible"] is False
     shop.assert_nothing_secret()
@@ -104,19 +107,3 @@ def test_three_databases_at_once(_running: Platform, tmp_path: Path) -> None:
         assert digest in (job.dest / "upgrade.log").read_text(encoding="utf-8")
         assert job.leftovers() == []
         job.assert_nothing_secret()
-
-
-def test_what_is_refused_before_there_is_a_request(shop: ServiceJob) -> None:
-    """A wish of the other protocol, and a damaged dump."""
-    damaged = shop.folder / "damaged.sql"
-    damaged.write_bytes(shop.dump.read_bytes()[:1000])
-    own: dict[str, dict[str, Any]] = {"wish": {"skip_test": True}, "damaged": {"dump": str(damaged)}}
-    hosts = {
-        host: {**_variables(shop, host), **{f"odoo_upgrade_{name}": value for name, value in values.items()}}
-        for host, values in own.items()
-    }
-    found = failures(_play(shop, hosts=hosts))
-    assert "odoo_upgrade_skip_test" in found["wish"]
-    assert "is not whole" in found["damaged"]
-    assert shop.platform.calls() == []
-    assert {path.name for path in shop.folder.iterdir()} == {shop.dump.name, damaged.name}

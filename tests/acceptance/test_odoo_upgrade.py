@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from support.ansible_cli import run_module
-from support.odoo_job import Job, calls, calls_since, failures, run_hosts
+from support.odoo_job import READS, Job, calls, calls_since, failures, run_hosts
+from support.odoo_shop import sql_dump
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.report_folder import Folder, phases
 
@@ -25,20 +26,31 @@ def test_production_and_what_a_later_step_could_not_use_are_refused_before_anyth
 ) -> None:
     (job.folder / "taken.sql").write_text("another result", encoding="utf-8")
     (job.folder / "empty.sql").touch()
-    unconfirmed, files = "odoo_upgrade_production_confirmed", job.files
+    (job.folder / "damaged.sql").write_bytes(job.dump.read_bytes()[:1000])
+    unconfirmed, service = "odoo_upgrade_production_confirmed", {"api_url": platform.service_url, "email": ""}
+    earlier = Job(platform, job.folder / "earlier")
+    earlier.complete()
+    renewed = {"renew": True, "dump": str(sql_dump(job.folder / "shop-2026-02.sql", 300_000))}
+    files, before, first = job.files, len(calls(platform)), earlier.dest.read_bytes()
     bad: dict[str, tuple[dict[str, Any], str]] = {
         "silent": ({"aim": "production"}, unconfirmed),
         "false": ({"aim": "production", "production_confirmed": False}, unconfirmed),
         "text": ({"aim": "production", "production_confirmed": "no"}, unconfirmed),
         "taken": ({"dest": str(job.folder / "taken.sql")}, "There is another file at"),
         "folder": ({"dest": str(job.folder)}, "Option 'dest'"),
-        "empty": ({"dump": str(job.folder / "empty.sql")}, "Option 'src'"),
+        "empty": ({"dump": str(job.folder / "empty.sql")}, "In the role odoo_upgrade: odoo_upgrade_dump"),
         "key": ({"transport": "sftp", "sftp_private_key": "missing"}, "Option 'sftp_private_key'"),
+        # With today's service: a wish of the other protocol, and a dump that is not whole.
+        "wish": ({**service, "skip_test": True}, "odoo_upgrade_skip_test"),
+        "damaged": ({**service, "dump": str(job.folder / "damaged.sql")}, "is not whole"),
+        # Another dump for a request that has ended, where its result lies.
+        "renewed": ({**earlier.settings, **renewed}, "There is another file at"),
     }
     found = failures(run_hosts(job, {name: variables for name, (variables, _words) in bad.items()}))
     assert {name for name, (_variables, words) in bad.items() if words not in found.get(name, "")} == set(), found
-    assert calls(platform) == []
-    assert job.files == files
+    assert "odoo_upgrade_force" in found["renewed"]
+    assert calls_since(platform, before) <= READS
+    assert (job.files, earlier.dest.read_bytes()) == (files, first)
 
 
 def test_bad_input_is_refused_before_anything_is_sent(platform: Platform, job: Job) -> None:

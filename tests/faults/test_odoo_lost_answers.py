@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from support import processes
+from support.ansible_cli import environment, module_command
 from support.odoo_job import Job, calls, made_once
 from support.platform import SAMPLE_CONTRACT, Platform
 
@@ -78,9 +82,15 @@ def test_a_request_whose_answer_was_lost_can_be_made_again_on_demand(platform: P
     assert calls(platform).count("create") == 2
 
 
+def kill_when(job: Job, due: Callable[[], object], module: str, **options: object) -> None:
+    """Start a module as Ansible does, and kill it with Ansible; whole plays are killed in test_kills_odoo."""
+    command = module_command(module, job.options(**options))
+    processes.kill_when(due, command, environment(), job.folder.parent / "killed.log")
+
+
 def test_a_run_that_is_killed_in_create_leaves_an_intention(platform: Platform, job: Job) -> None:
     platform.fault("hang", "create", seconds=600)
-    job.kill_when(lambda: platform.calls("create"))
+    kill_when(job, lambda: platform.calls("create"), "odoo_upgrade_request", **creation(job))
     platform.faults.clear()
     [ended] = job.attempt()
     assert ended.failed
@@ -90,7 +100,10 @@ def test_a_run_that_is_killed_in_create_leaves_an_intention(platform: Platform, 
 
 def test_a_run_that_is_killed_later_is_continued(platform: Platform, job: Job) -> None:
     platform.settings.update({"stage_seconds": None})
-    job.kill_when(lambda: job.request_file.exists() and '"pending"' in job.request_file.read_text(encoding="utf-8"))
+    assert not job.attempt(steps=2)[-1].failed
+    platform.fault("delay", "process", seconds=600)
+    kill_when(job, lambda: any(call.acted for call in platform.calls("process")), "odoo_upgrade_process")
+    platform.faults.clear()
     platform.settings.update({"stage_seconds": 0})
     job.complete()
     job.assert_whole()

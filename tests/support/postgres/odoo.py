@@ -20,6 +20,9 @@ SECRETS = {
 UUID = "11111111-2222-3333-4444-555555555555"
 PARTNERS, FILES = 43, 7
 
+WITH_STRATEGY = 150000
+"""The first version of PostgreSQL that lets a client choose how a database is copied."""
+
 SCHEMA = """
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE TABLE ir_module_module (
@@ -122,13 +125,16 @@ def make_database(server: Postgres, name: str, version: str = "16.0", rows: int 
     """A database of Odoo with this name and version, owned by the ordinary role; the same again is a quick copy."""
     wanted = f"{version} {rows}"
     comment = f"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{PATTERN}'"
-    if server.sql(comment) != wanted:
+    found, number = server.sql(f"SELECT coalesce(({comment}), ''), current_setting('server_version_num')").split("|")
+    if found != wanted:
         server.sql(f"DROP DATABASE IF EXISTS {PATTERN} WITH (FORCE)")
         server.sql(f"CREATE DATABASE {PATTERN} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'", user=ROLE)
         server.sql(SCHEMA + data(version, rows), PATTERN, user=ROLE)
         server.sql(f"COMMENT ON DATABASE {PATTERN} IS '{wanted}'")
     quoted = name.replace('"', '""')
-    server.sql(f'CREATE DATABASE "{quoted}" TEMPLATE {PATTERN}', user=ROLE)
+    # A quarter of the time that a copy through the log takes, on a server that does not wait for its disk.
+    strategy = "STRATEGY file_copy" if int(number) >= WITH_STRATEGY else ""
+    server.sql(f'CREATE DATABASE "{quoted}" TEMPLATE {PATTERN} {strategy}', user=ROLE)
 
 
 def make_addons(folder: Path, *modules: str) -> Path:

@@ -52,14 +52,18 @@ class Shop(Databases):
             (folder / name).mkdir()
 
     def play(self, playbook: str, variables: dict[str, Any], *flags: str) -> PlaybookRun:
-        path, arguments, connection = self._command(playbook, variables, *flags)
+        return self.play_hosts(playbook, {"shop": variables}, *flags)
+
+    def play_hosts(self, playbook: str, hosts: dict[str, dict[str, Any]], *flags: str) -> PlaybookRun:
+        """Run a playbook for several hosts, each with variables of its own."""
+        path, arguments, connection = self._command(playbook, hosts, *flags)
         ended = run_playbook(path, *arguments, env=connection)
         self.outputs.append(ended.output)
         return ended
 
     def killed_play(self, playbook: str, variables: dict[str, Any], word: str) -> None:
         """Kill a run, with all that it has started, once a hook of a service has written this word."""
-        path, arguments, connection = self._command(playbook, variables)
+        path, arguments, connection = self._command(playbook, {"shop": variables})
         before = self.services().count(word)
         with WatchedPlay(path, *arguments, env=connection) as play:
             give_up = time.monotonic() + SECONDS
@@ -68,11 +72,11 @@ class Shop(Databases):
                 time.sleep(0.05)
 
     def _command(
-        self, playbook: str, variables: dict[str, Any], *flags: str
+        self, playbook: str, hosts: dict[str, dict[str, Any]], *flags: str
     ) -> tuple[str, tuple[str, ...], dict[str, str]]:
         """The playbook, its arguments, and the environment of a run."""
         inventory = self.folder.parent / "inventory.json"
-        inventory.write_text(json.dumps({"all": {"hosts": {"shop": variables}}}), encoding="utf-8")
+        inventory.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
         connection = {
             "PGHOST": "127.0.0.1",
             "PGPORT": str(self.server.port),
@@ -90,6 +94,16 @@ class Shop(Databases):
         assert ended.status == 0, ended.output
         assert "Traceback" not in ended.output
         return ended.recap["shop"]["changed"]
+
+    def changed_beside_refused(
+        self, playbook: str, variables: dict[str, Any], wrong: dict[str, Any]
+    ) -> tuple[int, str]:
+        """How many tasks changed something for one host, and what was said of one beside it that was refused."""
+        ended = self.play_hosts(playbook, {"shop": variables, "wrong": wrong})
+        assert "Traceback" not in ended.output
+        done, refused = ended.recap["shop"], ended.recap["wrong"]
+        assert (done["failed"], refused["failed"], refused["changed"]) == (0, 1, 0), ended.output
+        return done["changed"], ended.words
 
     def refused_play(self, playbook: str, variables: dict[str, Any], *flags: str) -> str:
         """What a run said that failed and wrote nothing."""
@@ -110,8 +124,11 @@ class Shop(Databases):
     def role(self, name: str) -> str:
         """A playbook that runs one role."""
         play = {
-            **{"hosts": "all", "connection": "local", "gather_facts": False},
-            **{"vars": {"ansible_python_interpreter": sys.executable}, "roles": [f"siteops.upgrades.{name}"]},
+            "hosts": "all",
+            "connection": "local",
+            "gather_facts": False,
+            "vars": {"ansible_python_interpreter": sys.executable, "ansible_pipelining": True},
+            "roles": [f"siteops.upgrades.{name}"],
         }
         path = self.folder.parent / f"{name}.yml"
         path.write_text(json.dumps([play]), encoding="utf-8")
