@@ -12,8 +12,8 @@ import pytest
 
 LONGEST = (
     *("test_secrets", "test_odoo_cutover", "test_kills_odoo", "test_plone_cells", "test_odoo_databases"),
-    *("test_odoo_cells", "test_kills_plone", "test_kills_odoo_rsync", "test_connections", "test_service_faults"),
-    *("test_hostile", "test_two_at_once"),
+    *("test_odoo_cutover_resumed", "test_odoo_cells", "test_kills_plone", "test_kills_odoo_rsync"),
+    *("test_connections", "test_service_faults", "test_hostile", "test_two_at_once"),
     *("test_awx_setup", "test_run_reports", "test_guides", "test_odoo_database_roles", "test_maintenance_windows"),
     *("test_plone_release", "test_odoo_jobs", "test_plone_fleet", "test_odoo_database", "test_progress"),
     *("test_odoo_service_role", "test_plone_backup", "test_odoo_upgrade", "test_odoo_service"),
