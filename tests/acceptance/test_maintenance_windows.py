@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,15 @@ from support.odoo_job import READS, Job, calls, calls_since, run_hosts
 from support.platform import Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
+from support.windows import CLOSED, OPEN, REFUSED, REFUSED_LATER, SHORT, hours
 
-REFUSED = "Nothing is started before. Run this again then, or let it wait that long."
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "day": ({"from": "22:00", "to": "04:00", "days": ["samstag"]}, "window.days': samstag is not a day"),
+    "name": ({"from": "22:00", "until": "04:00"}, "until"),
+}
+"""Windows that the role does not take, with what it says."""
 
 Role = Callable[..., PlaybookRun]
-
-
-def hours(begin: float, end: float) -> dict[str, str]:
-    """A window of every day, by hours from now."""
-    now = datetime.now(UTC)
-    return {
-        "from": f"{now + timedelta(hours=begin):%H:%M}",
-        "to": f"{now + timedelta(hours=end):%H:%M}",
-        "timezone": "UTC",
-    }
-
-
-OPEN, SHORT, CLOSED = hours(-2, 6), hours(-2, 1), hours(6, 8)
 
 
 def posted(plone: PloneServer) -> list[str]:
@@ -44,7 +36,7 @@ def posted(plone: PloneServer) -> list[str]:
 
 @pytest.fixture
 def role(plone: PloneServer, tmp_path: Path) -> Role:
-    """Run the role plone_upgrade on hosts that are all the same site, one after another, by their variables."""
+    """Run the role plone_upgrade on hosts that are all the same site, each to its end before the next one begins."""
 
     def run(hosts: dict[str, dict[str, Any]], *flags: str) -> PlaybookRun:
         own = {
@@ -54,6 +46,7 @@ def role(plone: PloneServer, tmp_path: Path) -> Role:
         inventory = tmp_path / "hosts.json"
         inventory.write_text(json.dumps({"all": {"hosts": own}}), encoding="utf-8")
         env = {"PLONE_URL": plone.url, "PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
+        env["ANSIBLE_STRATEGY"] = "ansible.builtin.host_pinned"
         return run_playbook("siteops.upgrades.plone_upgrade", "-i", str(inventory), "-f", "1", *flags, env=env)
 
     return run
@@ -79,28 +72,67 @@ def assert_reported_as_refused(report: dict[str, Any]) -> None:
     assert [phase["result"] for phase in report["phases"] if phase["name"] == "window"] == ["refused"]
 
 
+def test_bad_hours_are_named() -> None:
+    """By the module, which the roles run first; the role's own words are among those of the next test."""
+    bad: dict[str, tuple[dict[str, Any], str]] = {
+        "hour": ({"from": "25:00", "to": "04:00"}, "window.from': 25:00 is not a time"),
+        "half": ({"from": "22:00"}, "to found in window"),
+        "zone": ({"from": "22:00", "to": "04:00", "timezone": "Europe/Zuerich"}, "timezone': Europe/Zuerich is no"),
+        "same": ({"from": "22:00", "to": "22:00"}, "window.to': is the same as 'from'"),
+        "day": BAD["day"],
+    }
+    found = {name: run_module("maintenance_window_info", {"window": window}) for name, (window, _words) in bad.items()}
+    assert {name: run.msg for name, run in found.items() if not run.failed or bad[name][1] not in run.msg} == {}
+
+
+def hooks_that_close_the_window(folder: Path) -> dict[str, Any]:
+    """Variables of a run whose hook changes the window to one that is closed, as if it had worked until then."""
+    before, after = folder / "before.yml", folder / "after.yml"
+    close = {"ansible.builtin.set_fact": {"closing": CLOSED}, "name": "Take too long"}
+    before.write_text(json.dumps([close]), encoding="utf-8")
+    show = {"ansible.builtin.debug": {"msg": "after: {{ plone_upgrade_failed }}"}, "name": "Show what the hook sees"}
+    after.write_text(json.dumps([show]), encoding="utf-8")
+    window = "{{ closing | default(" + json.dumps(OPEN) + ") }}"
+    return {"window": window, "before": [str(before)], "after": [str(after)], "undo_on_failure": True}
+
+
 def test_a_site_is_upgraded_in_the_window_and_refused_outside(plone: PloneServer, role: Role, tmp_path: Path) -> None:
+    """Two windows that are none, refused before the first request, which nobody would answer; two runs in a closed
+    window, one whose hook outlasts its window, and one in its window; then, at a site that is up to date, three in a
+    closed window, of which one has add-ons to change. In one play, because its start costs more than most of that.
+    """
     reports = tmp_path / "reports"
     reports.mkdir()
-    hosts = {"plain": {}, "only": {"rehearsal": "only"}, "skip": {"rehearsal": "skip"}}
-    refused = role({host: {"window": CLOSED, "report_dir": str(reports), **own} for host, own in hosts.items()})
-    for host in hosts:
-        assert REFUSED in said_of(refused, host), refused.output
-        assert f"from {CLOSED['from']} to {CLOSED['to']} (UTC), is closed" in said_of(refused, host)
-    assert posted(plone) == []
+    refused = {"plain": {}, "only": {"rehearsal": "only"}}
+    afterwards = {
+        "core": {"addons": "none"},
+        "addons": {"addons": "all"},
+        "tried": {"addons": "all", "rehearsal": "only"},
+    }
+    run = role({
+        **{host: {"url": "http://127.0.0.1:9/Plone", "window": window} for host, (window, _words) in BAD.items()},
+        **{host: {"window": CLOSED, "report_dir": str(reports), **own} for host, own in refused.items()},
+        "hook": {**hooks_that_close_the_window(tmp_path), "rehearsal": "skip"},
+        "site": {"window": OPEN, "wait_timeout": 3600},
+        **{host: {"window": CLOSED, **own} for host, own in afterwards.items()},
+    })  # fmt: skip
+    assert outcomes(run) == {
+        "day": (1, 0), "name": (1, 0), "plain": (1, 0), "only": (1, 0), "hook": (1, 0), "site": (0, 1),
+        "core": (0, 0), "addons": (1, 0), "tried": (0, 0),
+    }, run.output  # fmt: skip
+    assert {host for host, (_window, words) in BAD.items() if words not in said_of(run, host)} == set(), run.output
+    for host in ("plain", "only", "hook", "addons"):
+        assert REFUSED in said_of(run, host), run.output
+        assert f"from {CLOSED['from']} to {CLOSED['to']} (UTC), is closed" in said_of(run, host)
     for report in reports_in(reports):
         assert_reported_as_refused(report)
         assert report["state_before"] == "pending"
-    assert len(reports_in(reports)) == 3
-
-    upgraded = role({"site": {"window": OPEN, "wait_timeout": 3600}})
-    assert outcomes(upgraded) == {"site": (0, 1)}, upgraded.output
-    assert "What is started now may take" not in upgraded.words
-    hosts = {"core": {"addons": "none"}, "addons": {"addons": "all"}, "tried": {"addons": "all", "rehearsal": "only"}}
-    afterwards = role({host: {"window": CLOSED, **own} for host, own in hosts.items()})
-    assert outcomes(afterwards) == {"core": (0, 0), "addons": (1, 0), "tried": (0, 0)}, afterwards.output
-    assert REFUSED in said_of(afterwards, "addons")
-    assert len(posted(plone)) == 2
+    assert len(reports_in(reports)) == len(refused)
+    assert "Refuse to change the site outside of the maintenance window: The maintenance window" in said_of(run, "hook")
+    assert '"msg": "after: True"' in run.words
+    assert "What is started now may take" not in run.words
+    # The hook's proof of the way back, which names no transaction; and what the site in its window posts.
+    assert posted(plone) == ["/Plone/@transactions", "/Plone/@upgrade", "/Plone/@upgrade"]
 
 
 def test_check_mode_says_what_would_be_refused_and_what_may_reach_past_the_window(
@@ -108,55 +140,18 @@ def test_check_mode_says_what_would_be_refused_and_what_may_reach_past_the_windo
 ) -> None:
     """Each of core and add-ons may take four of the six hours that are left: neither alone reaches past the end."""
     hosts = {
-        "closed": {"window": CLOSED},
-        "short": {"window": SHORT},
-        "core": {"window": OPEN, "wait_timeout": 4 * 3600},
-        "addons": {"window": OPEN, "wait_timeout": 4 * 3600, "addons": "all"},
+        "closed": {"window": CLOSED, "rehearsal": "skip"},
+        "short": {"window": SHORT, "rehearsal": "only"},
+        "core": {"window": OPEN, "wait_timeout": 4 * 3600, "rehearsal": "skip"},
+        "addons": {"window": OPEN, "wait_timeout": 4 * 3600, "rehearsal": "skip", "addons": "all"},
     }
     run = role(hosts, "--check")
     assert run.status == 0, run.output
-    assert "Check mode works at any time; a run outside of it would be refused." in run.words
+    assert REFUSED_LATER in run.words
     for hours_needed in ("2 h", "8 h"):
         assert f"What is started now may take {hours_needed}, and the maintenance window closes in" in run.words
     assert "What is started now may take 4 h" not in run.words
     assert posted(plone) == []
-
-
-def test_a_hook_that_outlasts_the_window_leaves_the_site_alone(plone: PloneServer, role: Role, tmp_path: Path) -> None:
-    """The hook changes the window to one that is closed, as if it had worked until then."""
-    before, after = tmp_path / "before.yml", tmp_path / "after.yml"
-    close = {"ansible.builtin.set_fact": {"closing": CLOSED}, "name": "Take too long"}
-    before.write_text(json.dumps([close]), encoding="utf-8")
-    show = {"ansible.builtin.debug": {"msg": "after: {{ plone_upgrade_failed }}"}, "name": "Show what the hook sees"}
-    after.write_text(json.dumps([show]), encoding="utf-8")
-    window = "{{ closing | default(" + json.dumps(OPEN) + ") }}"
-    hooks = {"before": [str(before)], "after": [str(after)]}
-    run = role({"site": {"window": window, **hooks, "undo_on_failure": True, "rehearsal": "skip"}})
-    assert run.status != 0
-    assert (
-        "Refuse to change the site outside of the maintenance window: The maintenance window, every day from"
-        in run.words
-    )
-    assert '"msg": "after: True"' in run.words
-    # The proof of the way back, which names no transaction.
-    assert posted(plone) == ["/Plone/@transactions"]
-
-
-def test_bad_hours_are_named_before_the_first_request(plone: PloneServer, role: Role) -> None:
-    """By the module, which the roles run first; and two of them by the role, one of which it names itself."""
-    bad: dict[str, tuple[dict[str, Any], str]] = {
-        "hour": ({"from": "25:00", "to": "04:00"}, "window.from': 25:00 is not a time"),
-        "half": ({"from": "22:00"}, "to found in window"),
-        "zone": ({"from": "22:00", "to": "04:00", "timezone": "Europe/Zuerich"}, "timezone': Europe/Zuerich is no"),
-        "day": ({"from": "22:00", "to": "04:00", "days": ["samstag"]}, "window.days': samstag is not a day"),
-        "same": ({"from": "22:00", "to": "22:00"}, "window.to': is the same as 'from'"),
-    }
-    found = {name: run_module("maintenance_window_info", {"window": bad[name][0]}) for name in bad}
-    assert {name: run.msg for name, run in found.items() if not run.failed or bad[name][1] not in run.msg} == {}
-    hosts = {"day": bad["day"], "name": ({"from": "22:00", "until": "04:00"}, "until")}
-    run = role({host: {"window": window} for host, (window, _words) in hosts.items()})
-    assert {host for host, (_window, words) in hosts.items() if words not in said_of(run, host)} == set(), run.output
-    assert plone.requests() == []
 
 
 def test_a_database_waits_for_the_window_at_each_step(platform: Platform, tmp_path: Path) -> None:
@@ -208,13 +203,3 @@ def test_a_database_waits_for_the_window_at_each_step(platform: Platform, tmp_pa
     again = testing.module("odoo_upgrade_skip_test")
     assert (again.failed, again.result["changed"]) == (False, False)
     assert calls_since(platform, before) == READS
-
-
-def test_check_mode_of_a_database_says_what_would_be_refused(platform: Platform, job: Job) -> None:
-    hosts: dict[str, dict[str, Any]] = {"shop": {"window": CLOSED}, "long": {"window": SHORT, "wait_timeout": 86400}}
-    foreseen = run_hosts(job, hosts, "--check")
-    assert outcomes(foreseen) == {"shop": (0, 4), "long": (0, 4)}, foreseen.output
-    assert "Check mode works at any time" in foreseen.words
-    assert "What is started now may take 1 d, and the maintenance window closes in" in foreseen.words
-    assert calls(platform) == []
-    assert job.files == set()

@@ -24,6 +24,7 @@ from support.plone import PloneServer
 from support.plone.accounts import ADMIN
 from support.processes import kill_tree
 from support.report_folder import Folder, Report, assert_private, phases
+from support.windows import CLOSED, REFUSED_LATER, SHORT
 
 CREDENTIALS = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
 KILLED_WITHIN = 60
@@ -83,30 +84,6 @@ def test_a_failing_step_is_the_failure_of_report_and_play(plone: PloneServer, ro
         assert_private(folder, secret, [run])
 
 
-def test_a_hook_that_fails_is_the_failure(plone_variables: dict[str, Any], folder: Folder, tmp_path: Path) -> None:
-    """In a play of one's own, run by tag and limit; the path of the hook is relative to the playbook."""
-    role = {"role": "siteops.upgrades.plone_upgrade", "tags": ["upgrade"]}
-    variables = {**plone_variables, "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    hook = [{"name": "Back up", "ansible.builtin.fail": {"msg": "The disk is full"}}]
-    play = {
-        "hosts": "all",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": variables,
-        "roles": [{**role, "vars": {"plone_upgrade_before": ["hooks/backup.yml"]}}],
-    }
-    (tmp_path / "hooks").mkdir()
-    (tmp_path / "hooks" / "backup.yml").write_text(json.dumps(hook), encoding="utf-8")
-    (tmp_path / "own.yml").write_text(json.dumps([play]), encoding="utf-8")
-    chosen = ("--tags", "upgrade", "--limit", "intranet")
-    run = run_playbook(str(tmp_path / "own.yml"), "-i", "intranet,other,", *chosen, env=CREDENTIALS)
-    assert run.status != 0
-    [report] = folder.reports
-    assert (report["host"], report["result"]) == ("intranet", "failed")
-    assert "Back up: The disk is full" in report["message"]
-    assert phases(report) == [("check", "ok"), ("rehearsal", "ok")]
-
-
 def run_hosts(folder: Folder, hosts: dict[str, dict[str, Any]]) -> tuple[PlaybookRun, dict[str, Report]]:
     """Run the role for several hosts, one after another, with variables of their own; their reports by host."""
     inventory = folder.path.parent / "hosts.json"
@@ -154,48 +131,72 @@ def test_what_goes_otherwise_is_reported_for_each_host(plone: PloneServer, folde
     assert "very-secret-word" not in json.dumps(reports["secret"])
 
 
-def test_a_run_in_a_play_reports_and_says_nothing_of_those_before(
+def play_of(host: str, variables: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A play of one's own, whose tasks have a tag."""
+    variables = {**variables, "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    return {"hosts": host, "connection": "local", "gather_facts": False, "vars": variables, "tags": ["upgrade"], **more}
+
+
+def test_runs_in_plays_of_ones_own_report_and_say_nothing_of_those_before(
     plone: PloneServer, plone_variables: dict[str, Any], folder: Folder, tmp_path: Path
 ) -> None:
-    """A play of one's own may run the role more than once for a host, for example after a failure that it rescued.
+    """Chosen by tag and limit: one of a host whose hook fails, by a path that is relative to the playbook; and several
+    of another host, for example after a failure that the play rescued.
 
     A run that changes nothing runs no hook.
     """
+    (tmp_path / "hooks").mkdir()
     after, playbook = tmp_path / "after.yml", tmp_path / "play.yml"
-    note = {"dest": f"{tmp_path}/{{{{ moment }}}}.log", "mode": "0600", "content": "{{ plone_upgrade_failed }}"}
-    after.write_text(json.dumps([{"name": "Take a note", "ansible.builtin.copy": note}]), encoding="utf-8")
+    for path, task in {
+        tmp_path / "hooks/backup.yml": {"name": "Back up", "ansible.builtin.fail": {"msg": "The disk is full"}},
+        after: {"name": "Take a note", "ansible.builtin.debug": {"msg": "{{ moment }}: {{ plone_upgrade_failed }}"}},
+    }.items():
+        path.write_text(json.dumps([task]), encoding="utf-8")
     hooks = {"plone_upgrade_after": [str(after)]}
-    broken = {**hooks, "plone_upgrade_before": [str(tmp_path / "missing.yml")], "moment": "broken"}
+    broken = {"plone_upgrade_before": [str(tmp_path / "missing.yml")], "plone_upgrade_rehearsal": "skip"}
 
     def run_role(**variables: Any) -> dict[str, Any]:
-        return {"ansible.builtin.include_role": {"name": "siteops.upgrades.plone_upgrade"}, "vars": variables}
+        role = {"name": "siteops.upgrades.plone_upgrade", "apply": {"tags": ["upgrade"]}}
+        return {"ansible.builtin.include_role": role, "vars": variables}
 
-    rescue = [{"ansible.builtin.debug": {"msg": "the first one failed"}}]
-    play = {
-        "hosts": "intranet",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": {**plone_variables, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
-        "tasks": [
-            {"block": [run_role(**broken)], "rescue": rescue},
-            run_role(**hooks, moment="good"),
-            run_role(**hooks, plone_upgrade_before=[str(after)], moment="idle"),
-            run_role(plone_upgrade_url="http://127.0.0.1:9/Plone"),
-        ],
+    # Ansible runs no further play where every host of one failed.
+    hooked = {
+        "role": "siteops.upgrades.plone_upgrade",
+        "vars": {"plone_upgrade_before": ["hooks/backup.yml"]},
+        "when": "inventory_hostname != 'intranet'",
     }
-    playbook.write_text(json.dumps([play]), encoding="utf-8")
-    run = run_playbook(str(playbook), "-i", "intranet,", env=CREDENTIALS)
+    tasks = [
+        {
+            "block": [run_role(**hooks, **broken, moment="broken")],
+            "rescue": [{"ansible.builtin.debug": {"msg": "the first one failed"}}],
+        },
+        run_role(**hooks, moment="good"),
+        run_role(**hooks, plone_upgrade_before=[str(after)], moment="idle"),
+        run_role(plone_upgrade_url="http://127.0.0.1:9/Plone"),
+    ]
+    untagged = {"tags": [], "tasks": [{"ansible.builtin.debug": {"msg": "a play without the tag"}}]}
+    plays = [
+        play_of("all", plone_variables, **untagged),
+        play_of("all", plone_variables, roles=[hooked]),
+        play_of("intranet", plone_variables, tasks=tasks),
+    ]
+    playbook.write_text(json.dumps(plays), encoding="utf-8")
+    chosen = ("--tags", "upgrade", "--limit", "hooked,intranet")
+    run = run_playbook(str(playbook), "-i", "hooked,intranet,other,", *chosen, env=CREDENTIALS)
     assert run.status != 0
+    assert "a play without the tag" not in run.output
     assert "the first one failed" in run.output
-    assert [(tmp_path / f"{moment}.log").read_text() for moment in ("broken", "good")] == ["True", "False"]
-    assert not (tmp_path / "idle.log").exists()
+    assert re.findall(r'"msg": "(\w+: (?:True|False))"', run.output) == ["broken: True", "good: False"]
     said = [line.strip() for line in run.output.splitlines() if '"Upgrade: ' in line]
     assert said == [
         '"Upgrade: Upgraded from 6018 to 6205 in 38 steps.",',
         '"Upgrade: not needed, or not asked for",',
     ]
-    _broken, good, idle, away = folder.reports
-    assert [report["result"] for report in folder.reports] == ["failed", "changed", "ok", "failed"]
+    full, _broken, good, idle, away = folder.reports
+    assert [report["result"] for report in folder.reports] == ["failed", "failed", "changed", "ok", "failed"]
+    assert [report["host"] for report in folder.reports] == ["hooked", *["intranet"] * 4]
+    assert "Back up: The disk is full" in full["message"]
+    assert phases(full) == [("check", "ok"), ("rehearsal", "ok")]
     assert (good["target"], good["message"].partition(" from ")[0]) == (plone.url, "Upgraded")
     assert (idle["steps"], phases(idle)) == ([], [("check", "ok")])
     assert (away["state_before"], phases(away)) == ("", [("check", "failed")])
@@ -222,11 +223,9 @@ def test_a_report_that_cannot_be_written_at_the_end_is_a_warning(role: Role, fol
     """The upgrade is done and proven: that nobody can be told so does not make it a failure."""
     hook = tmp_path / "hook.yml"
     moved = tmp_path / "moved"
-    hook.write_text(
-        f"- name: Move the folder away\n  ansible.builtin.command: mv {folder.path} {moved}\n  changed_when: false\n",
-        encoding="utf-8",
-    )
-    run = role(before=[str(hook)])
+    move = {"msg": f"{{{{ lookup('ansible.builtin.pipe', 'mv {folder.path} {moved}') }}}}"}
+    hook.write_text(json.dumps([{"name": "Move the folder away", "ansible.builtin.debug": move}]), encoding="utf-8")
+    run = role(before=[str(hook)], rehearsal="skip")
     assert run.status == 0, run.output
     assert "cannot be written: No such file or directory" in run.words
     [left] = moved.iterdir()
@@ -236,7 +235,8 @@ def test_a_report_that_cannot_be_written_at_the_end_is_a_warning(role: Role, fol
 def test_a_database_is_submitted_collected_and_left_alone_in_nightly_runs(job: Job, folder: Folder) -> None:
     platform = job.platform
     platform.settings.update({"stage_seconds": None})
-    runs = [job.run("--check", "--diff")]
+    runs = [job.run("--check", "--diff", window=SHORT, wait_timeout=86400)]
+    assert "What is started now may take 1 d, and the maintenance window closes in" in runs[0].words
     assert calls(platform) == []
     assert job.files == set()
 
@@ -344,8 +344,9 @@ def test_what_platform_and_role_refuse_is_reported_without_the_secret(job: Job, 
     assert len(job.platform.store.all()) == 1
 
 
-def test_a_preflight_leaves_a_report_of_check_mode(job: Job, folder: Folder) -> None:
-    ended = run_playbook("siteops.upgrades.odoo_preflight", *job.arguments(window={"from": "00:00", "to": "24:00"}))
+def test_a_preflight_leaves_a_report_of_check_mode_also_while_the_window_is_closed(job: Job, folder: Folder) -> None:
+    ended = run_playbook("siteops.upgrades.odoo_preflight", *job.arguments(window=CLOSED))
     assert ended.status == 0, ended.output
+    assert REFUSED_LATER in ended.words
     assert (folder.latest["check_mode"], folder.latest["result"]) == (True, "changed")
     assert job.platform.calls() == []
