@@ -22,7 +22,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from support import browser as browsers
-from support.ansible_cli import run_playbook
+from support.ansible_cli import run_module, run_playbook
 from support.browser import Browser, served
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
@@ -66,9 +66,9 @@ def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report page of a night with failures, of servers that send nothing hostile."""
     folder = tmp_path_factory.mktemp("reports")
     write(folder, (run for run in fleet() if not run["host"].startswith("hostile")))
-    variables = {"upgrade_report_dir": str(folder), "upgrade_report_title": "Upgrades of the weekend"}
-    made = run_playbook("siteops.upgrades.upgrade_report", "-e", json.dumps(variables))
-    assert made.status == 0, made.output
+    options = {"src": str(folder), "html": str(folder / "index.html"), "title": "Upgrades of the weekend"}
+    made = run_module("upgrade_report_page", options)
+    assert not made.failed, made.output
     return folder
 
 

@@ -259,34 +259,30 @@ def test_a_transfer_prints_how_many_bytes_of_how_many(database: Database) -> Non
         assert own.request.key not in watched.output
 
 
-def test_a_rehearsal_and_an_upgrade_of_plone_show_for_how_long(
+def test_a_rehearsal_an_upgrade_and_a_change_of_an_add_on_show_for_how_long(
     plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path
 ) -> None:
+    """One after the other, as a play has them; the add-on by its name."""
     plone.fault(step_sleep=4.0)
-    options = {**as_admin, "wait_timeout": 120, "progress_interval": 1}
-    tasks = [{"siteops.upgrades.plone_upgrade": {**options, "dry_run": dry_run}} for dry_run in (True, False)]
-    play = write_play(tmp_path, {"site": LOCAL}, tasks)
-    with WatchedPlay(*play) as watched:
-        for doing in ("rehearsing", "upgrading"):
-            found = watched.wait_for(rf"\[site\] plone_upgrade: {doing} for (\d+) s, at most 1 min \d+ s more", 3)
-            assert_grows([int(match[1]) for match in found])
-        assert watched.end() == 0, watched.output
-    assert as_admin["password"] not in watched.output
-
-
-def test_a_change_of_an_add_on_is_printed_by_name(plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path) -> None:
     seen = threading.Event()
 
     def pass_on_when_seen(*answer: Any) -> None:
         assert seen.wait(300)
         cutting_proxy.pass_on(*answer)
 
-    change = {"name": ["siteops.testaddon"], "state": "absent", "progress_interval": 1}
-    line = r"\[site\] plone_addon: uninstalling siteops\.testaddon for \d+ s, at most [\d hmins]+ more"
+    options = {**as_admin, "wait_timeout": 120, "progress_interval": 1}
+    change = {**as_admin, "name": ["siteops.testaddon"], "state": "absent", "progress_interval": 1}
+    tasks: list[dict[str, Any]] = [
+        {"siteops.upgrades.plone_upgrade": {**options, "dry_run": dry_run}} for dry_run in (True, False)
+    ]
     with CuttingProxy(plone.url, POST=pass_on_when_seen) as proxy:
-        options = {**as_admin, **change, "url": proxy.url}
-        play = write_play(tmp_path, {"site": LOCAL}, [{"siteops.upgrades.plone_addon": options}])
-        with WatchedPlay(*play) as watched:
+        tasks.append({"siteops.upgrades.plone_addon": {**change, "url": proxy.url}})
+        with WatchedPlay(*write_play(tmp_path, {"site": LOCAL}, tasks)) as watched:
+            for doing in ("rehearsing", "upgrading"):
+                found = watched.wait_for(rf"\[site\] plone_upgrade: {doing} for (\d+) s, at most 1 min \d+ s more", 3)
+                assert_grows([int(match[1]) for match in found])
+            line = r"\[site\] plone_addon: uninstalling siteops\.testaddon for \d+ s, at most [\d hmins]+ more"
             watched.wait_for(line, 2)
             seen.set()
             assert watched.end() == 0, watched.output
+    assert as_admin["password"] not in watched.output

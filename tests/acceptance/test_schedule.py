@@ -63,7 +63,8 @@ class Host:
             "PATH=/opt/siteops-upgrades/bin:": f"PATH={os.environ['PATH']}:",
             "/opt/siteops-upgrades/collections": os.environ["ANSIBLE_COLLECTIONS_PATH"],
         }
-        always = {"vars:": f"vars:\n    {playbook}_wait_interval: 1", "22:00": "00:00", "Europe/Zurich": "UTC"}
+        quick = {"plone_upgrade": "\n    plone_upgrade_rehearsal: skip"}.get(playbook, "")
+        always = {"vars:": f"vars:\n    {playbook}_wait_interval: 1{quick}", "22:00": "00:00", "Europe/Zurich": "UTC"}
         closes = {"plone_upgrade": "04:00", "odoo_upgrade": "05:00"}[playbook]
         self.fill(f"{playbook}.env", {**tools, **settings})
         self.fill(f"{playbook}.yml", {**always, closes: "24:00", **inventory})

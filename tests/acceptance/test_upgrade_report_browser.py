@@ -8,7 +8,6 @@ The pictures are left in tests/output/screenshots, for a person to look at.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from support import browser as browsers
-from support.ansible_cli import run_playbook
+from support.ansible_cli import run_module
 from support.browser import Browser, Site, served
 from support.run_reports import fleet, write, write_broken
 
@@ -72,15 +71,19 @@ return names.flatMap((name) => [...document.querySelectorAll('.' + name + ':not(
 """
 
 
+def make_page(folder: Path, **options: str) -> None:
+    """Make the page by the module that the playbook runs."""
+    made = run_module("upgrade_report_page", {"src": str(folder), "html": str(folder / "index.html"), **options})
+    assert not made.failed, made.output
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The page of fifteen hosts with failures, and of files that are no run reports, made by the playbook."""
+    """The page of fifteen hosts with failures, and of files that are no run reports, as the playbook has it made."""
     folder = tmp_path_factory.mktemp("reports")
     write(folder, fleet())
     write_broken(folder)
-    variables = {"upgrade_report_dir": str(folder), "upgrade_report_title": "Upgrades of the weekend"}
-    made = run_playbook("siteops.upgrades.upgrade_report", "-e", json.dumps(variables))
-    assert made.status == 0, made.output
+    make_page(folder, title="Upgrades of the weekend")
     with served(folder) as site:
         yield site
 
@@ -243,8 +246,7 @@ def test_what_would_get_into_the_page_is_stopped_by_its_policy(browser: Browser,
 
 
 def test_a_page_without_runs(browser: Browser, tmp_path: Path) -> None:
-    made = run_playbook("siteops.upgrades.upgrade_report", "-e", json.dumps({"upgrade_report_dir": str(tmp_path)}))
-    assert made.status == 0, made.output
+    make_page(tmp_path)
     with served(tmp_path) as site:
         browser.open(f"{site.url}/index.html", width=360)
         assert "There are no runs yet." in browser.run("return document.body.innerText")
