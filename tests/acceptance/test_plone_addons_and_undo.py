@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from support.plone.accounts import ADMIN
 from support.plone.fixtures import Upgrade
 
 ADDON, DEPENDENT = "siteops.testaddon", "siteops.testaddon.dependent"
+NEWEST = "6205"
+WITHOUT_REHEARSAL = {"plone_upgrade_rehearsal": "skip"}
 
 Module = Callable[..., ModuleRun]
 Role = Callable[..., PlaybookRun]
@@ -48,6 +51,14 @@ def role(as_admin: dict[str, Any]) -> Role:
     return run
 
 
+@pytest.fixture
+def upgraded(plone: PloneServer) -> PloneServer:
+    """The site with a core that is up to date, without the time that its steps take."""
+    plone.set_version(NEWEST)
+    plone.clear_requests()
+    return plone
+
+
 def edit_content(plone: PloneServer) -> None:
     status, answer = plone.call("POST", plone.url, {"@type": "Document", "title": "Written meanwhile"})
     assert status == 201, answer
@@ -72,20 +83,18 @@ def test_add_ons_wait_for_the_core(plone: PloneServer, module: Module) -> None:
     assert not written(plone)
 
 
-def test_an_add_on_is_upgraded_once(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
-    upgrade()
+def test_an_add_on_is_upgraded_once(upgraded: PloneServer, module: Module) -> None:
     foreseen = module("plone_addon", "--check", name=[ADDON], state="latest")
-    plone.clear_requests()
+    upgraded.clear_requests()
     first, second = (module("plone_addon", name=[ADDON], state="latest") for _run in range(2))
     change = {"id": ADDON, "action": "upgrade", "from": "1000", "to": "1002"}
     assert foreseen.result["changes"] == first.result["changes"] == [change]
     assert (first.result["changed"], second.result["changed"]) == (True, False)
     assert first.result["addons"][0]["state"] == "up_to_date"
-    assert written(plone) == [f"/Plone/@addons/{ADDON}/upgrade"]
+    assert written(upgraded) == [f"/Plone/@addons/{ADDON}/upgrade"]
 
 
-def test_install_and_uninstall(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
-    upgrade()
+def test_install_and_uninstall(upgraded: PloneServer, module: Module) -> None:
     installed = module("plone_addon", name=[DEPENDENT], state="present")
     again = module("plone_addon", name=[DEPENDENT])
     gone = module("plone_addon", name=[ADDON], state="absent")
@@ -96,13 +105,12 @@ def test_install_and_uninstall(plone: PloneServer, upgrade: Upgrade, module: Mod
     assert "has no uninstall profile" in refused.msg
 
 
-def test_what_an_add_on_brings_along_is_not_posted_again(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
-    upgrade()
-    plone.clear_requests()
+def test_what_an_add_on_brings_along_is_not_posted_again(upgraded: PloneServer, module: Module) -> None:
+    upgraded.clear_requests()
     run = module("plone_addon", name=[DEPENDENT, ADDON], state="latest")
     assert [change["id"] for change in run.result["changes"]] == [DEPENDENT]
     assert {addon["state"] for addon in run.result["addons"]} == {"up_to_date"}
-    assert len(written(plone)) == 1
+    assert len(written(upgraded)) == 1
 
 
 def test_an_unknown_add_on_fails_by_name(plone: PloneServer, module: Module) -> None:
@@ -113,26 +121,22 @@ def test_an_unknown_add_on_fails_by_name(plone: PloneServer, module: Module) -> 
     assert not written(plone)
 
 
-def test_a_failing_step_names_the_add_on_and_keeps_what_was_done(
-    plone: PloneServer, upgrade: Upgrade, module: Module
-) -> None:
-    upgrade()
-    plone.fault(addon_error="ValueError", message="the step is broken")
+def test_a_failing_step_names_the_add_on_and_keeps_what_was_done(upgraded: PloneServer, module: Module) -> None:
+    upgraded.fault(addon_error="ValueError", message="the step is broken")
     run = module("plone_addon", name=["plone.app.iterate", ADDON], state="latest")
     assert run.failed
     assert f"{ADDON}: POST /Plone/@addons/{ADDON}/upgrade answered 500 ValueError: the step is broken." in run.msg
     assert run.result["changed"]
     assert [change["id"] for change in run.result["changes"]] == ["plone.app.iterate"]
-    assert addon_version(plone) == "1000"
+    assert addon_version(upgraded) == "1000"
 
 
-def test_a_lost_answer_of_an_add_on_is_decided_by_reading(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
-    upgrade()
-    plone.clear_requests()
-    with CuttingProxy(plone.url, POST=cutting_proxy.html(504)) as proxy:
+def test_a_lost_answer_of_an_add_on_is_decided_by_reading(upgraded: PloneServer, module: Module) -> None:
+    upgraded.clear_requests()
+    with CuttingProxy(upgraded.url, POST=cutting_proxy.html(504)) as proxy:
         run = module("plone_addon", url=proxy.url, name=[ADDON], state="latest", wait_timeout=30, wait_interval=1)
     assert (run.failed, run.result["changed"]) == (False, True), run.output
-    assert len(written(plone)) == 1
+    assert len(written(upgraded)) == 1
 
 
 def test_the_evidence_of_an_upgrade_and_its_undo(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
@@ -167,12 +171,11 @@ def test_later_content_is_thrown_away_only_when_that_is_allowed(
     assert plone.call("GET", f"{plone.url}/written-meanwhile")[0] == 404
 
 
-def test_an_unknown_point_to_go_back_to(plone: PloneServer, upgrade: Upgrade, module: Module) -> None:
-    upgrade()
+def test_an_unknown_point_to_go_back_to(upgraded: PloneServer, module: Module) -> None:
     run = module("plone_upgrade_undo", back_to="no such transaction")
     assert run.failed
     assert "'back_to' is not among the transactions of this database" in run.msg
-    assert core_version(plone) == "6205"
+    assert core_version(upgraded) == "6205"
 
 
 def test_the_role_keeps_what_an_editor_wrote_meanwhile(plone: PloneServer, role: Role) -> None:
@@ -185,7 +188,7 @@ def test_the_role_keeps_what_an_editor_wrote_meanwhile(plone: PloneServer, role:
 
     with CuttingProxy(plone.url, Rule("POST", f"/{ADDON}/upgrade", edit_meanwhile, times=1)) as proxy:
         variables = {"plone_upgrade_url": proxy.url, "plone_upgrade_undo_on_failure": True}
-        run = role(plone_upgrade_addons=[ADDON], **variables)
+        run = role(plone_upgrade_addons=[ADDON], **WITHOUT_REHEARSAL, **variables)
     assert run.status != 0
     assert "Set 'include_later' to true if they may be lost." in run.output
     failures = [line for line in run.output.splitlines() if line.startswith("fatal: ") and "Not undone: later" in line]
@@ -198,21 +201,22 @@ def test_the_role_keeps_what_an_editor_wrote_meanwhile(plone: PloneServer, role:
 def test_the_role_does_not_go_back_unless_it_is_asked_to_and_runs_hooks_around_changes(
     plone: PloneServer, role: Role, tmp_path: Path
 ) -> None:
-    hooks, logs = {}, {moment: tmp_path / f"{moment}.log" for moment in ("before", "after")}
-    for moment, log in logs.items():
+    hooks = {}
+    for moment in ("before", "after"):
         file = tmp_path / f"{moment}.yml"
-        content = "{{ plone_upgrade_site.versions.instance }} {{ plone_upgrade_failed }}"
-        note = {"dest": str(log), "mode": "0600", "content": content}
-        file.write_text(json.dumps([{"name": "Take a note", "ansible.builtin.copy": note}]))
+        words = moment + " {{ plone_upgrade_site.versions.instance }} {{ plone_upgrade_failed }}"
+        file.write_text(json.dumps([{"name": "Say when", "ansible.builtin.debug": {"msg": words}}]))
         # The text of a list, as -e plone_upgrade_before='["a.yml"]' is.
         hooks[f"plone_upgrade_{moment}"] = json.dumps([str(file)])
     plone.fault(addon_error="ValueError")
-    run = role(plone_upgrade_addons=json.dumps([ADDON]), plone_upgrade_checks='[{"path":"/@search"}]', **hooks)
+    checks = '[{"path":"/@search"}]'
+    run = role(plone_upgrade_addons=json.dumps([ADDON]), plone_upgrade_checks=checks, **WITHOUT_REHEARSAL, **hooks)
     assert run.status != 0
     failures = [line for line in run.output.splitlines() if line.startswith("fatal: ")]
     assert "Upgrade the add-ons: siteops.testaddon: POST" in failures[-1]
     assert (core_version(plone), addon_version(plone)) == ("6205", "1000")
-    assert [log.read_text() for log in logs.values()] == ["6018 False", "6018 True"]
+    assert re.findall(r'"msg": "((?:before|after) .*)"', run.output) == ["before 6018 False", "after 6018 True"]
+    assert run.output.index("before 6018") < run.output.index("[siteops.upgrades.plone_upgrade : Run the upgrade]")
 
 
 def test_a_rehearsal_that_was_not_dry_is_undone_where_a_failure_is_to_be_undone(plone: PloneServer, role: Role) -> None:
