@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,28 @@ from support.plone.small_database import SmallDatabase
 
 
 class Backups:
-    """A database, the folder of its backups, and the modules run on both."""
+    """A database, the folder of its backups, and the modules run on both. ``first`` is the backup there is, if any."""
 
     def __init__(self, folder: Path) -> None:
-        self.database = SmallDatabase(folder / "instance")
-        self.dest = folder / "backups"
+        self.folder = folder / "place"
+        self.database = SmallDatabase(self.folder / "instance")
+        self.dest = self.folder / "backups"
         self.dest.mkdir()
         self.database.write(leaflet="first edition", photo="pixels")
+        self._without = self._kept("without")
+        self.first = self.made()
+        self._with = self._kept("with")
+
+    def _kept(self, name: str) -> Path:
+        copy = self.folder.with_name(name)
+        subprocess.run(["cp", "-a", str(self.folder), str(copy)], check=True)
+        return copy
+
+    def begin_again(self, *, with_first: bool) -> Backups:
+        """Everything as it was, with the first backup or without it."""
+        shutil.rmtree(self.folder)
+        subprocess.run(["cp", "-a", str(self._with if with_first else self._without), str(self.folder)], check=True)
+        return self
 
     def run(self, *flags: str, **options: Any) -> ModuleRun:
         return run_module("plone_backup", {**self.database.options, "dest": str(self.dest), **options}, *flags)
@@ -47,9 +63,22 @@ class Backups:
         return sorted(path.name for path in self.dest.iterdir())
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Backups:
+    """Made once, because the instance's Python takes longer to start than the rest of a test."""
+    return Backups(tmp_path_factory.mktemp("backups"))
+
+
 @pytest.fixture
-def backups(tmp_path: Path) -> Backups:
-    return Backups(tmp_path)
+def backups(place: Backups) -> Backups:
+    """A database with its first backup."""
+    return place.begin_again(with_first=True)
+
+
+@pytest.fixture
+def none_yet(place: Backups) -> Backups:
+    """A database that was never backed up."""
+    return place.begin_again(with_first=False)
 
 
 def refused(ended: ModuleRun, *words: str) -> None:
@@ -108,29 +137,28 @@ def removed_manifest(backup: Path) -> str:
     return "manifest.txt cannot be read"
 
 
-def test_a_database_that_was_deleted_comes_back_as_it_was(backups: Backups) -> None:
-    before = backups.database.content()
-    assert backups.run("--check").result["backed_up"]
-    assert backups.names() == []
-    backup = backups.made()
+def test_a_database_that_was_deleted_comes_back_as_it_was(none_yet: Backups) -> None:
+    before = none_yet.database.content()
+    assert none_yet.run("--check").result["backed_up"]
+    assert none_yet.names() == []
+    backup = none_yet.made()
     record = json.loads((backup / "backup.json").read_text(encoding="utf-8"))
     assert (record["sites"], record["blobs"]) == ([{"path": "/Plone", "version": "6018"}], 2)
     assert backup.stat().st_mode & 0o777 == 0o700
-    shutil.rmtree(backups.database.folder)
-    backups.database.data_fs.parent.mkdir(parents=True)
-    assert backups.restore("--check").result["changed"]
-    assert list(backups.database.folder.rglob("*.fs")) == []
-    ended = backups.restore()
+    shutil.rmtree(none_yet.database.folder)
+    none_yet.database.data_fs.parent.mkdir(parents=True)
+    assert none_yet.restore("--check").result["changed"]
+    assert list(none_yet.database.folder.rglob("*.fs")) == []
+    ended = none_yet.restore()
     assert (ended.failed, ended.result.get("changed"), ended.result.get("kept")) == (False, True, []), ended.output
-    assert backups.database.content() == before
+    assert none_yet.database.content() == before
     for flags in ((), ("--check",)):
-        assert not backups.restore(*flags).result["changed"]
+        assert not none_yet.restore(*flags).result["changed"]
     # What was restored can be written to.
-    backups.database.write(leaflet="second edition")
+    none_yet.database.write(leaflet="second edition")
 
 
 def test_a_database_that_was_changed_without_a_change_of_its_size_is_restored(backups: Backups) -> None:
-    backups.made()
     before = backups.database.content()
     for number, path in enumerate((backups.database.data_fs, backups.database.blob_files()[0])):
         changed_unseen(path)
@@ -142,7 +170,7 @@ def test_a_database_that_was_changed_without_a_change_of_its_size_is_restored(ba
 
 
 def test_each_backup_is_whole_without_the_others(backups: Backups) -> None:
-    first = backups.made()
+    first = backups.first
     backups.database.write("6100", leaflet="second edition")
     after = backups.database.content()
     second = backups.made(keep=1)
@@ -156,7 +184,7 @@ def test_each_backup_is_whole_without_the_others(backups: Backups) -> None:
 
 
 def test_what_did_not_change_takes_no_room_and_a_packed_database_is_backed_up_anew(backups: Backups) -> None:
-    first = backups.made()
+    first = backups.first
     backups.database.write(photo="other pixels")
     second = backups.made()
     for path in (*(first / "repozo").glob("*.fs"), *(first / "blobs").rglob("*.blob")):
@@ -171,7 +199,7 @@ def test_what_did_not_change_takes_no_room_and_a_packed_database_is_backed_up_an
 
 
 def test_a_changed_file_of_repozo_is_not_taken_over_from_the_backup_before(backups: Backups) -> None:
-    first = backups.made()
+    first = backups.first
     index = next((first / "repozo").glob("*.index"))
     changed_unseen(index)
     backups.database.write("6100")
@@ -184,7 +212,7 @@ def test_a_changed_file_of_repozo_is_not_taken_over_from_the_backup_before(backu
 
 
 def test_a_full_backup_takes_over_no_blob_that_was_changed(backups: Backups) -> None:
-    first = backups.made()
+    first = backups.first
     changed, same = sorted((first / "blobs").rglob("*.blob"))
     changed_unseen(changed)
     second = backups.made(full=True)
@@ -194,7 +222,7 @@ def test_a_full_backup_takes_over_no_blob_that_was_changed(backups: Backups) -> 
 
 
 def test_check_mode_verifies_without_writing(backups: Backups) -> None:
-    backup = backups.made()
+    backup = backups.first
     before = backups.dest.stat().st_mtime_ns
     ended = backups.run("--check", state="verified")
     assert (ended.failed, "Check mode does not restore it" in ended.msg) == (False, True), ended.output
@@ -203,12 +231,12 @@ def test_check_mode_verifies_without_writing(backups: Backups) -> None:
     refused(backups.run("--check", state="verified"), words)
 
 
-def test_a_young_backup_is_enough_unless_it_is_damaged(backups: Backups) -> None:
-    backup = backups.made(if_older_than=3600)
-    ended = backups.run(if_older_than=3600, keep=1)
+def test_a_young_backup_is_enough_unless_it_is_damaged(none_yet: Backups) -> None:
+    backup = none_yet.made(if_older_than=3600)
+    ended = none_yet.run(if_older_than=3600, keep=1)
     assert (ended.result["changed"], ended.result["dest"]) == (False, str(backup))
     words = removed_repozo_file(backup)
-    ended = backups.run(if_older_than=3600, keep=1)
+    ended = none_yet.run(if_older_than=3600, keep=1)
     assert (ended.result["backed_up"], ended.result["removed"]) == (True, [])
     assert words in ended.warnings
     assert backup.exists()
@@ -219,7 +247,7 @@ DAMAGES = [removed_blob, cut_repozo_file, removed_repozo_file, changed_byte, cha
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda each: each.__name__)
 def test_a_damaged_backup_is_refused_by_name(backups: Backups, damage: Any) -> None:
-    backup = backups.made()
+    backup = backups.first
     words = damage(backup)
     before = backups.database.content()
     backups.database.write("6100")
@@ -252,7 +280,7 @@ def live_blob_removed(database: SmallDatabase) -> str:
 
 @pytest.mark.parametrize("damage", [cut_end, cut_middle, live_blob_removed], ids=lambda each: each.__name__)
 def test_a_damaged_database_is_not_backed_up_and_the_last_good_backup_stays(backups: Backups, damage: Any) -> None:
-    backup = backups.made()
+    backup = backups.first
     backups.database.write("6100", leaflet="third edition")
     words = damage(backups.database)
     refused(backups.run(keep=1), words)
@@ -261,7 +289,7 @@ def test_a_damaged_database_is_not_backed_up_and_the_last_good_backup_stays(back
 
 
 def test_a_live_blob_that_was_changed_is_refused_by_name(backups: Backups) -> None:
-    backup = backups.made()
+    backup = backups.first
     blob = backups.database.blob_files()[0]
     blob.chmod(0o600)
     blob.write_bytes(b"?" * blob.stat().st_size)
@@ -271,7 +299,7 @@ def test_a_live_blob_that_was_changed_is_refused_by_name(backups: Backups) -> No
 
 
 def test_a_changed_byte_of_the_database_is_warned_about_and_the_backup_before_stays(backups: Backups) -> None:
-    first = backups.made()
+    first = backups.first
     content = backups.database.data_fs.read_bytes()
     backups.database.data_fs.write_bytes(content.replace(b"x" * 200, b"x" * 100 + b"y" + b"x" * 99, 1))
     backups.database.write("6100")
@@ -285,40 +313,39 @@ def test_a_changed_byte_of_the_database_is_warned_about_and_the_backup_before_st
     assert (packed.result["backup"]["full"], packed.result["backup"]["differs_from"]) == (True, ""), packed.output
 
 
-def test_a_link_among_the_blobs_is_followed_and_a_folder_within_them_takes_no_backups(backups: Backups) -> None:
-    blob = backups.database.blob_files()[0]
-    elsewhere = backups.dest.parent / "elsewhere"
+def test_a_link_among_the_blobs_is_followed_and_a_folder_within_them_takes_no_backups(none_yet: Backups) -> None:
+    blob = none_yet.database.blob_files()[0]
+    elsewhere = none_yet.dest.parent / "elsewhere"
     shutil.move(blob, elsewhere)
     blob.symlink_to(elsewhere)
-    backup = backups.made()
-    copied = backup / "blobs" / blob.relative_to(backups.database.blobs)
+    backup = none_yet.made()
+    copied = backup / "blobs" / blob.relative_to(none_yet.database.blobs)
     assert (copied.is_symlink(), copied.read_bytes()) == (False, elsewhere.read_bytes())
-    within = backups.database.blobs / "backups"
+    within = none_yet.database.blobs / "backups"
     within.mkdir()
-    refused(backups.run(dest=str(within)), "'dest'", "lies in the folder of the blobs")
+    refused(none_yet.run(dest=str(within)), "'dest'", "lies in the folder of the blobs")
 
 
 def test_the_backup_of_another_database_with_the_same_name_is_no_backup_of_this_one(backups: Backups) -> None:
     other = SmallDatabase(backups.dest.parent / "other")
     other.write("6100")
-    made = backups.made()
+    made = backups.first
     ended = backups.run(**other.options, if_older_than=3600, keep=1)
     assert (ended.result.get("backed_up"), ended.result.get("removed")) == (True, []), ended.output
     assert f"{made} is of another database" in ended.warnings
 
 
-def test_a_database_that_lost_its_last_transactions_is_warned_about(backups: Backups) -> None:
-    shorter = backups.database.data_fs.stat().st_size
-    backups.database.write("6100")
-    backups.made()
-    os.truncate(backups.database.data_fs, shorter)
-    ended = backups.run(keep=1)
+def test_a_database_that_lost_its_last_transactions_is_warned_about(none_yet: Backups) -> None:
+    shorter = none_yet.database.data_fs.stat().st_size
+    none_yet.database.write("6100")
+    none_yet.made()
+    os.truncate(none_yet.database.data_fs, shorter)
+    ended = none_yet.run(keep=1)
     assert "ends with a later transaction than" in ended.warnings
     assert ended.result["removed"] == []
 
 
 def test_a_restore_is_refused_while_a_server_has_the_database(backups: Backups) -> None:
-    backups.made()
     backups.database.write("6100")
     present = backups.database.content()
     lock = backups.database.data_fs.with_name("Data.fs.lock")
@@ -332,7 +359,6 @@ def test_a_restore_is_refused_while_a_server_has_the_database(backups: Backups) 
 
 
 def test_the_way_back_from_a_restore(backups: Backups) -> None:
-    backups.made()
     old = backups.database.content()
     backups.database.write("6100", leaflet="second edition")
     new = backups.database.content()
@@ -349,13 +375,13 @@ def test_the_way_back_from_a_restore(backups: Backups) -> None:
     assert not backups.restore(state="reverted").result["changed"]
 
 
-def test_missing_programs_and_places_are_named_before_anything_is_written(backups: Backups) -> None:
-    refused(backups.run(repozo="/nonexistent/repozo"), "'repozo'")
-    refused(backups.run(python="/nonexistent/python"), "'python'")
-    refused(backups.run(dest="/nonexistent"), "'dest'")
-    refused(backups.run(blobs="/nonexistent"), "'blobs'")
-    refused(backups.run(data_fs=str(backups.database.python)), "'data_fs'")
-    refused(backups.run(blobs=None), "'blobs'", "2 blobs")
-    refused(backups.run(name="../etc"), "'name'")
-    refused(backups.restore(), "no verified backup")
-    assert backups.names() == []
+def test_missing_programs_and_places_are_named_before_anything_is_written(none_yet: Backups) -> None:
+    refused(none_yet.run(repozo="/nonexistent/repozo"), "'repozo'")
+    refused(none_yet.run(python="/nonexistent/python"), "'python'")
+    refused(none_yet.run(dest="/nonexistent"), "'dest'")
+    refused(none_yet.run(blobs="/nonexistent"), "'blobs'")
+    refused(none_yet.run(data_fs=str(none_yet.database.python)), "'data_fs'")
+    refused(none_yet.run(blobs=None), "'blobs'", "2 blobs")
+    refused(none_yet.run(name="../etc"), "'name'")
+    refused(none_yet.restore(), "no verified backup")
+    assert none_yet.names() == []
