@@ -68,9 +68,16 @@ class Place:
         return ended
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Made once, because the instance's Python takes longer to start than the copy of its files."""
+    return Place(tmp_path_factory.mktemp("plone"))
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(made_once: Place) -> Place:
+    made_once.reset()
+    return made_once
 
 
 def killed_at(runner: ModuleRunner, place: Place, name: str, options: dict[str, Any], moments: int) -> Iterator[int]:
@@ -114,8 +121,8 @@ def test_a_restore_that_is_killed(place: Place, killing: ModuleRunner, figure: F
         assert all(path.exists() or here.exists() for path, here in zip(both.values(), kept, strict=True))
         place.done("plone_restore", **place.for_restore)
         assert place.database.content() == place.old
-        assert not run_module("plone_restore", place.for_restore).result["changed"]
         if number % 4 == 0:
+            assert not run_module("plone_restore", place.for_restore).result["changed"]
             place.done("plone_restore", **place.database.options, state="reverted")
             assert place.database.content() == place.new
         assert not list(place.folder.rglob(".siteops*"))
