@@ -230,33 +230,37 @@ HOSTILE_HOSTS = [
 ]
 
 
+HOSTILE_PORTS = [None, 0, 70000, "22 -o ProxyCommand=x", True]
+
+
 @pytest.mark.parametrize(
-    ("path", "value"),
+    ("path", "values", "title"),
     [
-        *(("result.known_hosts", value) for value in HOSTILE_HOSTS),
-        *(("result.ssh_port", value) for value in (None, 0, 70000, "22 -o ProxyCommand=x", True)),
+        ("result.known_hosts", HOSTILE_HOSTS, "A ``known_hosts`` is empty, or for other hosts"),
+        ("result.ssh_port", HOSTILE_PORTS, "An ``ssh_port`` is no port"),
     ],
+    ids=["known_hosts", "ssh_port"],
 )
-def test_a_transfer_that_leads_nowhere_is_named(shop: ServiceJob, path: str, value: Any) -> None:
+def test_a_transfer_that_leads_nowhere_is_named(shop: ServiceJob, path: str, values: list[Any], title: str) -> None:
     _until(shop, "upload")
-    shop.platform.fault("edit", "request/transfer/start", path=path, value=value)
-    run = shop.upload()
-    if path.endswith("ssh_port"):
-        _as_the_page_says(run, "An ``ssh_port`` is no port")
-    else:
-        _as_the_page_says(run, "A ``known_hosts`` is empty, or for other hosts")
-    assert shop.platform.calls("ssh") == []
-    assert shop.calls()[-1] == "transfer/stop"
-    assert not (shop.ssh_folder / "known_hosts").exists()
+    for opened, value in enumerate(values, start=1):
+        shop.platform.fault("edit", "request/transfer/start", path=path, value=value)
+        _as_the_page_says(shop.upload(), title)
+        assert shop.platform.calls("ssh") == []
+        assert shop.calls()[-1] == "transfer/stop"
+        assert shop.times("transfer/start") == opened
+        assert not (shop.ssh_folder / "known_hosts").exists()
 
 
-@pytest.mark.parametrize("value", ["../shop", "/etc/passwd", "-e sh", "a b", "", None, "x\ny", ".ssh"])
-def test_a_dump_name_that_is_no_plain_name_is_named(shop: ServiceJob, value: Any) -> None:
+def test_a_dump_name_that_is_no_plain_name_is_named(shop: ServiceJob) -> None:
     _until(shop, "download")
-    shop.platform.fault("edit", "request/transfer/start", path="result.dump_name", value=value)
-    run = shop.download()
-    _as_the_page_says(run, "A ``dump_name`` is no plain name")
-    assert not shop.dest.exists()
+    before = shop.times("transfer/start")
+    names = ["../shop", "/etc/passwd", "-e sh", "a b", "", None, "x\ny", ".ssh"]
+    for value in names:
+        shop.platform.fault("edit", "request/transfer/start", path="result.dump_name", value=value)
+        _as_the_page_says(shop.download(), "A ``dump_name`` is no plain name")
+        assert not shop.dest.exists()
+    assert shop.times("transfer/start") == before + len(names)
 
 
 def test_a_dead_port_is_tried_again_at_another_one(shop: ServiceJob) -> None:
@@ -314,15 +318,16 @@ def test_a_request_that_moves_to_another_host_is_followed(shop: ServiceJob) -> N
 STRANGERS = [STRANGER, f"{STRANGER}:443", "a@127.0.0.1", "127.0.0.1/x", "http://127.0.0.1", "", None, 5, "127.0.0.1\n"]
 
 
-@pytest.mark.parametrize("value", STRANGERS)
-def test_a_host_that_is_not_allowed_gets_no_token(shop: ServiceJob, value: Any) -> None:
+def test_a_host_that_is_not_allowed_gets_no_token(shop: ServiceJob) -> None:
     _until(shop, "wait")
-    shop.platform.fault("edit", "request/status", times=9, path="result.host_uri", value=value)
-    run = shop.run("request_info")
-    assert run.failed
-    assert "host_uri" in run.msg
-    if isinstance(value, str) and value.startswith(STRANGER):
-        _as_the_page_says(run, "A ``host_uri`` belongs to a stranger")
+    for value in STRANGERS:
+        shop.platform.fault("edit", "request/status", times=9, path="result.host_uri", value=value)
+        run = shop.run("request_info")
+        assert run.failed, value
+        assert "host_uri" in run.msg
+        if isinstance(value, str) and value.startswith(STRANGER):
+            _as_the_page_says(run, "A ``host_uri`` belongs to a stranger")
+        shop.platform.faults.clear()
 
 
 def test_a_request_assigned_to_a_stranger_is_kept(shop: ServiceJob) -> None:
