@@ -22,7 +22,8 @@ MEBIBYTE = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Platform]:
-    with Platform(stage_seconds=0.4, ssh_server="asyncssh") as platform:
+    # A slow line keeps a transfer under way as long as more bytes would, and costs no work.
+    with Platform(stage_seconds=0.4, ssh_server="asyncssh", bytes_per_second=8 * MEBIBYTE) as platform:
         yield platform
 
 
@@ -31,9 +32,9 @@ def _ready(platform: Platform, folder: Path) -> ServiceJob:
     platform.reset()
     for call in ("create", "transfer/start", "transfer/stop", "process"):
         platform.fault("delay", f"request/{call}", seconds=0.4)
-    platform.fault("ssh_cut", after=5 * MEBIBYTE)
+    platform.fault("ssh_cut", after=2 * MEBIBYTE)
     job = ServiceJob(platform, folder)
-    job.dump = folder_dump(folder / "dump", files=6, size=3 * MEBIBYTE)
+    job.dump = folder_dump(folder / "dump", files=6, size=MEBIBYTE)
     return job
 
 
