@@ -115,17 +115,20 @@ def test_a_name_of_the_platform_leads_to_no_other_file(job: Job, tmp_path: Path)
 
 
 SQL_START = b"-- PostgreSQL database dump\n"
+BOMB = 256
+"""Mebibytes of a bomb."""
+
 NAMES = ("/etc/passwd", "../../../../root/.ssh/authorized_keys", "dump.sql")
 
 
 def bomb_as_zip() -> bytes:
-    """A gibibyte in a mebibyte, under names that lead out of any folder."""
+    """A thousand times its size, and sixteen times the memory that a check may take, under names that lead out."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in NAMES:
             with archive.open(name, "w", force_zip64=True) as member:
                 member.write(SQL_START)
-                for _block in range(340):
+                for _block in range(BOMB // len(NAMES)):
                     member.write(b" " * MEBIBYTE)
                 member.write(SQL_END)
     return made.getvalue()
@@ -133,7 +136,7 @@ def bomb_as_zip() -> bytes:
 
 def bomb_as_gzip() -> bytes:
     packer = zlib.compressobj(9, wbits=31)
-    blocks = (SQL_START, *(b" " * MEBIBYTE for _block in range(1024)), SQL_END)
+    blocks = (SQL_START, *(b" " * MEBIBYTE for _block in range(BOMB)), SQL_END)
     return b"".join(packer.compress(block) for block in blocks) + packer.flush()
 
 
