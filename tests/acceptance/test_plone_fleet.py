@@ -184,27 +184,6 @@ def test_one_host_for_each_site(fleet: PloneServer, inventory: Inventory) -> Non
     assert {request.method for request in fleet.requests()} == {"GET"}
 
 
-def test_a_site_cannot_have_the_controller_run_its_title(
-    fleet: PloneServer, inventory: Inventory, tmp_path: Path
-) -> None:
-    trace = tmp_path / "trace"
-    title = f"{{{{ lookup('ansible.builtin.pipe', 'touch {trace}') }}}}"
-    assert fleet.call("PATCH", fleet.url, {"title": title})[0] == 204
-    inventory.write(url=fleet.root_url)
-    shown = ["ansible", "plone_pending", "-i", str(inventory.path), "-m", "ansible.builtin.debug"]
-    ended = subprocess.run(
-        [*shown, "-a", "msg={{ plone_site_title }}"],
-        env=environment(CREDENTIALS),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert title in ended.stdout, ended.stdout + ended.stderr
-    status(inventory.path)
-    assert not trace.exists()
-
-
 def test_the_cache_contains_no_secret(fleet: PloneServer, inventory: Inventory, tmp_path: Path) -> None:
     cache = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(tmp_path / "cache")}
     password = "{{ lookup('ansible.builtin.env', 'FLEET_PASSWORD') }}"
@@ -276,7 +255,16 @@ def test_bad_configurations(tmp_path: Path) -> None:
     assert KEY_BODY not in output
 
 
-def test_the_status_of_a_plain_inventory(fleet: PloneServer, tmp_path: Path) -> None:
+def test_the_status_of_sites_of_a_plain_inventory_and_of_the_plugin(
+    fleet: PloneServer, inventory: Inventory, tmp_path: Path
+) -> None:
+    """And a site cannot have the controller run its title."""
+    trace = tmp_path / "trace"
+    title = f"{{{{ lookup('ansible.builtin.pipe', 'touch {trace}') }}}}"
+    assert fleet.call("PATCH", fleet.url, {"title": title})[0] == 204
+    fleet.clear_requests()
+    refuses = {"name": "refuses", "url": fleet.root_url, "username": ADMIN.name, "password": "not-the-password-at-all"}
+    inventory.write(instances=[{"name": "found", "url": fleet.root_url}, refuses])
     hosts = {
         "first": {"plone_upgrade_url": fleet.url},
         "second": {
@@ -287,29 +275,44 @@ def test_the_status_of_a_plain_inventory(fleet: PloneServer, tmp_path: Path) -> 
         },
         "missing": {"plone_upgrade_url": f"{fleet.root_url}/NoSuch"},
         "nameless": {},
+        "denied": {
+            "plone_upgrade_url": fleet.url,
+            "plone_upgrade_username": ADMIN.name,
+            "plone_upgrade_password": "not-the-password-at-all",
+        },
     }
     plain = tmp_path / "hosts.yml"
     plain.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
-    run, rows = status(plain, "-vvvv")
+    run, rows = status(plain, "-i", str(inventory.path), "-vvvv")
     assert run.status == 0
-    assert [row["host"] for row in rows] == list(hosts)
-    assert [row["state"] for row in rows] == ["pending", "pending", "unreadable", "unreadable"]
-    assert [row["steps_pending"] for row in rows] == [38, 38, None, None]
-    assert [row["addons_behind"] for row in rows] == [["siteops.testaddon"], ["siteops.testaddon"], None, None]
-    assert rows[0]["versions"] == {"instance": "6018", "fs": NEWEST}
-    assert "GET /NoSuch/@upgrade found nothing (404)" in rows[2]["error"]
-    assert "plone_upgrade_url is not set" in rows[3]["error"]
+    read = {row["host"]: row for row in rows}
+    first = read["first"]
+    found = ["found_Plone", "found_Plone2"]
+    assert list(read) == [*hosts, *found, "refuses"]
+    assert [host for host, row in read.items() if row["state"] == "pending"] == ["first", "second", *found]
+    assert {row["state"] for row in rows} == {"pending", "unreadable"}
+    assert [row["steps_pending"] for row in rows] == [38, 38, None, None, None, 38, 38, None]
+    assert [row["addons_behind"] for row in rows] == [[ADDON], [ADDON], None, None, None, [ADDON], [ADDON], None]
+    assert first["versions"] == {"instance": "6018", "fs": NEWEST}
+    assert "GET /NoSuch/@upgrade found nothing (404)" in read["missing"]["error"]
+    assert "plone_upgrade_url is not set" in read["nameless"]["error"]
+    assert "was refused (401 Unauthorized)" in read["denied"]["error"]
     assert re.search(r"first +pending +6018 +6205 +38 +siteops\.testaddon", run.output)
-    assert {request.method for request in fleet.requests()} == {"GET"}
-    for secret in (ADMIN.password, MANAGER.password):
+    # Whether a password is wrong, or a site does not take it, is found out by logging in.
+    assert {request.method for request in fleet.requests() if not request.path.endswith("/@login")} == {"GET"}
+    for secret in (ADMIN.password, MANAGER.password, "not-the-password-at-all"):
         assert secret not in run.output
-
-
-def test_the_status_of_an_instance_that_refuses(fleet: PloneServer, inventory: Inventory) -> None:
-    inventory.write(instances=[{"name": "intranet", "url": fleet.root_url}])
-    run, rows = status(inventory.path, PLONE_PASSWORD="not-the-password-at-all")
-    assert (run.status, [row["state"] for row in rows]) == (0, ["unreadable"])
-    assert "was refused (401 Unauthorized)" in rows[0]["error"]
+    shown = ["ansible", "found_Plone", "-i", str(inventory.path), "-m", "ansible.builtin.debug"]
+    ended = subprocess.run(
+        [*shown, "-a", "msg={{ plone_site_title }}"],
+        env=environment(CREDENTIALS),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert title in ended.stdout, ended.stdout + ended.stderr
+    assert not trace.exists()
 
 
 def test_one_command_upgrades_core_and_add_on_of_every_site_and_reports_each(
@@ -319,34 +322,42 @@ def test_one_command_upgrades_core_and_add_on_of_every_site_and_reports_each(
     variables = {"plone_upgrade_addons": "all", "plone_upgrade_report_dir": str(reports.path)}
     runs: list[PlaybookRun] = []
 
-    def upgrade(*flags: str) -> list[int]:
+    def upgrade(*flags: str) -> dict[str, int]:
         arguments = ("-i", str(inventory.path), "-e", json.dumps(variables), *flags)
         runs.append(run_playbook("siteops.upgrades.plone_upgrade", *arguments, env=CREDENTIALS))
         assert runs[-1].status == 0, runs[-1].output
-        return [runs[-1].recap[host]["changed"] for host in ("intranet_Plone", "intranet_Plone2")]
+        return {host: counts["changed"] for host, counts in runs[-1].recap.items()}
 
-    assert upgrade("--check") == [2, 2]
+    # What check mode and a second run say of one site, they say of each.
+    assert upgrade("--check", "--limit", "intranet_Plone") == {"intranet_Plone": 2}
     assert {request.method for request in fleet.requests()} == {"GET"}
-    assert upgrade("-vvvv") == [2, 2]
+    assert upgrade("-vvvv") == {"intranet_Plone": 2, "intranet_Plone2": 2}
     addons = [fleet.call("GET", f"{url}/@addons/{ADDON}")[1]["upgrade_info"] for url in fleet.urls]
     assert [addon["installedVersion"] for addon in addons] == ["1002", "1002"]
     assert core_versions(fleet) == [NEWEST, NEWEST]
     fleet.clear_requests()
-    assert upgrade("-vvvv") == [0, 0]
+    assert upgrade("-vvvv", "--limit", "intranet_Plone") == {"intranet_Plone": 0}
     assert {request.method for request in fleet.requests()} == {"GET"}
     read = run_module("plone_site_info", {**options(fleet), "gather": ["state", "addons"]}).result["sites"]
     assert [(site["state"], site["addons_behind"]) for site in read] == [("up_to_date", [])] * 2
-    for host in ("intranet_Plone", "intranet_Plone2"):
-        assert_upgraded_once(*reports.of(host))
+    planned, upgraded, second = reports.of("intranet_Plone")
+    assert_planned(planned)
+    assert_unchanged(second)
+    for first in (upgraded, *reports.of("intranet_Plone2")):
+        assert_upgraded(first)
+        assert first["addons"] == planned["addons"]
     assert_private(reports, ADMIN.password, runs)
 
 
-def assert_upgraded_once(planned: Report, first: Report, second: Report) -> None:
-    """What the reports of check mode, of the upgrade and of the next run say of a site."""
+def assert_planned(planned: Report) -> None:
+    """What the report of check mode says of a site."""
     assert (planned["check_mode"], planned["result"], planned["server_report"]) == (True, "changed", "")
     assert planned["message"].startswith("Would upgrade from 6018 to 6205")
     assert planned["addons"] == [{"id": ADDON, "from": "1000", "to": "1002"}]
 
+
+def assert_upgraded(first: Report) -> None:
+    """What the report of the upgrade says of a site."""
     assert (first["check_mode"], first["result"]) == (False, "changed")
     assert first["message"].startswith("Upgraded from 6018 to 6205 in ")
     assert (first["state_before"], first["state_after"]) == ("pending", "up_to_date")
@@ -362,9 +373,11 @@ def assert_upgraded_once(planned: Report, first: Report, second: Report) -> None
     assert {step["status"] for step in first["steps"] if step["source"]} == {"run"}
     assert first["steps"][0].items() >= {"source": "6018", "destination": "6019"}.items()
     assert "Your Plone instance is now up-to-date." in first["server_report"]
-    assert first["addons"] == planned["addons"]
     assert sum(phase["duration"] for phase in first["phases"]) <= first["duration"]
 
+
+def assert_unchanged(second: Report) -> None:
+    """What the report of the next run says of a site."""
     assert (second["result"], second["state_before"], second["state_after"]) == ("ok", "up_to_date", "up_to_date")
     assert second["message"] == "The core is up_to_date at 6205."
     assert phases(second) == [("check", "ok")]
@@ -399,7 +412,11 @@ def test_a_site_that_goes_back_takes_no_other_with_it_and_is_reported_so(
     fleet.fault(addon_error="ValueError", message="the step is broken")
     hosts = {
         "bad": {"plone_upgrade_url": fleet.urls[0], "plone_upgrade_addons": [ADDON]},
-        "good": {"plone_upgrade_url": fleet.urls[1]},
+        "good": {
+            "plone_upgrade_url": fleet.urls[1],
+            "plone_upgrade_checks": [{"path": "/@users/manager", "auth": True, "contains": MANAGER.name}],
+            "plone_upgrade_catalog_tolerance": 0,
+        },
     }
     plain = tmp_path / "hosts.yml"
     plain.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
@@ -422,3 +439,7 @@ def test_a_site_that_goes_back_takes_no_other_with_it_and_is_reported_so(
     assert "Upgrade the add-ons: " in report["message"]
     assert "The database went from 6205 to 6018." in report["message"]
     assert [report["result"] for report in reports.of("good")] == ["changed"]
+    asked = [(request.method, request.path) for request in fleet.requests() if request.path.startswith("/Plone2/")]
+    checks = [number for number, request in enumerate(asked) if request == ("GET", "/Plone2/@users/manager")]
+    posts = [number for number, request in enumerate(asked) if request[0] == "POST"]
+    assert (len(checks), len(posts), checks[0] < posts[0] < checks[1]) == (2, 1, True), "asked before and after"
