@@ -190,7 +190,8 @@ class Load:
         self._thread.join(60)
 
     def _read(self) -> None:
-        while not self._over.wait(0.2):
+        # A client that stops is away for seconds. Each read keeps a processor busy that the release needs.
+        while not self._over.wait(0.5):
             self.statuses.append(status(self.url))
 
 
