@@ -331,6 +331,8 @@ class Store:
         for kind in TEMPLATES:
             if template in self._objects[kind]:
                 related["unified_job_template"] = f"{ROOT}{kind}/{template}/"
+                name = self._objects[kind][template]["name"]
+                summary["unified_job_template"] = {"id": template, "name": name}
         organization = self._objects["organizations"].get(values.get("organization") or 0)
         if organization:
             summary["organization"] = {"id": values["organization"], "name": organization["name"]}
