@@ -65,7 +65,7 @@ options:
     default: C
   jobs:
     description:
-      - How many connections restore an archive in parallel. Each builds indexes with up to 256 MB of memory.
+      - How many connections restore an archive in parallel.
     type: int
     default: 1
   filestore_dest:

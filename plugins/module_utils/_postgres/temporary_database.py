@@ -19,9 +19,6 @@ from .._core.errors import OptionError
 from .database import Database, Server, identifier, literal
 from .refusal import DatabaseError
 
-INDEX_MEMORY_KB = 256 * 1024
-"""For building indexes, by each job, while nothing else uses the database; a server's usual 64 MB make it slower."""
-
 UNFINISHED = "siteops.upgrades: unfinished restore of"
 
 
@@ -69,7 +66,7 @@ class TemporaryDatabase:
             f"CREATE DATABASE {name}{owner} TEMPLATE {identifier(new.template)} ENCODING 'UTF8'{collate}"
             f" IS_TEMPLATE true;\nCOMMENT ON DATABASE {name} IS {literal(self._mark)};\n"
             # Hundreds of small commits need not wait for the disk: the last one, in another database, does.
-            f"ALTER DATABASE {name} SET synchronous_commit = off;\n" + self._memory_for_indexes(name),
+            f"ALTER DATABASE {name} SET synchronous_commit = off;\n",
             seconds=seconds,
         )
         if self.server.rows(
@@ -109,15 +106,10 @@ class TemporaryDatabase:
         done = f"siteops.upgrades: restored from sha256:{sha256} at {utc_text(utc_now())}"
         self.server.execute(
             f"BEGIN;\nSET LOCAL synchronous_commit = on;\n"
-            f"ALTER DATABASE {name} RESET synchronous_commit;\nALTER DATABASE {name} RESET maintenance_work_mem;\n"
-            f"COMMENT ON DATABASE {name} IS {literal(done)};\n"
+            f"ALTER DATABASE {name} RESET synchronous_commit;\nCOMMENT ON DATABASE {name} IS {literal(done)};\n"
             f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {'true' if new.connections else 'false'}"
             f" IS_TEMPLATE false;\nALTER DATABASE {name} RENAME TO {identifier(self.database)};\nCOMMIT;\n"
         )
-
-    def _memory_for_indexes(self, name: str) -> str:
-        now = int(self.server.value("SELECT setting FROM pg_settings WHERE name = 'maintenance_work_mem'"))
-        return f"ALTER DATABASE {name} SET maintenance_work_mem = {INDEX_MEMORY_KB};\n" if now < INDEX_MEMORY_KB else ""
 
     def _is_ours(self, found: Database) -> bool:
         return found.comment in ("", self._mark)
