@@ -508,8 +508,9 @@ def add_matrix_sessions(core: str) -> None:
 
     @nox.session(name=f"sanity-{core}", tags=[] if oldest or core == NEWEST_CORE else ["ends"], **arguments)
     def sanity_of_core(session: nox.Session) -> None:
-        # The oldest and the newest bring pylint's oldest and newest release; those between would take a minute each.
-        run_sanity_of_plugins(matrix_checks(session, core), python, "--skip-test", "pylint")
+        # These are tools of their own, whose oldest and newest releases come with the oldest and the newest core.
+        without = [option for tool in ("pylint", "pep8", "yamllint") for option in ("--skip-test", tool)]
+        run_sanity_of_plugins(matrix_checks(session, core), python, *without)
 
     matrix.__doc__ = f"ansible-test sanity and integration with ansible-core {core}."
     sanity_of_core.__doc__ = f"ansible-test sanity with ansible-core {core}."
