@@ -12,6 +12,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from support.module_runner import ModuleRun, ModuleRunner
@@ -19,6 +20,8 @@ from support.module_runner import ModuleRun, ModuleRunner
 COLLECTION = "siteops.upgrades"
 SECONDS = 300
 QUIET = {
+    # The one setting that has no environment variable.
+    "ANSIBLE_CONFIG": str(Path(__file__).with_name("ansible.cfg")),
     "ANSIBLE_LOCALHOST_WARNING": "false",
     "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
     "ANSIBLE_NOCOLOR": "true",
