@@ -27,7 +27,7 @@ help:
 	@echo "make demo         upgrade a real Plone, an Odoo dump and an Odoo database, step by step"
 	@echo "make test         the checks, on the newest ansible-core that this machine's Pythons run"
 	@echo "make test-matrix  sanity of plugins/ and integration tests on every ansible-core from 2.16 to the newest"
-	@echo "make test-ends    the same on the oldest and the newest, and sanity on those between; what CI runs"
+	@echo "make test-ends    the same on the oldest and the newest, and what each core itself judges between; what CI runs"
 	@echo "make test-faults  every fault of servers and networks at every call; takes minutes"
 	@echo "make bench        every benchmark, beside curl, sftp and playbooks by hand; takes an hour or more"
 	@echo "make plone        a real Plone with a pending upgrade, to practise on, until Ctrl-C"

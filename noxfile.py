@@ -485,7 +485,7 @@ def matrix_checks(session: nox.Session, core: str) -> Checks:
 
 
 def add_matrix_sessions(core: str) -> None:
-    """Everything on one ansible-core, and sanity alone, which is enough for those between the oldest and the newest.
+    """Everything on one ansible-core, and its own sanity tests alone for those between the oldest and the newest.
 
     The ends are the whole row of the oldest, and of the newest what `make test` has not run: the session `integration`.
     """
@@ -513,7 +513,7 @@ def add_matrix_sessions(core: str) -> None:
         run_sanity_of_plugins(matrix_checks(session, core), python, *without)
 
     matrix.__doc__ = f"ansible-test sanity and integration with ansible-core {core}."
-    sanity_of_core.__doc__ = f"ansible-test sanity with ansible-core {core}."
+    sanity_of_core.__doc__ = f"ansible-test sanity with ansible-core {core}, without the tools that it only calls."
 
 
 for supported_core in CORES:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +12,9 @@ import pytest
 
 from support.ansible_cli import run_module
 from support.module_runner import ModuleRun
-from support.odoo_shop import SMALL, Shop, failed, succeeded
+from support.odoo_shop import Shop, failed, succeeded
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.service_job import ServiceJob
-
-
-@pytest.fixture(scope="module")
-def platform_server() -> Iterator[Platform]:
-    with Platform(stage_seconds=None) as platform:
-        yield platform
-
-
-@pytest.fixture
-def shop(platform_server: Platform, tmp_path: Path) -> Shop:
-    platform_server.reset()
-    made = Shop(platform_server, tmp_path, SMALL)
-    made.forget_calls()
-    return made
 
 
 @pytest.fixture

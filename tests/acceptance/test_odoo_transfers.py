@@ -11,7 +11,6 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +18,10 @@ import pytest
 
 from support.ansible_cli import run_module
 from support.odoo_shop import MEBIBYTE, SMALL, Shop, failed, make_key, sha256, sql_dump, succeeded
-from support.platform import Platform
 from support.ssh_host import NoServer, SshHost
 
 TRANSPORTS = ("https", "sftp")
 PASSPHRASE = "correct horse battery staple"
-
-
-@pytest.fixture(scope="module")
-def platform_server() -> Iterator[Platform]:
-    with Platform(stage_seconds=None) as platform:
-        yield platform
-
-
-@pytest.fixture
-def shop(platform_server: Platform, tmp_path: Path) -> Shop:
-    platform_server.reset()
-    made = Shop(platform_server, tmp_path, SMALL)
-    made.forget_calls()
-    return made
 
 
 @pytest.mark.parametrize("way", TRANSPORTS)

@@ -14,6 +14,7 @@ import sys
 import pytest
 
 from support.checks import durations, interpreters, tally, workspace
+from support.longest_first import LONGEST
 
 JUNIT = """<testsuites><testsuite>
   <testcase name="good"/>
@@ -102,3 +103,9 @@ def test_the_slowest_tests_come_first(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>", encoding="utf-8")
     lines = durations.slowest(tmp_path.glob("*.xml"))
     assert (lines[0], len(lines)) == ("  29.00 s  tests.x::test_29", 25)
+
+
+def test_the_files_that_are_taken_first_are_there(root: pathlib.Path) -> None:
+    there = {path.stem for folder in ("acceptance", "faults") for path in (root / "tests" / folder).glob("test_*.py")}
+    assert set(LONGEST) - there == set()
+    assert len(set(LONGEST)) == len(LONGEST)
