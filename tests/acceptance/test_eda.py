@@ -22,6 +22,7 @@ import pytest
 from support.ansible_cli import environment
 from support.controller import TOKEN as CONTROLLER_TOKEN
 from support.controller import Controller, Described
+from support.free_port import free_port
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
 from support.processes import kill_tree
@@ -45,8 +46,7 @@ class Rulebook:
     """A running rulebook; it listens once the first event was accepted."""
 
     def __init__(self, name: str, folder: Path, hosts: dict[str, Any], flags: list[str], env: dict[str, str]) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         inventory, values, self.log = folder / "inventory.yml", folder / "variables.yml", folder / "rulebook.log"
         inventory.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
         values.write_text(json.dumps({"webhook_port": self.port, "webhook_token": TOKEN}), encoding="utf-8")

@@ -247,7 +247,7 @@ def unpacked_bytes(content: bytes) -> bytes | None:
             return gzip.decompress(content)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return b"".join(archive.read(name) for name in archive.namelist())
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile):
+    except (OSError, EOFError, RuntimeError, ValueError, zlib.error, zipfile.BadZipFile):
         return None
 
 

@@ -262,27 +262,30 @@ def test_a_transfer_prints_how_many_bytes_of_how_many(database: Database) -> Non
 def test_a_rehearsal_an_upgrade_and_a_change_of_an_add_on_show_for_how_long(
     plone: PloneServer, as_admin: dict[str, Any], tmp_path: Path
 ) -> None:
-    """One after the other, as a play has them; the add-on by its name."""
-    plone.fault(step_sleep=4.0)
-    seen = threading.Event()
+    """One after the other, as a play has them, each answered when its lines were seen; the add-on by its name."""
+    at_most = r"at most [\d hmins]+ more"
+    lines = {
+        rf"\[site\] plone_upgrade: rehearsing for (\d+) s, {at_most}": threading.Event(),
+        rf"\[site\] plone_upgrade: upgrading for (\d+) s, {at_most}": threading.Event(),
+        rf"\[site\] plone_addon: uninstalling siteops\.testaddon for (\d+) s, {at_most}": threading.Event(),
+    }
+    held = iter(lines.values())
 
     def pass_on_when_seen(*answer: Any) -> None:
-        assert seen.wait(300)
+        assert next(held).wait(SECONDS)
         cutting_proxy.pass_on(*answer)
 
-    options = {**as_admin, "wait_timeout": 120, "progress_interval": 1}
-    change = {**as_admin, "name": ["siteops.testaddon"], "state": "absent", "progress_interval": 1}
-    tasks: list[dict[str, Any]] = [
-        {"siteops.upgrades.plone_upgrade": {**options, "dry_run": dry_run}} for dry_run in (True, False)
-    ]
     with CuttingProxy(plone.url, POST=pass_on_when_seen) as proxy:
-        tasks.append({"siteops.upgrades.plone_addon": {**change, "url": proxy.url}})
+        options = {**as_admin, "url": proxy.url, "progress_interval": 1}
+        change = {"name": ["siteops.testaddon"], "state": "absent"}
+        tasks: list[dict[str, Any]] = [
+            {"siteops.upgrades.plone_upgrade": {**options, "dry_run": dry_run}} for dry_run in (True, False)
+        ]
+        tasks.append({"siteops.upgrades.plone_addon": {**options, **change}})
         with WatchedPlay(*write_play(tmp_path, {"site": LOCAL}, tasks)) as watched:
-            for doing in ("rehearsing", "upgrading"):
-                found = watched.wait_for(rf"\[site\] plone_upgrade: {doing} for (\d+) s, at most 1 min \d+ s more", 3)
+            for line, seen in lines.items():
+                found = watched.wait_for(line, 3)
                 assert_grows([int(match[1]) for match in found])
-            line = r"\[site\] plone_addon: uninstalling siteops\.testaddon for \d+ s, at most [\d hmins]+ more"
-            watched.wait_for(line, 2)
-            seen.set()
+                seen.set()
             assert watched.end() == 0, watched.output
     assert as_admin["password"] not in watched.output

@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,12 +20,11 @@ from support.odoo_job import run_hosts as run_databases
 from support.platform import SAMPLE_CONTRACT, Platform
 from support.plone import PloneServer
 from support.plone.accounts import ADMIN
-from support.processes import kill_tree
+from support.processes import kill_when
 from support.report_folder import Folder, Report, assert_private, phases
 from support.windows import CLOSED, REFUSED_LATER, SHORT
 
 CREDENTIALS = {"PLONE_USERNAME": ADMIN.name, "PLONE_PASSWORD": ADMIN.password}
-KILLED_WITHIN = 60
 
 Role = Callable[..., PlaybookRun]
 
@@ -204,16 +201,15 @@ def test_runs_in_plays_of_ones_own_report_and_say_nothing_of_those_before(
 
 
 def test_a_run_that_is_killed_leaves_a_report_that_has_not_ended(
-    plone: PloneServer, plone_variables: dict[str, Any], folder: Folder
+    plone: PloneServer, plone_variables: dict[str, Any], folder: Folder, tmp_path: Path
 ) -> None:
-    plone.fault(step_sleep=float(KILLED_WITHIN))
+    plone.fault(step_sleep=60.0)
     command = playbook_command("siteops.upgrades.plone_upgrade", "-i", "intranet,", "-e", json.dumps(plone_variables))
-    env, nowhere = environment(CREDENTIALS), subprocess.DEVNULL
-    running = subprocess.Popen(command, env=env, stdout=nowhere, stderr=nowhere)
-    give_up = time.monotonic() + KILLED_WITHIN
-    while not any(request.method == "POST" for request in plone.requests()) and time.monotonic() < give_up:
-        time.sleep(0.2)
-    kill_tree(running)
+
+    def posted() -> bool:
+        return any(request.method == "POST" for request in plone.requests())
+
+    kill_when(posted, command, environment(CREDENTIALS), tmp_path / "killed.log")
     report = folder.latest
     assert (report["result"], report["finished_at"], report["duration"]) == ("unfinished", None, None)
     assert len(list(folder.path.iterdir())) == 1

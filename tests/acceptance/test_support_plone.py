@@ -9,6 +9,8 @@ What each of its faults does is shown by test_plone_verdicts.py and the matrix.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,15 +41,22 @@ def test_a_restored_site_has_pending_steps_an_add_on_that_is_behind_and_no_fault
     assert plone.call("POST", f"{plone.url}/@upgrade", {"dry_run": False})[1]["upgraded"] is True
 
 
-def test_a_request_outlives_its_client(plone: PloneServer) -> None:
-    plone.fault(step_sleep=1.5)
+def wait_until(due: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 60
+    while not due() and time.monotonic() < give_up:
+        time.sleep(0.1)
+
+
+def test_a_request_outlives_its_client(plone: PloneServer, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    plone.fault(step_until=str(go_on))
     with pytest.raises(requests.Timeout):
         requests.post(f"{plone.url}/@upgrade", json={"dry_run": False}, **AS_ADMIN, timeout=0.5)
+    wait_until(lambda: plone.requests() != [])
     assert plone.requests() == [Request("POST", "/Plone/@upgrade", None)]
     assert versions(plone) == (PROFILE, NEWEST)
-    give_up = time.monotonic() + 30
-    while versions(plone)[0] != NEWEST and time.monotonic() < give_up:
-        time.sleep(0.1)
+    go_on.touch()
+    wait_until(lambda: versions(plone)[0] == NEWEST)
     assert plone.requests()[0] == Request("POST", "/Plone/@upgrade", 200)
 
 

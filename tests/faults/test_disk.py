@@ -165,14 +165,15 @@ def test_a_disk_that_fills_up_during_the_download(job: Job, disk: Disk) -> None:
     job.dump.write_bytes(b"-- PostgreSQL database dump\n" + b"SELECT 1;\n" * 300_000 + SQL_END)
     job.complete()
     job.dest = disk.folder / "upgraded.sql"
-    # In good order: a reset would take an unknown part of it along. Then there is time to fill the disk.
+    # In good order: a reset would take an unknown part of it along. The rest is refused until the disk is full.
     job.platform.fault("end_download", "upgraded/*", after=2 * MEBIBYTE)
-    job.platform.fault("http_error", "upgraded/*", retry_after=5)
+    job.platform.fault("http_error", "upgraded/*", times=1000, retry_after=3)
     part = Path(f"{job.dest}.part")
 
     def fill_when_begun() -> None:
         wait_until(lambda: part.exists() and part.stat().st_size >= MEBIBYTE)
         disk.fill()
+        job.platform.faults.clear()
 
     filler = threading.Thread(target=fill_when_begun)
     filler.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from support.cutting_proxy import CuttingProxy, Spoil
 from support.plone import PloneServer
 from support.plone.fixtures import Upgrade
 from support.processes import kill_tree
+
+READS_OF_A_RUN_THAT_WAITS = 8
+"""More than a run sends before it waits."""
 
 LOSSES: dict[str, Spoil] = {
     "502 page of a proxy": cutting_proxy.html(502),
@@ -36,12 +40,16 @@ def posts(plone: PloneServer) -> int:
     return [request.method for request in plone.requests()].count("POST")
 
 
+def wait_until(due: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 60
+    while not due():
+        assert time.monotonic() < give_up, "what is waited for did not come"
+        time.sleep(0.05)
+
+
 def wait_for_post(plone: PloneServer) -> None:
     """Return when the server has a POST at work; the step that sleeps keeps it there."""
-    give_up = time.monotonic() + 60
-    while not any(request.method == "POST" and request.status is None for request in plone.requests()):
-        assert time.monotonic() < give_up, "no POST arrived"
-        time.sleep(0.05)
+    wait_until(lambda: any(request.method == "POST" and request.status is None for request in plone.requests()))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -54,9 +62,15 @@ def test_a_lost_answer_is_decided_by_reading_the_state(plone: PloneServer, upgra
     assert posts(plone) == 1
 
 
-def test_a_proxy_that_gives_up_before_plone_is_done(plone: PloneServer, upgrade: Upgrade) -> None:
-    plone.fault(step_sleep=4.0)
-    with CuttingProxy(plone.url, patience=1.0) as proxy:
+def test_a_proxy_that_gives_up_before_plone_is_done(plone: PloneServer, upgrade: Upgrade, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    plone.fault(step_until=str(go_on))
+
+    def give_up(*answer: Any) -> None:
+        go_on.touch()
+        cutting_proxy.pass_on(*answer)
+
+    with CuttingProxy(plone.url, patience=4.0, POST=give_up) as proxy:
         run = upgrade(url=proxy.url)
     assert (run.result["changed"], run.failed, run.result["answer"]) == (True, False, "lost"), run.output
     assert posts(plone) == 1
@@ -71,15 +85,25 @@ def test_a_lost_answer_of_a_dry_run_proves_nothing(plone: PloneServer, upgrade: 
 
 
 def test_the_deadline_says_that_the_server_may_be_at_work_and_the_next_run_waits(
-    plone: PloneServer, upgrade: Upgrade
+    plone: PloneServer, upgrade: Upgrade, tmp_path: Path
 ) -> None:
-    plone.fault(step_sleep=20.0)
-    first = upgrade(wait_timeout=3)
+    go_on = tmp_path / "go-on"
+    plone.fault(step_until=str(go_on))
+    first = upgrade(wait_timeout=6)
     assert first.failed
     assert "The server may still be at work" in first.msg
     assert "nothing is posted a second time before" in first.msg
     assert first.result["answer"] == "lost"
+    read = len(plone.requests())
+
+    def go_on_when_waited_for() -> None:
+        wait_until(lambda: len(plone.requests()) >= read + READS_OF_A_RUN_THAT_WAITS)
+        go_on.touch()
+
+    helper = threading.Thread(target=go_on_when_waited_for)
+    helper.start()
     second = upgrade()
+    helper.join()
     assert (second.result["changed"], second.failed, second.result["posted"]) == (True, False, False), second.output
     assert posts(plone) == 1
 

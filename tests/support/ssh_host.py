@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from support.free_port import free_port
 from support.processes import kill_tree
 
 SECONDS = 30
@@ -39,8 +40,7 @@ class SshHost:
         for name in ("host_key", "user_key"):
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(self._folder / name)]
             subprocess.run(command, check=True)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         settings = {
             "ListenAddress": f"127.0.0.1:{self._port}",
             "HostKey": self._folder / "host_key",

@@ -13,6 +13,7 @@ from pathlib import Path
 FAULTS: Mapping[str, tuple[type, str]] = {
     "message": (str, "the text of every exception below"),
     "step_sleep": (float, "the core upgrade takes that many seconds more"),
+    "step_until": (str, "the core upgrade goes on once there is a file with this path, or after five minutes"),
     "step_commit": (bool, "a core step commits, also in a dry run"),
     "step_conflicts": (int, "a core step meets that many ConflictErrors, each time the upgrade is tried; -1: always"),
     "step_unpicklable": (

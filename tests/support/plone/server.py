@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import tempfile
 import time
 import urllib.error
@@ -19,6 +18,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from support.free_port import free_port
 from support.plone.accounts import ADMIN
 from support.plone.environment import clean_variables, environment_folder
 from support.plone.faults import write_faults
@@ -136,7 +136,7 @@ class PloneServer:
             raise RuntimeError(f"process {self.pid} serves {self.folder} already")
         fixed_port = self.port
         for _attempt in range(STARTS_ON_A_FREE_PORT):
-            self.port = fixed_port or _free_port()
+            self.port = fixed_port or free_port()
             if self._launched():
                 return
             if fixed_port or "Address already in use" not in self._console():
@@ -275,9 +275,3 @@ class PloneServer:
         if status != 200:
             raise RuntimeError(f"GET @transactions answered {status}: {answer}")
         return [transaction["id"] for transaction in answer]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port

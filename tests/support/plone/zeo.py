@@ -15,11 +15,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from support.free_port import free_port
 from support.plone.environment import clean_variables, environment_folder
 from support.plone.extra_packages import extra_packages
 from support.plone.instance import Instance
 from support.plone.process import end, launch
-from support.plone.server import SECONDS_TO_START, _free_port
+from support.plone.server import SECONDS_TO_START
 from support.plone.snapshot import addon_path, prepare_snapshot
 
 PACKAGES = ("ZEO==6.2", "zdaemon==5.2.1")
@@ -106,8 +107,8 @@ class ZeoSite:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {"one": _free_port(), "two": _free_port()}
-        self.balancer = _free_port()
+        self.ports = {"one": free_port(), "two": free_port()}
+        self.balancer = free_port()
         self._zeo: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> ZeoSite:
@@ -148,7 +149,7 @@ class ZeoSite:
 
     def _start(self) -> None:
         shutil.copytree(prepare_snapshot() / "var", self.folder / "var")
-        port = _free_port()
+        port = free_port()
         (self.folder / "zeo.conf").write_text(ZEO_CONF.format(port=port, folder=self.folder), encoding="utf-8")
         command = [str(environment_folder() / "bin/python"), "-m", "ZEO.runzeo", "-C", str(self.folder / "zeo.conf")]
         with open(self.folder / "zeo.log", "wb") as log:

@@ -16,7 +16,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from support.free_port import free_port
 
 PASSWORD = "a secret p'ss\\word"
 """Of the server's superuser and of its ordinary roles: with the characters that quoting gets wrong."""
@@ -256,12 +257,6 @@ def usable(programs: Path, folder: Path, as_user: AsUser) -> Path:
         return programs
     shutil.copytree(programs.parent, folder / "programs", symlinks=True)
     return folder / "programs" / programs.name
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @functools.cache

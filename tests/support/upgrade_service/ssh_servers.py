@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import asyncssh
 
+from support.free_port import free_port
 from support.platform.certificates import LOOPBACK, write_private
 from support.processes import kill_tree
 from support.upgrade_service import rsync_command
@@ -147,8 +148,7 @@ class OpensshServer:
         write_private(folder / "host_key", host_key.export_private_key("openssh"))
         write_private(folder / "authorized_keys", client_key.encode())
         Rules(rules.data, rules.writes, rules.readable, rules.refused, str(self._notes)).save(folder / "rules.json")
-        with socket.create_server((LOOPBACK, 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         forced = shlex.join([sys.executable, "-I", rsync_command.__file__, str(folder / "rules.json")])
         settings = {
             "ListenAddress": f"{LOOPBACK}:{self.port}",

@@ -35,6 +35,9 @@ CORE = "Products.CMFPlone:plone"
 CORE_ADDON = "plone.restapi:default"
 ADDON = "siteops.testaddon:default"
 
+LONGEST_WAIT = 300
+"""Seconds, so that no worker thread waits for ever for a test that has ended."""
+
 Handler = Callable[[Any], object]
 """What an upgrade step runs, with portal_setup as its argument."""
 
@@ -95,6 +98,15 @@ def step_sleep(seconds: float, message: str) -> Handler:
     return lambda setup_tool: time.sleep(seconds)
 
 
+def step_until(path: str, message: str) -> Handler:
+    def wait(setup_tool: Any) -> None:
+        give_up = time.monotonic() + LONGEST_WAIT
+        while not Path(path).exists() and time.monotonic() < give_up:
+            time.sleep(0.05)
+
+    return wait
+
+
 def step_commit(enabled: bool, message: str) -> Handler:
     return lambda setup_tool: transaction.commit()
 
@@ -122,7 +134,8 @@ def step_unpicklable(enabled: bool, message: str) -> Handler:
 
 
 STEP_FAULTS = {
-    function.__name__: function for function in (step_sleep, step_commit, step_conflicts, step_unpicklable, step_error)
+    function.__name__: function
+    for function in (step_sleep, step_until, step_commit, step_conflicts, step_unpicklable, step_error)
 }
 
 
