@@ -209,7 +209,7 @@ intention:
     answer:
       description: What came back in place of an answer; empty where the run was killed.
       type: str
-      sample: POST /database/v1/create the connection was lost (RemoteDisconnected).
+      sample: "POST /database/v1/create got no whole answer: the connection was lost (RemoteDisconnected)."
 failure:
   description: The call that failed, as RV(siteops.upgrades.odoo_upgrade_request_info#module:failure).
   type: dict

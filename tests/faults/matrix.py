@@ -264,7 +264,7 @@ FAULTS: dict[str, Fault] = {
         REFUSED,
         False,
         "was refused (401 Unauthorized). … the Manager role",
-        f"answered 401 with an HTML page. Check 'api_url', and {CHECK_FRONT}",
+        f"answered 401 with an HTML page … Check 'api_url', and {CHECK_FRONT}",
     ),
     "403": Fault(
         SERVER,
@@ -272,7 +272,7 @@ FAULTS: dict[str, Fault] = {
         REFUSED,
         False,
         f"answered 403 with an HTML page {FRONT}. Have what stands in front of Plone, … let this call through.",
-        f"answered 403 with an HTML page. Check 'api_url', and {CHECK_FRONT}",
+        f"answered 403 with an HTML page … Check 'api_url', and {CHECK_FRONT}",
     ),
     "404": Fault(
         SERVER,
@@ -280,7 +280,7 @@ FAULTS: dict[str, Fault] = {
         REFUSED,
         False,
         "found nothing (404). …",
-        f"answered 404 with an HTML page. Check 'api_url', and {CHECK_FRONT}",
+        f"answered 404 with an HTML page … Check 'api_url', and {CHECK_FRONT}",
     ),
     "429": Fault(
         PROXY,
@@ -288,7 +288,7 @@ FAULTS: dict[str, Fault] = {
         REFUSED,
         True,
         f"answered 429 with an HTML page {FRONT}. It asks to wait 1 seconds",
-        "answered 429 with an HTML page. It asks to wait 1 seconds",
+        "answered 429 with an HTML page … It asks to wait 1 seconds",
     ),
     "500": Fault(
         SERVER,
@@ -324,8 +324,8 @@ FAULTS: dict[str, Fault] = {
         "A redirect to another host",
         REFUSED,
         False,
-        "was redirected to http://127.0.0.1:…. Credentials are not sent there … give it as the URL.",
-        "was redirected to http://127.0.0.1:…. Credentials are not sent there … give it as the URL.",
+        "was redirected to http://127.0.0.1:…. Credentials are not sent there … give it as 'url'.",
+        "was redirected to http://127.0.0.1:…. Credentials are not sent there … give it as 'api_url'.",
     ),
     "redirect_loop": Fault(
         PROXY,

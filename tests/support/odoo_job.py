@@ -81,6 +81,7 @@ class Job:
             "odoo_upgrade_wait_interval": 1,
         }
         self.inventory = folder / "inventory.json"
+        self.address = platform.api_url
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class Job:
     def options(self, **options: Any) -> dict[str, Any]:
         """Options of a module with the connection and the request of this job."""
         shared = {
-            "api_url": self.platform.api_url,
+            "api_url": self.address,
             "ca_path": str(self.platform.ca_path),
             "request_file": str(self.request_file),
         }

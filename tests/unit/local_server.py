@@ -84,10 +84,10 @@ class LocalServer:
     """A server on a free port of 127.0.0.1, as a context manager.
 
     :param replies: given in this order, one for each request; the last one is given for ever.
-    :param tls: a file with a key and a certificate, for https.
+    :param tls: a file with a key and a certificate, for https; or what the server agrees to beside these.
     """
 
-    def __init__(self, *replies: Reply, tls: Path | None = None) -> None:
+    def __init__(self, *replies: Reply, tls: Path | ssl.SSLContext | None = None) -> None:
         self._replies = list(replies)
         self._server = _Server(self, tls)
         self.scheme = "https" if tls else "http"
@@ -127,17 +127,23 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, local: LocalServer, tls: Path | None) -> None:
+    def __init__(self, local: LocalServer, tls: Path | ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.local = local
         if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls)
+            context = tls if isinstance(tls, ssl.SSLContext) else with_certificate(tls)
             # The handshake belongs to the request's own thread: one that fails must not end the server.
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request: t.Any, client_address: t.Any) -> None:
         """Write nothing: clients that go away are what is tested."""
+
+
+def with_certificate(file: Path) -> ssl.SSLContext:
+    """What a server agrees to by default, with a key and a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
 
 
 def answer(body: bytes = b"", status: int = 200, **headers: str) -> Reply:

@@ -68,7 +68,7 @@ class Answer:
         if not self.body.strip():
             return "an empty body"
         if kind == "text/html" or self.body.lstrip()[:1] == b"<":
-            return "an HTML page"
+            return f"an HTML page titled '{self.page_title}'" if self.page_title else "an HTML page"
         return f"{len(self.body)} bytes of {one_line(kind, 60) or 'no stated type'}"
 
     @property

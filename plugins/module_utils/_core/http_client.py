@@ -59,6 +59,7 @@ class HttpClient:
     :param auth: puts the credentials on a request; they are never sent to another host.
     :param headers: more headers for each request; they are never sent to another host.
     :param cert: the client certificate to show, as requests takes it; it is never shown to another host.
+    :param url_option: the option that names the server, for messages.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class HttpClient:
         auth: t.Callable[[t.Any], t.Any] | None = None,
         headers: t.Mapping[str, str] | None = None,
         cert: str | tuple[str, str] | None = None,
+        url_option: str = "url",
     ) -> None:
         self.base_url = base_url
         self.timeout = timeout
@@ -80,6 +82,7 @@ class HttpClient:
         self._auth = auth or _without_credentials
         self._headers = dict(headers or {})
         self._cert = cert
+        self._url_option = url_option
         self._session.headers.update({"Accept": "application/json", "User-Agent": "siteops.upgrades"})
         adapter = HTTPAdapter(max_retries=0)
         adapter.init_poolmanager(10, 10, block=False, socket_options=socket_options(), **_block_size())
@@ -223,7 +226,7 @@ class HttpClient:
                     f"was redirected to {place(target)}",
                     status=response.status_code,
                     hint="Credentials are not sent there and no call that writes is repeated. "
-                    "If that is the right address, give it as the URL.",
+                    f"If that is the right address, give it as '{self._url_option}'.",
                 )
             url, request = target, {key: value for key, value in request.items() if key != "params"}
         what = f"was redirected more than {MOST_REDIRECTS} times"

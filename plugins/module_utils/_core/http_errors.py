@@ -30,6 +30,24 @@ with contextlib.suppress(ImportError):
 TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 PROXY_AUTHENTICATION = 407
 SCHEME_AND_PORT = "Check that scheme and port of the URL belong together."
+NO_COMMON_VERSION = "Have the server, or what stands in front of it, take TLS 1.2 or newer."
+NO_COMMON_CIPHER = (
+    "The server takes no cipher, key exchange or signature that this host has, or asks for a client certificate."
+)
+CLIENT_CERTIFICATE = (
+    "The server, or what stands in front of it, asks for a client certificate that it trusts. Where the module has no "
+    "option for one, have this host let through by its address."
+)
+HANDSHAKE_HINTS = {
+    "CERTIFICATE_REQUIRED": CLIENT_CERTIFICATE,
+    "BAD_CERTIFICATE": CLIENT_CERTIFICATE,
+    "UNKNOWN_CA": CLIENT_CERTIFICATE,
+    "PROTOCOL_VERSION": NO_COMMON_VERSION,
+    "UNSUPPORTED_PROTOCOL": NO_COMMON_VERSION,
+    "HANDSHAKE_FAILURE": NO_COMMON_CIPHER,
+    "NO_SHARED_CIPHER": NO_COMMON_CIPHER,
+}
+"""What to do about a failed handshake, by the end of OpenSSL's name of the reason."""
 UNKNOWN_AUTHORITY = "Give the authority that signed it as 'ca_path', or set 'validate_certs' to false to trust any."
 VERIFICATION_HINTS = {
     9: "It is not valid yet: check the clocks of both machines.",
@@ -58,7 +76,8 @@ def faults_in_words(call: str, too_slow: str) -> t.Iterator[None]:
         reason, sent, hint = explain(error, too_slow)
         unsent = NotTrustedError if verification_error(error) else NotSentError
         if sent:
-            raise AnswerLostError(call, reason, hint=hint) from error
+            what = reason if reason == too_slow else f"got no whole answer: {reason}"
+            raise AnswerLostError(call, what, hint=hint) from error
         failed = unsent(call, f"could not be sent: {reason}", hint=hint)
         failed.refused = is_refused(error)
         raise failed from error
@@ -100,9 +119,10 @@ def explain(error: Exception, too_slow: str = "no answer came in time") -> tuple
     system = next((e for e in reversed(chain) if isinstance(e, OSError) and e.strerror), None)
     if any(_is_http2(e) for e in chain):
         return "the server speaks HTTP/2 only", False, "Have it, or what stands in front of it, take HTTP/1.1 as well."
-    if any(_in_handshake(e) for e in chain):
+    handshake = _handshake_hint(chain)
+    if handshake:
         words = (system and system.strerror) or "the connection ended"
-        return f"the TLS handshake failed ({words})", False, SCHEME_AND_PORT
+        return f"the TLS handshake failed ({words})", False, handshake
     if any(isinstance(e, (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError)) for e in chain):
         return too_slow, sent, ""
     if system is not None:
@@ -156,6 +176,18 @@ def _is_http2(error: BaseException) -> bool:
     if isinstance(error, ssl.SSLError):
         return "NO_APPLICATION_PROTOCOL" in (error.reason or "")
     return isinstance(error, http.client.BadStatusLine) and str(error).startswith("\x00\x00")
+
+
+def _handshake_hint(chain: t.Sequence[BaseException]) -> str:
+    """What to do where TLS was not agreed upon; empty where it was.
+
+    With TLS 1.3 a server refuses a client certificate after the client's last word, and reads no request (measured).
+    """
+    reasons = [e.reason or "" for e in chain if isinstance(e, ssl.SSLError)]
+    hint = next((hint for end, hint in HANDSHAKE_HINTS.items() if any(reason.endswith(end) for reason in reasons)), "")
+    if any(_in_handshake(e) for e in chain):
+        return hint or SCHEME_AND_PORT
+    return hint if hint == CLIENT_CERTIFICATE else ""
 
 
 def is_refused(error: BaseException) -> bool:

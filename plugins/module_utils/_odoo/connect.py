@@ -32,7 +32,7 @@ def connect(options: OdooOptions, task: Task) -> Platform:
     url = options.api_url
     if sends_in_clear(url):
         task.warn(f"The key of the request travels unencrypted to {url}; use https.")
-    http = HttpClient(url, verify=options.verify, timeout=options.timeout)
+    http = HttpClient(url, verify=options.verify, timeout=options.timeout, url_option="api_url")
     # Imported here: each start of a module would otherwise compile the code of both protocols.
     if not urlsplit(url).path.endswith(DATABASE_API_PATH):
         from .hosts import Hosts

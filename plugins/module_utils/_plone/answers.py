@@ -128,8 +128,7 @@ def may_refuse_query(answer: Answer) -> bool:
 
 def describe_stranger(answer: Answer) -> str:
     """What came back from something that is not Plone."""
-    titled = f" titled '{answer.page_title}'" if answer.page_title else ""
-    return f"was answered {answer.status} with {answer.describe_body()}{titled} by something in front of Plone"
+    return f"was answered {answer.status} with {answer.describe_body()} by something in front of Plone"
 
 
 def server_error(answer: Answer) -> CallError:

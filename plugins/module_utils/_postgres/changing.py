@@ -121,7 +121,7 @@ def _login_of(params: Params, task: Task, database: str) -> t.Callable[[], str] 
     if password and sends_in_clear(url):
         task.warn(f"The password is sent unencrypted: {url} does not begin with https.")
     require_positive(params, "timeout")
-    client = HttpClient(url, verify=verification(params), timeout=params["timeout"])
+    client = HttpClient(url, verify=verification(params), timeout=params["timeout"], url_option="login_url")
     return lambda: login_problem(client, database, params["web_user"], password)
 
 

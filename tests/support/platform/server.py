@@ -69,7 +69,7 @@ class Platform:
         else:
             self.folder = self._wanted_folder.resolve()
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.ca_path, chain = ensure_certificates(self.folder)
+        self.ca_path, self.chain = ensure_certificates(self.folder)
         self.store = RequestStore(self.folder / "requests", self.settings)
         self._sftp = SftpServer(sftp_port, self.folder, self.store, self.faults, self.log)
         api = Api(self.store, self.settings, lambda: self.origin, lambda: (LOOPBACK, self.sftp_port))
@@ -79,7 +79,7 @@ class Platform:
 
         def serve(port: int, server: str) -> HttpServer:
             application = Application(api, results, service, self.faults, self.settings, control, server)
-            return HttpServer(port, chain if self._tls else None, application, self.log)
+            return HttpServer(port, self.chain if self._tls else None, application, self.log)
 
         self._http = serve(port, FRONT)
         self._hosts = [serve(host_port, HOST), serve(0, HOST)]
@@ -103,6 +103,11 @@ class Platform:
 
     def __exit__(self, *_exception: object) -> None:
         self.stop()
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports of both protocols' front, and of the hosts in charge of today's service."""
+        return [server.server_port for server in (self._http, *self._hosts)]
 
     @property
     def origin(self) -> str:

@@ -76,7 +76,8 @@ class DatabaseApiUpload(Upload):
         except AnswerLostError as error:
             raise UpgradeError(
                 f"{error} It is unknown whether the platform has the dump ({body.offset} of {self._dump.size} bytes "
-                "were read for it), so nothing was noted. The next run sends it again while the request is in draft.",
+                "were read for it), so nothing was noted. The next run sends it again while the request is in draft. "
+                "Where a proxy in between ends the call each time, set 'transport' to sftp.",
                 **error.result,
             ) from error
         if body.offset != self._dump.size:

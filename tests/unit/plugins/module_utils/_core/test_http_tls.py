@@ -6,14 +6,22 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import typing as t
 
 import pytest
+import requests
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import NotSentError, NotTrustedError
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
+from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_errors import explain
 from ansible_collections.siteops.upgrades.tests.unit.certificates import Authority
-from ansible_collections.siteops.upgrades.tests.unit.local_server import LocalServer, document, redirect
+from ansible_collections.siteops.upgrades.tests.unit.local_server import (
+    LocalServer,
+    document,
+    redirect,
+    with_certificate,
+)
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -115,6 +123,62 @@ def test_a_redirect_is_verified_too(ours: Authority) -> None:
     with LocalServer(redirect("/b"), document({}), tls=ours.issue()) as redirecting:
         assert HttpClient(redirecting.url, verify=str(ours.file), timeout=20).get("/a").status == 200
     assert redirecting.asked == ["GET /a", "GET /b"]
+
+
+def old_versions(context: ssl.SSLContext) -> None:
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.minimum_version = ssl.TLSVersion.TLSv1_1
+
+
+def other_ciphers(context: ssl.SSLContext) -> None:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES256-SHA")
+
+
+def client_certificates(context: ssl.SSLContext) -> None:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("agree", "advice"),
+    [
+        (old_versions, "take TLS 1.2 or newer"),
+        (other_ciphers, "takes no cipher, key exchange or signature"),
+        (client_certificates, "or asks for a client certificate"),
+    ],
+)
+def test_what_a_server_asks_for_that_this_host_has_not(
+    ours: Authority, agree: t.Callable[[ssl.SSLContext], None], advice: str
+) -> None:
+    context = with_certificate(ours.issue())
+    context.load_verify_locations(ours.file)
+    agree(context)
+    with LocalServer(document({}), tls=context) as server:
+        with pytest.raises(NotSentError, match=f"could not be sent: the TLS handshake failed .* {advice}") as caught:
+            ask(server, str(ours.file))
+        assert "scheme and port" not in str(caught.value)
+        assert not server.seen
+
+
+def test_a_client_certificate_that_an_unknown_authority_signed(ours: Authority, theirs: Authority) -> None:
+    context = with_certificate(ours.issue())
+    context.load_verify_locations(ours.file)
+    client_certificates(context)
+    with LocalServer(document({}), tls=context) as server:
+        client = HttpClient(server.url, verify=str(ours.file), timeout=20, cert=str(theirs.issue()))
+        with pytest.raises(NotSentError, match="asks for a client certificate that it trusts"):
+            client.send("POST", "/")
+
+
+def test_a_client_certificate_that_is_asked_for_after_the_handshake() -> None:
+    """By TLS 1.3: the server has read no request. Whether the alert arrives is a race, so it is given here."""
+    alert = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+    alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    reason, sent, hint = explain(requests.exceptions.ConnectionError(alert))
+    assert ("certificate required" in reason, sent, "asks for a client certificate" in hint) == (True, False, True)
 
 
 def test_a_server_that_speaks_no_tls() -> None:
