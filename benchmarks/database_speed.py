@@ -4,13 +4,15 @@
 """Dumps and restores of a large database beside pg_dump, pg_restore, psql and zip by hand, in turns, as ratios.
 
 The server has PostgreSQL's default settings. What is timed is whole processes: of ours Python's start, the verification
-and the hash too. click-odoo-backupdb and click-odoo-restoredb need Odoo to be importable, which no package index has;
-measured are the programs that they run: pg_dump and a zip, and an unpacked zip with psql.
+and the hash too. click-odoo-backupdb and click-odoo-restoredb need Odoo itself, which no package index has. Where
+``--click-odoo`` names the folder of these commands, they are measured beside ours, with ``--dump`` as a database that
+their Odoo can load; ODOO_RC is theirs. Otherwise it is what they run: pg_dump and a zip, and an unpacked zip with psql.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -31,11 +33,14 @@ ORIGIN, COPY = "shop", "copy"
 class Databases:
     """One large database, and both sides of each leg."""
 
-    def __init__(self, server: Postgres, folder: Path) -> None:
+    def __init__(self, server: Postgres, folder: Path, click_odoo: Path | None = None) -> None:
         self._server = server
         self._folder = folder
+        self._click_odoo = click_odoo
         self._collections = collections_folder(folder / "collections")
-        self._env = server.environment(ROLE)
+        env = server.environment(ROLE)
+        # click-odoo-backupdb ends with success, and an empty dump, where it finds a pg_dump older than the server.
+        self._env = {**env, "PATH": f"{server.bin}{os.pathsep}{env['PATH']}"}
 
     def _remove(self, *names: str) -> None:
         for name in names:
@@ -68,7 +73,7 @@ class Databases:
         """By hand; nobody looks at the result."""
         self._remove("theirs")
         more = (f"--jobs={jobs}",) if letter == "d" else ()
-        return self._timed(("pg_dump", "--no-owner", f"-F{letter}", *more, "-f", str(self._folder / "theirs"), ORIGIN))
+        return self._timed(("pg_dump", "--no-owner", f"-F{letter}", *more, "-f", self._theirs, ORIGIN))
 
     def pg_dump_and_zip(self) -> Measured:
         """What click-odoo-backupdb and Odoo's own manager run."""
@@ -76,20 +81,21 @@ class Databases:
         sql = str(self._folder / "dump.sql")
         return self._timed(
             ("pg_dump", "--no-owner", f"--file={sql}", ORIGIN),
-            (sys.executable, "-m", "zipfile", "-c", str(self._folder / "theirs"), sql),
+            (sys.executable, "-m", "zipfile", "-c", self._theirs, sql),
         )
 
     def restore(self, jobs: int = 1) -> Measured:
         """Ours, of the dump that was made by hand."""
         self._drop_copy()
-        src = str(self._folder / "theirs")
+        archive = Path(self._theirs, "db.dump")
+        src = str(archive) if archive.exists() else self._theirs
         return self._module("odoo_database_restore", src=src, database=COPY, jobs=jobs, connections=True)
 
     def pg_restore(self, jobs: int = 1) -> Measured:
         self._drop_copy()
         return self._timed(
             self._createdb,
-            ("pg_restore", "--no-owner", "--exit-on-error", f"--jobs={jobs}", "-d", COPY, str(self._folder / "theirs")),
+            ("pg_restore", "--no-owner", "--exit-on-error", f"--jobs={jobs}", "-d", COPY, self._theirs),
         )
 
     def unzip_and_psql(self) -> Measured:
@@ -97,10 +103,24 @@ class Databases:
         self._drop_copy()
         self._remove("unpacked")
         return self._timed(
-            (sys.executable, "-m", "zipfile", "-e", str(self._folder / "theirs"), str(self._folder / "unpacked")),
+            (sys.executable, "-m", "zipfile", "-e", self._theirs, str(self._folder / "unpacked")),
             self._createdb,
             ("psql", "-X", "-q", "-d", COPY, "-o", "/dev/null", "-f", str(self._folder / "unpacked/dump.sql")),
         )
+
+    def backupdb(self, form: str) -> Measured:
+        """click-odoo-backupdb; the folder of its format ``folder`` has an archive of pg_dump in it."""
+        self._remove("theirs")
+        return self._timed((f"{self._click_odoo}/click-odoo-backupdb", "--format", form, ORIGIN, self._theirs))
+
+    def restoredb(self, jobs: int = 1) -> Measured:
+        """click-odoo-restoredb, which moves the files of a folder away; it loads the database in Odoo at the end."""
+        self._drop_copy()
+        return self._timed((f"{self._click_odoo}/click-odoo-restoredb", "--jobs", str(jobs), COPY, self._theirs))
+
+    @property
+    def _theirs(self) -> str:
+        return str(self._folder / "theirs")
 
     def _drop_copy(self) -> None:
         """Drop what was restored, and have the server write to disk what it still has to: no leg pays for another."""
@@ -112,46 +132,72 @@ class Databases:
         return ("createdb", "-T", "template0", "-E", "UTF8", "--lc-collate=C", COPY)
 
 
-def measure_databases(results: Results, folder: Path, gibibytes: float, runs: int, wanted: list[str]) -> None:
+Leg = tuple[str, str, Callable[[], Measured], Callable[[], Measured]]
+"""The name of a row, what stands beside ours in it, ours and theirs."""
+
+
+def legs_by_hand(both: Databases) -> list[Leg]:
+    return [
+        ("Dump, custom", "pg_dump -Fc", partial(both.dump, "custom"), partial(both.pg_dump, "c")),
+        ("Restore, custom", "createdb, pg_restore", both.restore, both.pg_restore),
+        (
+            "Restore, custom, 2 jobs",
+            "createdb, pg_restore -j2",
+            partial(both.restore, 2),
+            partial(both.pg_restore, 2),
+        ),
+        (
+            "Dump, directory, 2 jobs",
+            "pg_dump -Fd -j2",
+            partial(both.dump, "directory", 2),
+            partial(both.pg_dump, "d", 2),
+        ),
+        (
+            "Restore, directory, 2 jobs",
+            "createdb, pg_restore -j2",
+            partial(both.restore, 2),
+            partial(both.pg_restore, 2),
+        ),
+        ("Dump, zip", "pg_dump, then zip (as click-odoo-backupdb)", partial(both.dump, "zip"), both.pg_dump_and_zip),
+        ("Restore, zip", "unzip, createdb, psql (as click-odoo-restoredb)", both.restore, both.unzip_and_psql),
+    ]
+
+
+def legs_of_click_odoo(both: Databases) -> list[Leg]:
+    return [
+        (
+            "Dump, custom, beside Odoo's",
+            "click-odoo-backupdb --format dump",
+            partial(both.dump, "custom"),
+            partial(both.backupdb, "dump"),
+        ),
+        ("Dump, zip, beside Odoo's", "click-odoo-backupdb", partial(both.dump, "zip"), partial(both.backupdb, "zip")),
+        ("Restore, zip of Odoo's", "click-odoo-restoredb", both.restore, both.restoredb),
+        (
+            "Dump, custom, beside a folder",
+            "click-odoo-backupdb --format folder",
+            partial(both.dump, "custom"),
+            partial(both.backupdb, "folder"),
+        ),
+        (
+            "Restore, custom of a folder, 2 jobs",
+            "click-odoo-restoredb --jobs 2",
+            partial(both.restore, 2),
+            partial(both.restoredb, 2),
+        ),
+    ]
+
+
+def measure_databases(results: Results, folder: Path, arguments: argparse.Namespace) -> None:
     with running(newest_bin(), DEFAULTS, folder) as server:
-        size = make_large(server, ORIGIN, int(gibibytes * GIBIBYTE))
-        results.section(f"A database of {size / GIBIBYTE:.1f} GiB with {TABLES} small tables, default settings")
-        both = Databases(server, folder)
-        legs: list[tuple[str, str, float, Callable[[], Measured], Callable[[], Measured]]] = [
-            ("Dump, custom", "pg_dump -Fc", 1.0, partial(both.dump, "custom"), partial(both.pg_dump, "c")),
-            ("Restore, custom", "createdb, pg_restore", 1.0, both.restore, both.pg_restore),
-            (
-                "Restore, custom, 2 jobs",
-                "createdb, pg_restore -j2",
-                1.0,
-                partial(both.restore, 2),
-                partial(both.pg_restore, 2),
-            ),
-            (
-                "Dump, directory, 2 jobs",
-                "pg_dump -Fd -j2",
-                1.0,
-                partial(both.dump, "directory", 2),
-                partial(both.pg_dump, "d", 2),
-            ),
-            (
-                "Dump, zip",
-                "pg_dump, then zip (as click-odoo-backupdb)",
-                1.0,
-                partial(both.dump, "zip"),
-                both.pg_dump_and_zip,
-            ),
-            (
-                "Restore, zip",
-                "unzip, createdb, psql (as click-odoo-restoredb)",
-                1.0,
-                both.restore,
-                both.unzip_and_psql,
-            ),
-        ]
-        for name, beside, to_reach, ours, theirs in legs:
-            if not wanted or name in wanted:
-                results.compare(Comparison(name, beside, to_reach), ours=ours, theirs=theirs, runs=runs)
+        size = make_large(server, ORIGIN, int(arguments.gibibytes * GIBIBYTE), arguments.dump)
+        what = "Odoo" if arguments.dump else "the tests"
+        results.section(f"A database of {what}, {size / GIBIBYTE:.1f} GiB with {TABLES} small tables, default settings")
+        both = Databases(server, folder, arguments.click_odoo)
+        legs = legs_by_hand(both) + (legs_of_click_odoo(both) if arguments.click_odoo else [])
+        for name, beside, ours, theirs in legs:
+            if not arguments.leg or name in arguments.leg:
+                results.compare(Comparison(name, beside, 1.0), ours=ours, theirs=theirs, runs=arguments.runs)
 
 
 def main() -> None:
@@ -159,18 +205,18 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="of each, after one that does not count (default: 5)")
     parser.add_argument("--gibibytes", type=float, default=2, help="least size of the database (default: 2)")
     parser.add_argument("--folder", type=Path, help="folder for database and dumps (default: that for temporary files)")
+    parser.add_argument("--dump", type=Path, help="an archive of pg_dump that the database begins as (default: made)")
+    parser.add_argument("--click-odoo", type=Path, help="folder of click-odoo-backupdb; needs a dump of its Odoo")
     parser.add_argument(
         "--leg", action="append", default=[], help="a row to measure; a restore needs the dump before it (default: all)"
     )
     arguments = parser.parse_args()
     results = Results("database_speed")
-    results.note(
-        "click-odoo-contrib needs Odoo to be importable, which no package index has: measured beside it are the "
-        "programs that its commands run."
-    )
+    if not arguments.click_odoo:
+        results.note("Not beside click-odoo-contrib itself, but beside the programs that its commands run.")
     with tempfile.TemporaryDirectory(prefix="database-", dir=arguments.folder) as folder:
         Path(folder).chmod(0o755)
-        measure_databases(results, Path(folder), arguments.gibibytes, arguments.runs, arguments.leg)
+        measure_databases(results, Path(folder), arguments)
     results.save()
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from support.postgres.odoo import make_database
 from support.postgres.server import ROLE, Postgres
 
@@ -46,16 +48,20 @@ CREATE INDEX ON account_move_line (partner_id, date);
 DO $$ BEGIN FOR n IN 1..{tables} LOOP
     EXECUTE format('CREATE TABLE small_%s (id serial PRIMARY KEY, name varchar, partner_id integer'
                    ' REFERENCES res_partner (id))', n);
-    EXECUTE format('INSERT INTO small_%s (name, partner_id) SELECT ''row '' || r, 1 + r %% 40'
-                   ' FROM generate_series(1, 50) r', n);
+    EXECUTE format('INSERT INTO small_%s (name, partner_id) SELECT ''row '' || r,'
+                   ' (SELECT array_agg(id) FROM res_partner)[1 + r %% 40] FROM generate_series(1, 50) r', n);
     EXECUTE format('CREATE INDEX ON small_%s (partner_id)', n);
 END LOOP; END $$;
 """
 
 
-def make_large(server: Postgres, name: str, least: int) -> int:
-    """A database of Odoo with at least so many bytes on disk; how many it has."""
-    make_database(server, name)
+def make_large(server: Postgres, name: str, least: int, dump: Path | None = None) -> int:
+    """A database of Odoo with at least so many bytes on disk, begun as a dump of one if there is one; its bytes."""
+    if dump:
+        server.run("createdb", "-T", "template0", "-E", "UTF8", "--lc-collate=C", name, user=ROLE)
+        server.run("pg_restore", "--no-owner", "--exit-on-error", "-d", name, str(dump), user=ROLE)
+    else:
+        make_database(server, name)
     server.sql(LARGE.format(tables=TABLES), name, user=ROLE, seconds=SECONDS)
     first = 1
     while (size := int(server.sql(f"SELECT pg_database_size('{name}')"))) < least:
