@@ -116,7 +116,7 @@ def test_a_release_over_two_zeo_clients_that_no_reader_notices(as_admin: dict[st
         inventory.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
         env = {f"PLONE_{name.upper()}": str(value) for name, value in as_admin.items() if name != "url"}
         pids = [(folder / name / "pid").read_text(encoding="ascii") for name in hosts]
-        with Load(f"http://127.0.0.1:{site.balancer}/Plone/@navigation") as load:
+        with Load(f"http://127.0.0.1:{site.balancer.port}/Plone/@navigation") as load:
             arguments = ("-i", str(inventory), "-e", json.dumps(variables))
             ended = run_playbook("siteops.upgrades.plone_release", *arguments, env=env)
         assert ended.status == 0, ended.output

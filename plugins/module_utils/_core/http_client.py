@@ -117,14 +117,18 @@ class HttpClient:
         other._read_again_after = ()
         return other
 
-    def get(self, path: str, *, params: t.Mapping[str, str] | None = None) -> Answer:
+    def get(
+        self, path: str, *, params: t.Mapping[str, str] | None = None, headers: t.Mapping[str, str] | None = None
+    ) -> Answer:
         """Read a document; a passing fault is read again twice, and not before the server asked for it.
 
+        :param headers: more headers for this request, such as another ``Accept``.
         :raises NotSentError: the server cannot be reached.
         :raises AnswerLostError: no whole answer within the timeout.
         """
+        asked = {**FROM_THE_SERVER, **(headers or {})}
         reading = read_until(
-            lambda: self._exchange("GET", path, self.timeout, params=params, headers=FROM_THE_SERVER),
+            lambda: self._exchange("GET", path, self.timeout, params=params, headers=asked),
             lambda answer: not answer.passes,
             FixedPauses(self._read_again_after, LONGEST_WAIT_ASKED),
             passes=lambda error: isinstance(error, (NotSentError, AnswerLostError)),

@@ -9,6 +9,8 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
+import time
+
 from .._core.clock import Deadline, GrowingPauses
 from .._core.errors import CallError, NotSentError, UnexpectedAnswerError
 from .._core.progress import Progress
@@ -67,6 +69,7 @@ class AddonChanger:
         if change.action == UNINSTALL and not change.addon.can_be_uninstalled:
             message = f"{change.addon.id} has no uninstall profile, so the site cannot uninstall it."
             raise ChangeFailed(message, others_can_go_on=True)
+        self._watch.begin_change()
         earlier = journal.posted(change.what)
         doing = f"{DOING[change.action]} {change.addon.id}{' in an earlier run' if earlier else ''}"
         if earlier:
@@ -81,6 +84,7 @@ class AddonChanger:
     def _wait_for_earlier_run(self, change: Change, journal: SiteJournal, earlier: Posted) -> None:
         """:raises ChangeFailed: the change that another run posted does not come in time."""
         self._outcome.warnings.append(f"An earlier run posted {change.what}; waited for it instead of posting again.")
+        self._watch.wait_for(earlier.seconds_ago)
         reading = read_until(
             lambda: self.read_again(patient=False),
             lambda addons: change.is_final(addons[change.addon.id]),
@@ -139,6 +143,7 @@ class AddonChanger:
 
     def _send_and_prove(self, change: Change, journal: SiteJournal) -> Proof[None, dict[str, Addon]]:
         patient = True
+        posted_at = time.monotonic()
 
         def send() -> None:
             self._addons.change(change.addon.id, change.action, timeout=self._deadline.remaining)
@@ -147,6 +152,7 @@ class AddonChanger:
         def lose_answer(_error: CallError) -> None:
             nonlocal patient
             patient = False
+            self._watch.wait_for(lambda: time.monotonic() - posted_at)
 
         return send_and_prove(
             send,

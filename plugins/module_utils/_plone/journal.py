@@ -39,6 +39,9 @@ UPGRADE_WORDS = "the upgrade from "
 BELIEVED_AT_LEAST = 600
 """Seconds for which a change without an answer is believed to be under way, however short a wait was asked for."""
 
+CLOCK_CORRECTION = 60
+"""Seconds by which a clock may have been set between two runs."""
+
 
 @dataclass(frozen=True)
 class Posted:
@@ -58,6 +61,10 @@ class Posted:
         """A change that is posted now, by a run that waits ``wait_timeout`` seconds."""
         posted_at = time.time()
         return cls(posted_at, posted_at + max(2 * wait_timeout, BELIEVED_AT_LEAST), what)
+
+    def seconds_ago(self) -> float:
+        """How long ago it was posted, at least: the clock of this machine may have been set since."""
+        return time.time() - self.posted_at - CLOCK_CORRECTION
 
     @property
     def may_be_running(self) -> bool:

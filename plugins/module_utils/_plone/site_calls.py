@@ -28,6 +28,7 @@ from .answers import (
 )
 from .connection import UPGRADE_SERVICE
 from .credentials import Credentials, Ticket
+from .journal import API_PREFIX
 from .not_found import why_not_found
 from .sign_in import Tokens
 from .token_successor import forget_successor, ticket_for
@@ -137,6 +138,15 @@ class SiteCalls:
             return answer
         self._queries_found = False
         return plain
+
+    def page(self, path: str) -> Answer:
+        """A page of Zope itself, which is not there for clients of the API.
+
+        :raises CallError: the network failed, or no token could be bought.
+        """
+        self._sign_in()
+        zope = self._http.at(self.url.removesuffix(API_PREFIX))
+        return zope.get(path, params={UNCACHED: secrets.token_hex(8)}, headers={"Accept": "text/html"})
 
     def read(self, path: str, reader: t.Callable[[t.Any], T]) -> T:
         """The document of a service in our form.

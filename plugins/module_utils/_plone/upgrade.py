@@ -119,6 +119,7 @@ class UpgradeRun:
             "instead of posting again."
         )
         self._report_progress("upgrading in an earlier run")
+        self._watch.wait_for(earlier.seconds_ago)
         reading = read_until(
             self._look,
             outcome.is_target,
@@ -191,6 +192,8 @@ class UpgradeRun:
             require_proven(self._watch, self._client, proof, outcome)
 
     def _send_and_prove(self, journal: SiteJournal, outcome: UpgradeOutcome) -> Proof[UpgradeAnswer, SiteState]:
+        posted_at = time.monotonic()
+
         def send() -> UpgradeAnswer:
             answer = self._client.post_upgrade(dry_run=False, timeout=self._deadline.remaining)
             journal.clear()
@@ -204,6 +207,7 @@ class UpgradeRun:
 
         def lose_answer(_error: CallError) -> None:
             outcome.answer = "lost"
+            self._watch.wait_for(lambda: time.monotonic() - posted_at)
             self._report_progress("upgrading without an answer")
 
         return send_and_prove(

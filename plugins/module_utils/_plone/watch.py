@@ -14,6 +14,7 @@ import typing as t
 
 from .._core.errors import CallError, NotSentError
 from .client import PloneClient
+from .server_process import ProcessWatch
 
 UNAUTHORIZED = 401
 
@@ -30,14 +31,17 @@ class Watch:
     """Reads one site, and notices what makes waiting useless.
 
     ``refused`` is the failure of a read whose credentials were accepted before. ``restarted`` says that the process
-    that answered before has ended and another one answers; ``down`` that it has ended and none has answered for long.
-    Both are only believed where Zope itself answered before: a proxy that is restarted says nothing about Plone.
+    that worked on the change has ended and another one answers; ``down`` that it has ended and none has answered for
+    long. Connections that were refused are only believed where Zope itself answered before: a proxy that is restarted
+    says nothing about Plone. A process that shows that it was started later is believed behind a proxy as well, see
+    :class:`ProcessWatch`.
     """
 
     def __init__(self) -> None:
         self.refused: CallError | None = None
         self.restarted = False
         self.down = False
+        self._process: ProcessWatch | None = None
         self._direct = False
         self._turned_away = 0
         self._since = 0.0
@@ -46,6 +50,14 @@ class Watch:
     def is_over(self) -> bool:
         """Whether waiting is useless."""
         return self.refused is not None or self.restarted or self.down
+
+    def begin_change(self) -> None:
+        """From now on, reads are not those of a wait."""
+        self._process = None
+
+    def wait_for(self, seconds_ago: t.Callable[[], float]) -> None:
+        """From now on, reads are those of a wait for a change that was posted so many seconds ago."""
+        self._process = ProcessWatch(seconds_ago)
 
     def read(self, client: PloneClient, reader: t.Callable[[PloneClient], T]) -> T:
         """What ``reader`` reads of the site by ``client``.
@@ -57,12 +69,25 @@ class Watch:
         except CallError as error:
             self._note(error)
             raise
-        if self._direct and self._turned_away >= REFUSED_BEFORE_A_RESTART:
+        direct = client.answered_directly
+        if self._has_restarted(client):
+            # The process that ended may have committed after the read above.
+            value = reader(client)
             self.restarted = True
-        self.refused, self._direct, self._turned_away = None, client.answered_directly, 0
+        self.refused, self._direct, self._turned_away = None, direct, 0
         return value
 
+    def _has_restarted(self, client: PloneClient) -> bool:
+        """Whether the process that worked on the change has ended, as far as refused connections and Zope show."""
+        turned_away = self._direct and self._turned_away >= REFUSED_BEFORE_A_RESTART
+        if self._process is None:
+            return turned_away
+        shown = self._process.is_another(client, turned_away=turned_away)
+        return turned_away if shown is None else shown
+
     def _note(self, error: CallError) -> None:
+        if self._process:
+            self._process.look_again()
         if error.status == UNAUTHORIZED:
             self.refused = error
         if not (isinstance(error, NotSentError) and error.refused):
@@ -75,8 +100,7 @@ class Watch:
         """What ended a wait because of the server, as a sentence; ``what`` is the change that was waited for."""
         if self.restarted:
             return (
-                "Then the server refused connections, and another process of it answers now, which knows nothing of "
-                f"{what}."
+                f"Then the server was started anew: another process of it answers now, which knows nothing of {what}."
             )
         return (
             f"Then the server refused connections for {LONGEST_DOWN} seconds: its process has ended, and {what} with "

@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 
 from support.free_port import free_port
+from support.plone.balancer import Balancer, servers
 from support.plone.environment import clean_variables, environment_folder
 from support.plone.extra_packages import extra_packages
 from support.plone.instance import Instance
@@ -51,30 +52,6 @@ instancehome {home}
 </zodb_db>
 """
 
-NGINX_CONF = """\
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  upstream plone {{ include {folder}/upstream.conf; }}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://plone;
-      proxy_next_upstream off;
-      add_header X-Upstream $upstream_addr;
-    }}
-  }}
-}}
-"""
-
 SERVICE = """\
 import sys
 from pathlib import Path
@@ -108,7 +85,7 @@ class ZeoSite:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports = {"one": free_port(), "two": free_port()}
-        self.balancer = free_port()
+        self.balancer = Balancer(folder)
         self._zeo: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> ZeoSite:
@@ -123,8 +100,7 @@ class ZeoSite:
         for name in self.ports:
             if (self.folder / name / "pid").exists():
                 stop_client(self.folder / name)
-        if (self.folder / "nginx.pid").exists():
-            self.nginx("-s", "stop")
+        self.balancer.__exit__()
         if self._zeo:
             self._zeo.terminate()
             self._zeo.wait()
@@ -135,10 +111,7 @@ class ZeoSite:
 
     def upstream(self, *names: str) -> str:
         """What the balancer's file of clients says for these."""
-        return "".join(f"server 127.0.0.1:{self.ports[name]};\n" for name in names)
-
-    def nginx(self, *arguments: str) -> None:
-        subprocess.run(["nginx", "-c", str(self.folder / "nginx.conf"), *arguments], check=True, capture_output=True)
+        return servers(*(self.ports[name] for name in names))
 
     def service(self, what: str, name: str) -> list[str]:
         """The command that stops or starts a client."""
@@ -167,10 +140,7 @@ class ZeoSite:
             if time.monotonic() > give_up:
                 raise RuntimeError((self.folder / "one/console.log").read_text(encoding="utf-8")[-2000:])
             time.sleep(0.2)
-        (self.folder / "upstream.conf").write_text(self.upstream("one", "two"), encoding="utf-8")
-        conf = NGINX_CONF.format(folder=self.folder, port=self.balancer)
-        (self.folder / "nginx.conf").write_text(conf, encoding="utf-8")
-        self.nginx()
+        self.balancer.start(*self.ports.values())
 
 
 class Load:

@@ -18,6 +18,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_answer import Answer
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.http_client import HttpClient
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.progress import Progress
+from ansible_collections.siteops.upgrades.plugins.module_utils._plone import server_process
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import upgrade as upgrade_module
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone import watch as watch_module
 from ansible_collections.siteops.upgrades.plugins.module_utils._plone.answers import is_zopes_own
@@ -33,6 +34,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._plone.watch impo
 from ansible_collections.siteops.upgrades.tests.unit.local_server import (
     LocalServer,
     Reply,
+    answer,
     document,
     in_turn,
     page,
@@ -218,8 +220,11 @@ def test_another_run_that_was_quicker_is_no_failure() -> None:
     assert upgrade(NO_OP, PENDING, PENDING, NEW_CODE).as_result()["changed"]
 
 
-def watched(*reads: str) -> Watch:
-    """A watch that has read so: a version by Zope itself, ``p`` by a proxy, or ``x`` where no connection was taken."""
+def watched(*reads: str, posted: float | None = None) -> Watch:
+    """A watch that has read so: a version by Zope itself, ``p`` by a proxy, or ``x`` where no connection was taken.
+
+    ``posted`` is how many seconds ago a change was posted whose answer was lost.
+    """
 
     class Client:
         def __init__(self, read: str) -> None:
@@ -234,6 +239,8 @@ def watched(*reads: str) -> Watch:
             return self._read
 
     watch = Watch()
+    if posted is not None:
+        watch.wait_for(lambda: posted)
     for read in reads:
         with contextlib.suppress(CallError):
             watch.read(t.cast(PloneClient, Client(read)), Client.site_state)  # type: ignore[arg-type]
@@ -266,3 +273,64 @@ def test_a_server_that_stays_down_is_not_waited_for_for_ever(monkeypatch: pytest
     monkeypatch.setattr(watch_module, "LONGEST_DOWN", 0)
     assert watched("6018", "x").down
     assert not watched("p", "x").down
+
+
+# The process behind a proxy
+
+YOUNG, OLD = "   9 sec", "2 days 1 hour  9 sec"
+
+
+def behind_proxy(monkeypatch: pytest.MonkeyPatch, storage: str, process: Reply, *reads: Reply) -> UpgradeOutcome:
+    """An upgrade whose answer a proxy loses, before a Zope that says so of its storage and its process."""
+    # As if the answer had been lost some seconds ago.
+    monkeypatch.setattr(server_process, "ROUNDING", -20)
+    progress = Progress(types.SimpleNamespace(_tmpdir=None, check_mode=False, params={}))
+    gets = {"/Plone/@upgrade": in_turn(*reads), "/Plone/@database": document({"db_name": storage})}
+    routes = routed(GET={**gets, "/Plone/Control_Panel/manage_main": process}, POST={"/Plone/@upgrade": page(502)})
+    with LocalServer(routes) as server:
+        credentials = Credentials(username="admin", password="secret")
+        client = PloneClient(HttpClient(f"{server.url}/Plone", timeout=20, auth=credentials), credentials)
+        return UpgradeRun(client, dry_run=False, waiting=WAITING, progress=progress).perform()
+
+
+def control_panel(running: str) -> Reply:
+    """The control panel of Zope 5.7 to 6.3 as it was measured, in short."""
+    html = f'<th class="text-muted">Running For</th>\n      <td class="code">{running}</td>'
+    return answer(html.encode(), Content_Type="text/html")
+
+
+@pytest.mark.parametrize(
+    ("storage", "process", "restarted"),
+    (
+        ("/srv/plone/var/Data.fs", control_panel(YOUNG), True),
+        ("/srv/plone/var/Data.fs", control_panel(OLD), False),
+        ("/srv/plone/var/Data.fs", page(401), False),
+        ("/srv/plone/var/Data.fs", page(503), False),
+        ("zeostorage (connected)", control_panel(YOUNG), False),
+        ("/srv/zeo.sock (connected)", control_panel(YOUNG), False),
+        ("RelStorage: PostgreSQLAdapter(history preserving)", control_panel(YOUNG), False),
+    ),
+    ids=("another process", "the same", "not shown", "out of reach", "zeo", "zeo on a socket", "relstorage"),
+)
+def test_a_process_that_was_started_later_is_believed_where_no_other_can_have_the_database(
+    monkeypatch: pytest.MonkeyPatch, storage: str, process: Reply, restarted: bool
+) -> None:
+    with pytest.raises(UpgradeFailed) as caught:
+        behind_proxy(monkeypatch, storage, process, PENDING)
+    says = "another process of it answers now, which knows nothing of the upgrade. Nothing was committed"
+    assert (says in str(caught.value)) is restarted
+    assert ("The server may still be at work" in str(caught.value)) is not restarted
+
+
+def test_what_a_process_committed_before_it_ended_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state is read again after it is known that no process works on the upgrade."""
+    outcome = behind_proxy(monkeypatch, "/Data.fs", control_panel(YOUNG), PENDING, PENDING, PENDING, NEW_CODE)
+    assert (outcome.as_result()["changed"], outcome.answer) == (True, "lost")
+
+
+def test_refused_connections_are_another_servers_where_the_process_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A balancer that passes on the headers of Zope refuses them while it is restarted itself."""
+    monkeypatch.setattr(server_process, "database_is_open_once", lambda _client: False)
+    for up, restarted in ((0, True), (7200, False)):
+        monkeypatch.setattr(server_process, "seconds_up", lambda _client, up=up: up)
+        assert watched("6018", "x", "x", "6018", posted=60).restarted is restarted
