@@ -49,7 +49,7 @@ class AddonChanger:
         :param patient: false for one read of many, which takes no more time than the run has.
         :raises CallError: they cannot be read, or one is not listed any more; the outcome stays as it is.
         """
-        client = self._client if patient else self._client.keep_token().look(self._deadline.time_to_look)
+        client = self._client if patient else self._client.keep_token(self._interval).look(self._deadline.time_to_look)
         addons = self._watch.read(client, lambda one: Addons(one).read())
         gone = [name for name in self._outcome.names if name not in addons]
         if gone:

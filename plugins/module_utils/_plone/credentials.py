@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from .._core.errors import OptionError
 from .._core.masking import register_secrets
 from .._core.options import from_environment
-from .tokens import GET_ANOTHER, claims_of, end_in_words, has_ended
+from .tokens import GET_ANOTHER, claims_of, end_in_words, has_ended, seconds_left
 
 CREDENTIALS = ("username", "password", "token")
 
@@ -134,17 +134,24 @@ def own_or_shared(entry: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any]) -
 class Ticket:
     """Puts the credentials on the requests to one site; a callable as requests takes it.
 
-    ``token`` is the one in use; empty with user name and password, and before one is bought.
+    ``token`` is the one in use; empty with user name and password, and before one is bought. ``life`` is for how many
+    seconds a token lasted when the site gave it to us; None where that is not known.
     """
 
     def __init__(self, credentials: Credentials) -> None:
         self.credentials = credentials
         self.token = credentials.token
+        self.life: float | None = None
 
     def use(self, token: str) -> None:
         """Go on with this token, which is a secret."""
         register_secrets(token)
-        self.token = token
+        self.token, self.life = token, None
+
+    def use_new(self, token: str) -> None:
+        """Go on with this token, which the site has just made."""
+        self.use(token)
+        self.life = seconds_left(token)
 
     def __call__(self, request: t.Any) -> t.Any:
         """Put the credentials on a request of requests before it is sent.

@@ -9,13 +9,12 @@ Private to the collection: may change without notice.
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from .._core.errors import CallError, OptionError, UnexpectedAnswerError
 from .answers import asks_for_basic, json_object, server_error
 from .token_successor import remember_successor
-from .tokens import GET_ANOTHER, end_in_words, end_of, has_ended
+from .tokens import GET_ANOTHER, end_in_words, has_ended, seconds_left
 
 if t.TYPE_CHECKING:
     from .._core.http_answer import Answer
@@ -24,6 +23,17 @@ if t.TYPE_CHECKING:
 
 LOGIN_SERVICE = "/@login"
 RENEW_SERVICE = "/@login-renew"
+RENEW_WITHIN = 120
+"""Seconds; longer than a pause between two reads of a wait, so that a token does not end in between."""
+
+HALF, MOST = 0.5, 0.9
+"""Parts of the life of a token. A site that stores tokens writes to its database for each that it makes (measured), so
+one that it has just made is used for a while: during a wait for half of its life, and before a POST, which no read can
+interrupt, for a tenth."""
+
+FOR_ONE_READ = 5
+"""Seconds that a token must last beyond the next pause."""
+
 LOGIN_COOKIE = "__ac"
 """What @login sets beside the token. It logs in as well, so it would hide that a token is refused (measured)."""
 
@@ -74,7 +84,7 @@ class Tokens:
             raise UnexpectedAnswerError(
                 answer.call, f"answered {answer.status} and sold no token", status=answer.status, hint=hint
             )
-        self._ticket.use(token)
+        self._ticket.use_new(token)
 
     def prepare_to_post(self, seconds: float) -> list[str]:
         """Renew a token that ends within ``seconds``, where the site allows that; warnings for the reader.
@@ -84,11 +94,12 @@ class Tokens:
         :raises OptionError: the token has ended.
         """
         self.sign_in()
-        warnings = self.renew(seconds)
+        warnings = self._renew(seconds, MOST)
         token = self._ticket.token
         if has_ended(token):
             raise OptionError("token", f"The token expired at {end_in_words(token)}; {GET_ANOTHER}.")
-        if self._credentials.buys_token or not _ends_within(token, seconds):
+        left = seconds_left(token)
+        if self._credentials.buys_token or left is None or left > seconds:
             return warnings
         return [
             *warnings,
@@ -96,16 +107,25 @@ class Tokens:
             "What is posted with it goes on after that, but how it ends cannot be read then.",
         ]
 
-    def renew(self, seconds: float) -> list[str]:
-        """Renew a token that ends within ``seconds``, where the site allows that; warnings for the reader."""
-        if not self._ticket.token or not _ends_within(self._ticket.token, seconds):
+    def keep(self, pause: float) -> None:
+        """Renew a token that would end during a wait whose reads are at most ``pause`` seconds apart."""
+        self._renew(RENEW_WITHIN, HALF, at_least=pause + FOR_ONE_READ)
+
+    def _renew(self, within: float, part: float, *, at_least: float = 0) -> list[str]:
+        """Renew a token that ends within so many seconds, where the site allows that; warnings for the reader.
+
+        :param part: how much of its life a new token has left at most when it is renewed.
+        :param at_least: a token that ends within so many seconds is renewed however new it is.
+        """
+        left, life = seconds_left(self._ticket.token), self._ticket.life
+        if left is None or left > within or (life is not None and left > max(part * life, at_least)):
             return []
         renewed = self._renewed_token()
         return self._use_successor(renewed) if renewed else []
 
     def _use_successor(self, token: str) -> list[str]:
         """Go on with a renewed token, and have the tasks that follow do so if they have the old one; warnings."""
-        self._ticket.use(token)
+        self._ticket.use_new(token)
         if self._credentials.token:
             try:
                 remember_successor(self._http.base_url, self._credentials.token, token)
@@ -120,13 +140,9 @@ class Tokens:
         """A token that lasts longer; empty where the site gives none."""
         try:
             token = json_object(self._http.send("POST", RENEW_SERVICE, json={})).get("token")
-            if not token and self._credentials.buys_token:
+            # A site that stores tokens deletes the old one last: within one second both are the same text (measured).
+            if token in (None, "", self._ticket.token) and self._credentials.buys_token:
                 token = json_object(ask_for_token(self._http, self._credentials)).get("token")
         except CallError:
             return ""
         return token if isinstance(token, str) else ""
-
-
-def _ends_within(token: str, seconds: float) -> bool:
-    end = end_of(token)
-    return end is not None and end <= time.time() + seconds

@@ -37,9 +37,6 @@ from .unauthorized import MAY_NOT_UNDO, why_unauthorized
 UNCACHED = "_"
 """The name in the query of each read whose value is another one each time; plone.restapi ignores it (measured)."""
 
-RENEW_WITHIN = 120
-"""Seconds; longer than a pause between two reads of a wait, so that a token does not end in between."""
-
 S = t.TypeVar("S", bound="SiteCalls")
 T = t.TypeVar("T")
 
@@ -202,9 +199,9 @@ class SiteCalls:
         """
         return self._tokens.prepare_to_post(seconds)
 
-    def keep_token(self: S) -> S:
-        """The same client for a read of a wait, with a token that would end soon renewed."""
-        self._tokens.renew(RENEW_WITHIN)
+    def keep_token(self: S, pause: float) -> S:
+        """The same client for a read of a wait, ``pause`` seconds before the next, with a token that lasts for both."""
+        self._tokens.keep(pause)
         return self
 
     # Why a call failed

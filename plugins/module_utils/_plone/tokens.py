@@ -37,8 +37,14 @@ def end_of(token: str) -> float | None:
 
 def has_ended(token: str) -> bool:
     """Whether a token is no longer good, by the clock of this machine."""
+    left = seconds_left(token)
+    return left is not None and left <= 0
+
+
+def seconds_left(token: str) -> float | None:
+    """Until a token ends, by the clock of this machine; None where it does not say when."""
     end = end_of(token)
-    return end is not None and end <= time.time()
+    return None if end is None else end - time.time()
 
 
 def end_in_words(token: str) -> str:

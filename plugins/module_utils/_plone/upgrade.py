@@ -266,7 +266,7 @@ class UpgradeRun:
 
     def _look(self) -> SiteState:
         """Read the state once, in no more time than the run has: a server that hangs must not delay its end."""
-        return self._read(self._client.keep_token().look(self._deadline.time_to_look))
+        return self._read(self._client.keep_token(self._interval).look(self._deadline.time_to_look))
 
     def _read(self, client: PloneClient) -> SiteState:
         return self._watch.read(client, PloneClient.site_state)

@@ -99,8 +99,40 @@ def test_a_token_that_ends_during_a_wait_is_renewed_for_the_next_read() -> None:
     with LocalServer(routed(GET={"/@upgrade": STATE}, POST={"/@login-renew": sold(7200)})) as server:
         client = client_for(server, token=token(60))
         for _look in range(2):
-            client.keep_token().look(5).site_state()
+            client.keep_token(10).look(5).site_state()
     assert server.asked == ["POST /@login-renew", "GET /@upgrade", "GET /@upgrade"]
+
+
+@pytest.mark.parametrize(("pause", "renewals"), ((1, 4), (10, 4)), ids=("40 reads", "4 reads"))
+def test_a_token_that_is_shorter_than_the_wait_is_not_renewed_with_each_read(
+    monkeypatch: pytest.MonkeyPatch, pause: int, renewals: int
+) -> None:
+    """A site that stores tokens writes to its database for each."""
+    began = now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+
+    def renewed(handler: Handler) -> None:
+        sold(20)(handler)
+
+    with LocalServer(routed(GET={"/@upgrade": STATE}, POST={"/@login-renew": renewed})) as server:
+        client = client_for(server, token=token(20))
+        while now < began + 40:
+            client.keep_token(pause).look(5).site_state()
+            now += pause
+    assert server.asked.count("POST /@login-renew") == renewals
+
+
+def test_a_renewed_token_that_is_the_old_one_is_bought_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site that stores tokens has deleted it, when both were made within one second."""
+    first = token(20)
+    replies = routed(POST={"/@login-renew": document({"token": first}), "/@login": document({"token": first})})
+    with LocalServer(replies) as server:
+        client = buyer(server)
+        client.prepare_to_post(3600)
+        later = time.time() + 3
+        monkeypatch.setattr(time, "time", lambda: later)
+        client.prepare_to_post(3600)
+    assert server.asked == ["POST /@login", "POST /@login-renew", "POST /@login"]
 
 
 def test_a_token_that_a_password_buys_again_is_not_warned_about() -> None:
@@ -134,11 +166,15 @@ def test_a_site_that_sells_no_token(reply: Reply, says: str) -> None:
 
 
 @pytest.mark.parametrize("has", ("a token", "a password"))
-def test_a_token_that_ends_too_soon_is_renewed_before_something_is_posted(has: str) -> None:
+def test_a_token_that_ends_too_soon_is_renewed_before_something_is_posted(
+    monkeypatch: pytest.MonkeyPatch, has: str
+) -> None:
     replies = routed(GET={"/@upgrade": STATE}, POST={"/@login-renew": sold(7200), "/@login": sold(20), "/x": STATE})
     with LocalServer(replies) as server:
         client = client_for(server, token=token(20)) if has == "a token" else buyer(server)
         client.site_state()
+        later = time.time() + 3
+        monkeypatch.setattr(time, "time", lambda: later)
         assert client.prepare_to_post(3600) == []
         assert client.prepare_to_post(3600) == [], "the new one lasts"
         client.send("POST", "/x", {})
