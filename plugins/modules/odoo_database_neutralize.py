@@ -16,7 +16,10 @@ description:
   - Runs the scripts C(data/neutralize.sql) of all installed modules, which Odoo has since 16.0, and then removes what
     they leave. Everything is one transaction, and it is committed only after the database was read and nothing is left.
   - In every version it turns off mail servers, incoming mail, scheduled actions except Odoo's clean-up, payment
-    providers, IAP accounts and webhooks. It also removes the passwords of mail servers and the enterprise contract.
+    providers, IAP accounts, webhooks and the jobs of the module C(queue_job). It also removes the passwords, tokens and
+    keys of mail servers and the enterprise contract.
+  - It keeps one mail server that reaches nobody active, because without any Odoo sends by the mail server of its
+    configuration.
   - A module whose code is not found is a failure, because Odoo itself would skip it silently. See O(missing_scripts).
   - The flag C(database.is_neutralized) alone is not believed. The module looks at the rows themselves, and records
     which scripts it ran.
@@ -61,7 +64,8 @@ options:
     default: true
   queued_mail:
     description:
-      - What to do with mails that wait to be sent.
+      - What to do with what waits to be sent. These are mails, mailings, scheduled messages, and messages by SMS,
+        WhatsApp and post. Mailings become drafts, scheduled messages are deleted, and the others are cancelled.
     type: str
     choices: [cancel, keep]
     default: cancel

@@ -50,8 +50,9 @@ options:
     description:
       - Whether the database must be neutralised (V(true)) or must not be (V(false)). Without it, that is not compared.
       - With V(true) the mark alone is not enough. Nothing may be left of mail servers other than Odoo's placeholder,
-        incoming mail servers, scheduled actions other than the one that cleans up, queued mails, live payment
-        providers and webhooks.
+        incoming mail servers, scheduled actions other than the one that cleans up, live payment providers, webhooks,
+        and mails and other messages that wait to be sent. The placeholder must be active, because without any mail
+        server Odoo sends by the one of its configuration.
     type: bool
   filestore:
     description:

@@ -50,17 +50,28 @@ def parameter(databases: Databases, key: str, name: str = "shop") -> str:
 
 LEFT = """
 SELECT (SELECT count(*) FROM ir_mail_server WHERE active AND smtp_host <> 'invalid'),
-       (SELECT count(*) FROM ir_mail_server WHERE smtp_pass IS NOT NULL),
-       (SELECT count(*) FROM fetchmail_server WHERE active OR password IS NOT NULL),
+       (SELECT count(*) FROM ir_mail_server WHERE coalesce(smtp_pass, google_gmail_refresh_token) IS NOT NULL
+           OR smtp_ssl_private_key IS NOT NULL),
+       (SELECT count(*) FROM fetchmail_server
+         WHERE active OR coalesce(password, microsoft_outlook_refresh_token) IS NOT NULL),
        (SELECT string_agg(cron_name, ',') FROM ir_cron WHERE active),
        (SELECT count(*) FROM mail_mail WHERE state = 'outgoing'),
        (SELECT string_agg(state, ',' ORDER BY id) FROM payment_provider),
        (SELECT account_token FROM iap_account),
        (SELECT count(*) FROM ir_act_server WHERE webhook_url LIKE 'https%'),
        (SELECT count(*) FROM ir_config_parameter WHERE key = 'database.enterprise_code'),
-       (SELECT count(*) FROM ir_mail_server WHERE smtp_host = 'invalid')
+       (SELECT string_agg(active::text, ',') FROM ir_mail_server WHERE smtp_host = 'invalid'),
+       (SELECT string_agg(state, ',' ORDER BY id) FROM sms_sms),
+       (SELECT string_agg(state, ',' ORDER BY id) FROM snailmail_letter),
+       (SELECT string_agg(state, ',' ORDER BY id) FROM whatsapp_message),
+       (SELECT string_agg(state, ',' ORDER BY id) FROM mailing_mailing),
+       (SELECT count(*) FROM mail_message_schedule) + (SELECT count(*) FROM mail_scheduled_message),
+       (SELECT string_agg(state, ',' ORDER BY id) FROM queue_job)
 """
-HARMLESS = "0|0|0|Auto-vacuum|0|disabled,test|token+disabled|0|0|1"
+HARMLESS = (
+    "0|0|0|Auto-vacuum|0|disabled,test|token+disabled|0|0|true|canceled,sent,error|canceled,sent|cancel,delivered"
+    "|draft,draft,done,draft|0|cancelled,cancelled,done,failed"
+)
 
 
 def test_a_restored_copy_is_neutralised_before_anybody_can_open_it(databases: Databases) -> None:
@@ -75,6 +86,9 @@ def test_a_restored_copy_is_neutralised_before_anybody_can_open_it(databases: Da
     assert result["neutralized"] == {
         **{"contract": 1, "crons": 1, "fetchmail_server_logins": 1, "fetchmail_servers": 1, "iap_accounts": 1},
         **{"mail_server_logins": 1, "mail_servers": 1, "payment_providers": 1, "queued_mails": 2, "webhooks": 1},
+        **{"mail_fallback": 1, "mail_server_gmail_tokens": 1, "mail_server_keys": 1, "queued_jobs": 2},
+        **{"fetchmail_server_outlook_tokens": 1, "queued_letters": 1, "queued_mailings": 2, "queued_sms": 1},
+        **{"queued_whatsapp": 1, "scheduled_messages": 1, "scheduled_notifications": 1},
     }
     assert databases.server.sql(LEFT, "shop") == HARMLESS
     assert parameter(databases, "database.uuid") != UUID
@@ -101,8 +115,14 @@ def test_the_flag_alone_is_not_believed(databases: Databases) -> None:
     options = {"database": "shop", "addons_path": [str(addons)]}
     assert databases.done("odoo_database_neutralize", "--check", **options)["changed"]
     assert databases.done("odoo_database_neutralize", **options)["changed"]
+    placeholder = databases.server.sql("SELECT id FROM ir_mail_server WHERE smtp_host = 'invalid'", "shop")
+    databases.server.sql(f"UPDATE mail_mail SET mail_server_id = {placeholder}", "shop")
     databases.server.sql("UPDATE ir_cron SET active = true", "shop")
     assert databases.done("odoo_database_neutralize", **options)["neutralized"] == {"crons": 2}
+    # Odoo's script turns its placeholder off and makes another one; without any, Odoo sends by its configuration.
+    assert databases.server.sql("SELECT id, active FROM ir_mail_server WHERE smtp_host = 'invalid'", "shop") == (
+        f"{placeholder}|t"
+    )
     # A module that came later has a script that was not run.
     script = addons / "mail/data/neutralize.sql"
     script.parent.mkdir()
@@ -118,8 +138,12 @@ def test_a_database_that_would_still_act_does_not_count_as_neutralised(databases
     databases.done("odoo_database_neutralize", database="shop", addons_path=[str(addons)])
     verified = {"database": "shop", "neutralized": True}
     for change, words in (
-        ("UPDATE ir_mail_server SET active = (smtp_host <> 'invalid')", "1 active_mail_servers"),
-        ("UPDATE ir_mail_server SET active = false; UPDATE ir_cron SET active = (id = 2)", "1 active_crons"),
+        ("UPDATE ir_mail_server SET active = true", "1 active_mail_servers"),
+        ("UPDATE ir_mail_server SET active = false", "1 mail_fallback (without an active placeholder"),
+        (
+            "UPDATE ir_mail_server SET active = (smtp_host = 'invalid'); UPDATE ir_cron SET active = (id = 2)",
+            "1 active_crons",
+        ),
         ("UPDATE ir_cron SET active = false; UPDATE payment_provider SET state = 'enabled'", "2 payment_providers"),
         ("DELETE FROM payment_provider; UPDATE ir_act_server SET webhook_url = 'https://x.example.com'", "1 webhooks"),
         # A scheduled action whose purpose is unknown counts.
@@ -160,6 +184,8 @@ def test_a_version_without_scripts_says_so(databases: Databases) -> None:
     ended = databases.run("odoo_database_neutralize", database="shop", queued_mail="keep", renew_identity=False)
     assert (ended.failed, ended.result["changed"]) == (False, True), ended.output
     assert "Odoo 14.0 has no scripts to neutralise" in ended.warnings
+    placeholders = "SELECT count(*) FROM ir_mail_server WHERE smtp_host = 'invalid' AND active"
+    assert databases.server.sql(placeholders, "shop") == "1"
     assert parameter(databases, "database.uuid") == UUID
     assert databases.server.sql("SELECT count(*) FROM mail_mail WHERE state = 'outgoing'", "shop") == "2"
     assert not databases.done("odoo_database_neutralize", database="shop", queued_mail="keep", renew_identity=False)[

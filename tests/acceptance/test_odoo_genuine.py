@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Dumps of a real Odoo, and Odoo's own code, where the environment names them.
 
-``ODOO_DUMPS`` is a folder with dumps of one form each (\\*.dump, \\*.zip). ``ODOO_CHECKOUT`` is a checkout of Odoo with
-the Python packages that it needs, for the version of the dumps.
+``ODOO_DUMPS`` is a folder with dumps of one form each (\\*.dump, \\*.zip). ``ODOO_CHECKOUT`` is a checkout of Odoo of
+the version of the dumps. ``ODOO_PYTHON`` is the interpreter that has the packages it needs, if the tests' own has not.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ DUMPS = [
     if path.suffix in (".dump", ".zip")
 ]
 CHECKOUT = Path(os.environ.get("ODOO_CHECKOUT", ""))
+ODOO_BIN = [os.environ.get("ODOO_PYTHON") or sys.executable, str(CHECKOUT / "odoo-bin")]
 
 needs_dumps = pytest.mark.skipif(not DUMPS, reason="ODOO_DUMPS names no folder with dumps of a real Odoo")
 needs_odoo = pytest.mark.skipif(
@@ -132,23 +133,30 @@ def test_odoo_itself_neutralises_and_updates(postgres: Postgres, tmp_path: Path)
     """A module of Odoo's own updated by odoo-bin, and a copy that odoo-bin's own command finds neutralised."""
     leg = Databases(postgres, tmp_path)
     leg.done("odoo_database_restore", src=str(DUMPS[0]), database="real", connections=True)
-    program = [sys.executable, str(CHECKOUT / "odoo-bin")]
-    result = leg.done(
-        "odoo_database_neutralize",
-        database="real",
-        odoo_bin=program,
-        addons_path=[str(CHECKOUT / "addons")],
-        missing_scripts="warn",
-    )
-    assert result["scripts"]
-    assert not leg.done(
-        "odoo_database_neutralize",
-        database="real",
-        odoo_bin=program,
-        addons_path=[str(CHECKOUT / "addons")],
-        missing_scripts="warn",
-    )["changed"]
-    leg.done("odoo_database_update", database="real", odoo_bin=program, modules=["web"], timeout=900)
+    options: dict[str, Any] = {"database": "real", "odoo_bin": ODOO_BIN}
+    message = leg.refused("odoo_database_neutralize", **options)
+    lacking = message.partition("neutralise them: ")[2].partition(". Name")[0].split(", ")
+    options["config"] = str(configuration(tmp_path, lacking))
+    assert leg.done("odoo_database_neutralize", **options)["scripts"]
+    assert not leg.done("odoo_database_neutralize", **options)["changed"]
+    leg.done("odoo_database_update", **options, modules=["web"], timeout=900)
     assert leg.done("odoo_database_verify", database="real", neutralized=True)["reasons"] == []
-    typo = leg.refused("odoo_database_update", database="typo", odoo_bin=program, modules=["web"])
+    # Odoo's own script turns its placeholder off again in every run, and adds another one.
+    postgres.sql("UPDATE ir_cron SET active = true", "real")
+    assert leg.done("odoo_database_neutralize", **options)["changed"]
+    assert postgres.sql("SELECT smtp_host FROM ir_mail_server WHERE active", "real") == "invalid"
+    typo = leg.refused("odoo_database_update", database="typo", odoo_bin=ODOO_BIN, modules=["web"])
     assert "there is no database typo" in typo
+
+
+def configuration(folder: Path, modules: list[str]) -> Path:
+    """A configuration of Odoo with empty code for the modules of the dump that the checkout does not have."""
+    for module in modules:
+        code = folder / "custom" / module
+        code.mkdir(parents=True)
+        (code / "__init__.py").touch()
+        (code / "__manifest__.py").write_text("{'name': 'x', 'depends': ['base']}\n", encoding="utf-8")
+    path = folder / "odoo.conf"
+    addons = f"{CHECKOUT / 'addons'},{folder / 'custom'}"
+    path.write_text(f"[options]\naddons_path = {addons}\ndata_dir = {folder / 'data'}\n", encoding="utf-8")
+    return path

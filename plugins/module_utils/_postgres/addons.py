@@ -21,6 +21,12 @@ MANIFESTS = ("__manifest__.py", "__openerp__.py")
 SCRIPT = os.path.join("data", "neutralize.sql")
 MOST_BYTES = 4 * 1024 * 1024
 
+WHOLE = re.compile(r"\A\s*BEGIN\s*;(.*)\bCOMMIT\s*;\s*\Z", re.S | re.I)
+ENDS_TRANSACTION = re.compile(
+    r"^[ \t]*(COMMIT|ROLLBACK|ABORT|BEGIN|START)([ \t]+(WORK|TRANSACTION|PREPARED)\b[^;\n]*)?[ \t]*;", re.M | re.I
+)
+"""BEGIN of a block of code has no semicolon, and END of one is followed by one, as that of a transaction may be."""
+
 
 def addons_folders(addons_path: t.Sequence[str] | None, odoo_bin: t.Sequence[str], config: str) -> list[str]:
     """The folders in which modules lie: those that are given, of the configuration, and of the code beside odoo-bin.
@@ -76,8 +82,23 @@ def script_of(code: str) -> str:
         return ""
     except (OSError, ValueError) as error:
         raise UpgradeError(f"The script {path} cannot be read.") from error
+    return in_callers_transaction(sql, path)
+
+
+def in_callers_transaction(sql: str, origin: str) -> str:
+    """The SQL of a script, without the transaction around all of it that Odoo prints, for one that is open already.
+
+    :raises UpgradeError: it has a command of psql in it, or it would end that transaction.
+    """
+    sql = WHOLE.sub(r"\1", sql)
     if re.search(r"^\s*\\", sql, re.M):
-        raise UpgradeError(f"The script {path} has a command of psql in it, which no script of Odoo has.")
+        raise UpgradeError(f"The script {origin} has a command of psql in it, which no script of Odoo has.")
+    found = ENDS_TRANSACTION.search(sql)
+    if found:
+        raise UpgradeError(
+            f"The script {origin} has {' '.join(found[0].split())!r} in it, which would end the transaction in which "
+            "everything is neutralised or nothing. Remove it; Odoo runs each script in a transaction of its own making."
+        )
     return sql
 
 

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 
 from .._core.errors import OptionError, UpgradeError
 from .._core.process import run
-from .addons import addons_folders, code_of, script_of
+from .addons import addons_folders, code_of, in_callers_transaction, script_of
+from .dangers import PLACEHOLDER, dangers
 from .database import Database, Server, identifier
 from .neutralize_sql import (
     DEFAULT_URL,
     FLAG,
     MARK,
     counted,
-    dangers,
     mark_of,
     new_identity,
     present,
@@ -180,7 +180,7 @@ class Neutralize:
         sql = ended.output.decode("utf-8", "replace")
         if ended.status or "UPDATE" not in sql.upper():
             raise UpgradeError(f"{os.path.basename(command[0])} neutralize --stdout failed: {ended.words}.")
-        return {"odoo-bin": re.sub(r"^(BEGIN|COMMIT);?\s*$", "", sql, flags=re.M)}
+        return {"odoo-bin": in_callers_transaction(sql, os.path.basename(command[0]))}
 
     def _is_done(self, inside: Server, scripts: t.Mapping[str, str], before: t.Mapping[str, int]) -> bool:
         """Whether there is nothing to do: by the rows themselves, because the flag alone proves nothing."""
@@ -211,10 +211,12 @@ class Neutralize:
         name = self.plan.database
         identity, renewal = new_identity() if self.plan.renew_identity else ("", "")
         sql = ["BEGIN;\n", *(f"{script}\n;\n" for _module, script in sorted(scripts.items()))]
-        # Odoo's script inserts its placeholder again in every run.
+        # Odoo's script inserts its placeholder again in every run, and turns the one of the run before off. The first
+        # one stays, because mails and templates may refer to it.
         sql.append(
             "DELETE FROM public.ir_mail_server a USING public.ir_mail_server b"
-            " WHERE a.smtp_host = 'invalid' AND b.smtp_host = 'invalid' AND a.id > b.id;\n"
+            f" WHERE a.{PLACEHOLDER} AND b.{PLACEHOLDER} AND a.id > b.id;\n"
+            f"UPDATE public.ir_mail_server SET active = true WHERE {PLACEHOLDER};\n"
             if any(each.table == "ir_mail_server" for each in wanted)
             else ""
         )

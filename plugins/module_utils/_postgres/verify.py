@@ -13,19 +13,22 @@ import typing as t
 from dataclasses import dataclass
 
 from .._core.errors import OptionError, UpgradeError
+from .dangers import QUEUED, dangers
 from .database import Server
 from .filestore import NONE, compare, needed_by
 from .info import odoo_content
-from .neutralize_sql import counted, dangers, present
+from .neutralize_sql import counted, present
 from .odoo_facts import series
 
 STILL_ACTS = {
     "crons": "active_crons",
     "mail_servers": "active_mail_servers",
+    "mail_fallback": "mail_fallback (without an active placeholder Odoo sends by the mail server of its configuration)",
     "fetchmail_servers": "active_fetchmail_servers",
-    "queued_mails": "queued_mails",
     "payment_providers": "payment_providers",
     "webhooks": "webhooks",
+    "queued_jobs": "queued_jobs",
+    **{each.name: each.name for each in QUEUED},
 }
 """What must not be left in a neutralised database, by the names of neutralize_sql, and how messages name it."""
 

@@ -14,6 +14,7 @@ SECRETS = {
     "database.secret": "the-secret-that-signs-tokens",
     "database.enterprise_code": "M123456789ABCDEF",
     "smtp_pass": "smtp-pass-word",
+    "gmail_token": "gmail-refresh-token",
 }
 """What no output may hold."""
 
@@ -23,6 +24,8 @@ PARTNERS, FILES = 43, 7
 WITH_STRATEGY = 150000
 """The first version of PostgreSQL that lets a client choose how a database is copied."""
 
+# Columns, states and what may not be null as in a database of Odoo 16.0 with 24 modules; whatsapp_message and
+# mail_scheduled_message as in the code of 18.0; queue_job as in the code of that module.
 SCHEMA = """
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE TABLE ir_module_module (
@@ -38,10 +41,21 @@ CREATE TABLE res_users (
 CREATE TABLE ir_model_data (id serial PRIMARY KEY, module varchar, name varchar, model varchar, res_id integer);
 CREATE TABLE ir_cron (id serial PRIMARY KEY, cron_name varchar, active boolean);
 CREATE TABLE ir_mail_server (
-    id serial PRIMARY KEY, name varchar, smtp_host varchar, smtp_port integer, smtp_encryption varchar,
-    smtp_authentication varchar, smtp_user varchar, smtp_pass varchar, active boolean);
-CREATE TABLE fetchmail_server (id serial PRIMARY KEY, name varchar, active boolean, password varchar);
-CREATE TABLE mail_mail (id serial PRIMARY KEY, state varchar);
+    id serial PRIMARY KEY, name varchar NOT NULL, smtp_host varchar NOT NULL, smtp_port integer NOT NULL,
+    smtp_encryption varchar NOT NULL, smtp_authentication varchar NOT NULL, smtp_user varchar, smtp_pass varchar,
+    active boolean, smtp_ssl_private_key bytea, google_gmail_refresh_token varchar, google_gmail_access_token varchar,
+    google_gmail_authorization_code varchar);
+CREATE TABLE fetchmail_server (
+    id serial PRIMARY KEY, name varchar, active boolean, password varchar, microsoft_outlook_refresh_token varchar,
+    microsoft_outlook_access_token varchar);
+CREATE TABLE mail_mail (id serial PRIMARY KEY, state varchar, mail_server_id integer REFERENCES ir_mail_server (id));
+CREATE TABLE sms_sms (id serial PRIMARY KEY, state varchar NOT NULL);
+CREATE TABLE snailmail_letter (id serial PRIMARY KEY, state varchar NOT NULL);
+CREATE TABLE whatsapp_message (id serial PRIMARY KEY, state varchar);
+CREATE TABLE mailing_mailing (id serial PRIMARY KEY, state varchar NOT NULL);
+CREATE TABLE mail_message_schedule (id serial PRIMARY KEY, mail_message_id integer);
+CREATE TABLE mail_scheduled_message (id serial PRIMARY KEY, body text);
+CREATE TABLE queue_job (id serial PRIMARY KEY, state varchar);
 CREATE TABLE payment_provider (id serial PRIMARY KEY, code varchar, state varchar);
 CREATE TABLE iap_account (id serial PRIMARY KEY, account_token varchar);
 CREATE TABLE ir_act_server (id serial PRIMARY KEY, name varchar, state varchar, webhook_url varchar);
@@ -108,10 +122,20 @@ UPDATE res_partner SET notes = E'O''Brien \\\\ "quoted"\\n\\\\.\\nline' WHERE id
 INSERT INTO res_users (login, partner_id) VALUES ('admin', 1), ('demo', 2);
 INSERT INTO ir_cron (cron_name, active) VALUES ('Auto-vacuum', true), ('Send mails', true), ('Old', false);
 INSERT INTO ir_model_data (module, name, model, res_id) VALUES ('base', 'autovacuum_job', 'ir.cron', 1);
-INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_user, smtp_pass, active)
-    VALUES ('Shop', 'smtp.example.com', 587, 'shop', '{SECRETS["smtp_pass"]}', true);
-INSERT INTO fetchmail_server (name, active, password) VALUES ('In', true, '{SECRETS["smtp_pass"]}');
+INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, smtp_authentication, smtp_user, smtp_pass,
+    active, smtp_ssl_private_key, google_gmail_refresh_token)
+    VALUES ('Shop', 'smtp.example.com', 587, 'starttls', 'login', 'shop', '{SECRETS["smtp_pass"]}', true, 'key',
+    '{SECRETS["gmail_token"]}');
+INSERT INTO fetchmail_server (name, active, password, microsoft_outlook_refresh_token)
+    VALUES ('In', true, '{SECRETS["smtp_pass"]}', '{SECRETS["gmail_token"]}');
 INSERT INTO mail_mail (state) VALUES ('outgoing'), ('outgoing'), ('sent');
+INSERT INTO sms_sms (state) VALUES ('outgoing'), ('sent'), ('error');
+INSERT INTO snailmail_letter (state) VALUES ('pending'), ('sent');
+INSERT INTO whatsapp_message (state) VALUES ('outgoing'), ('delivered');
+INSERT INTO mailing_mailing (state) VALUES ('in_queue'), ('sending'), ('done'), ('draft');
+INSERT INTO mail_message_schedule (mail_message_id) VALUES (1);
+INSERT INTO mail_scheduled_message (body) VALUES ('tomorrow');
+INSERT INTO queue_job (state) VALUES ('pending'), ('enqueued'), ('done'), ('failed');
 INSERT INTO payment_provider (code, state) VALUES ('stripe', 'enabled'), ('demo', 'test');
 INSERT INTO iap_account (account_token) VALUES ('token');
 INSERT INTO ir_act_server (name, state, webhook_url) VALUES ('Hook', 'webhook', 'https://hook.example.com');

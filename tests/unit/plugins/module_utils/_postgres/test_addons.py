@@ -13,6 +13,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors impo
 from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.addons import (
     addons_folders,
     code_of,
+    in_callers_transaction,
     script_of,
     version_of,
 )
@@ -42,6 +43,27 @@ def test_folders_come_from_options_configuration_and_program(tmp_path: Path) -> 
         addons_folders([str(tmp_path / "nosuch")], [], "")
     with pytest.raises(OptionError, match="Option 'config': the file"):
         addons_folders([], [], str(tmp_path / "nosuch"))
+
+
+BLOCK = "DO $$\nBEGIN\n  UPDATE x SET y = 1;\nEND\n$$;\n"
+
+
+@pytest.mark.parametrize(
+    ("sql", "left"),
+    [
+        pytest.param(BLOCK, BLOCK, id="a block of code"),
+        pytest.param(f"BEGIN;\n{BLOCK}COMMIT;\n", f"\n{BLOCK}", id="what odoo-bin prints"),
+        pytest.param("UPDATE x SET y = 'COMMIT;'", "UPDATE x SET y = 'COMMIT;'", id="a text"),
+    ],
+)
+def test_a_script_runs_in_the_transaction_of_all(sql: str, left: str) -> None:
+    assert in_callers_transaction(sql, "the script") == left
+
+
+@pytest.mark.parametrize("end", ["COMMIT;", "commit work ;", "ROLLBACK;", "START TRANSACTION;", "BEGIN;"])
+def test_a_script_that_would_end_the_transaction_is_refused(end: str) -> None:
+    with pytest.raises(UpgradeError, match="would end the transaction"):
+        in_callers_transaction(f"UPDATE x SET y = 1;\n  {end}\nUPDATE x SET y = 2;\n", "the script")
 
 
 @pytest.mark.parametrize(
