@@ -10,12 +10,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.ansible_cli import run_module
+from support.guides import type_section
 from support.module_runner import ModuleRun
 from support.plone.small_database import SmallDatabase
 
@@ -373,6 +375,20 @@ def test_the_way_back_from_a_restore(backups: Backups) -> None:
     assert backups.restore(state="reverted").result["changed"]
     assert backups.database.content() == new
     assert not backups.restore(state="reverted").result["changed"]
+
+
+def test_a_restore_by_hand_as_the_guide_has_it(backups: Backups) -> None:
+    old = backups.database.content()
+    backups.database.write("6100", leaflet="second edition")
+    folder = backups.dest.parent
+    options = {f"plone_backup_{name}": value for name, value in backups.database.options.items()}
+    intranet = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **options}
+    intranet["plone_backup_dest"] = str(backups.dest)
+    (folder / "night.yml").write_text(json.dumps({"all": {"hosts": {"intranet": intranet}}}), encoding="utf-8")
+    (folder / "secrets.yml").write_text("{}", encoding="utf-8")
+    said = type_section("upgrade_night.rst", "By hand", folder, {"--ask-vault-pass ": ""})
+    assert "changed=1" in said
+    assert {name: backups.database.content()[name] for name in old} == old
 
 
 def test_missing_programs_and_places_are_named_before_anything_is_written(none_yet: Backups) -> None:

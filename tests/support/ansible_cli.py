@@ -91,19 +91,30 @@ def playbook_command(playbook: str, *arguments: str) -> list[str]:
 
 
 def run_playbook(
-    playbook: str, *arguments: str, env: Mapping[str, str] | None = None, seconds: float = SECONDS
+    playbook: str,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    seconds: float = SECONDS,
+    folder: Path | None = None,
 ) -> PlaybookRun:
-    """Run a playbook to its end, which has to come within ``seconds``."""
+    """Run a playbook to its end, which has to come within ``seconds``; in this folder, if one is given."""
     command = playbook_command(playbook, *arguments)
-    ended = _run(command, env, seconds)
+    ended = _run(command, env, seconds, folder)
     return PlaybookRun(ended.returncode, _recap(ended.stdout), ended.stdout + ended.stderr)
 
 
 def _run(
-    command: list[str], env: Mapping[str, str] | None, seconds: float = SECONDS
+    command: list[str], env: Mapping[str, str] | None, seconds: float = SECONDS, folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=environment(env), capture_output=True, text=True, errors="replace", timeout=seconds, check=False
+        command,
+        cwd=folder,
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+        check=False,
     )
 
 

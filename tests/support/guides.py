@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import pathlib
 import re
+import shlex
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from antsibull_docutils.rst_code_finder import CodeBlockDirective, find_code_blocks, mark_antsibull_code_block
 from docutils import nodes
+
+from support.ansible_cli import run_playbook
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs/docsite/rst"
@@ -60,6 +64,34 @@ def blocks(page: pathlib.Path) -> list[Block]:
         )
         for block in found
     ]
+
+
+def section(page: pathlib.Path, title: str) -> list[Block]:
+    """The code blocks below one title of a page, in order."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    titles = [n for n, line in enumerate(lines) if n and line and set(line) <= {"-"} and len(line) == len(lines[n - 1])]
+    begin = next(n for n in titles if lines[n - 1] == title)
+    end = next((n for n in titles if n > begin), len(lines))
+    return [block for block in blocks(page) if begin < block.line <= end]
+
+
+def type_section(page: str, title: str, folder: pathlib.Path, own: Mapping[str, str]) -> str:
+    """Make the files of a section in a folder, run its playbooks there, and return what the last one said.
+
+    ``own`` are words of the guide, with those in their place.
+    """
+    said = ""
+    for block in section(GUIDES / page, title):
+        text = block.text
+        for word, mine in own.items():
+            text = text.replace(word, mine)
+        if block.language == "yaml":
+            (folder / block.caption).write_text(text, encoding="utf-8")
+        for command in text.splitlines() if block.language == "shell" else ():
+            ended = run_playbook(*shlex.split(command)[1:], folder=folder)
+            assert ended.status == 0, f"{command}\n{ended.output}"
+            said = ended.words
+    return said
 
 
 def fenced_blocks(page: pathlib.Path) -> list[Block]:

@@ -22,7 +22,7 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
-  upstream plone {{ include {folder}/upstream.conf; }}
+  upstream plone {{ include {folder}/clients/*.conf; }}
   server {{
     listen 127.0.0.1:{port};
     location / {{
@@ -36,16 +36,12 @@ http {{
 """
 
 
-def servers(*ports: int) -> str:
-    """What the file of clients says for these ports."""
-    return "".join(f"server 127.0.0.1:{port};\n" for port in ports)
-
-
 class Balancer:
     """One nginx; ``patience`` is for how many seconds it waits for an answer. Use it as a context manager."""
 
     def __init__(self, folder: Path, patience: int = 60) -> None:
         self.folder = folder
+        self.clients = folder / "clients"
         self.port = free_port()
         self._patience = patience
 
@@ -58,7 +54,9 @@ class Balancer:
 
     def start(self, *ports: int) -> None:
         """Start it in front of the servers on these ports."""
-        (self.folder / "upstream.conf").write_text(servers(*ports), encoding="utf-8")
+        self.clients.mkdir()
+        for number, port in enumerate(ports, 1):
+            (self.clients / f"client{number}.conf").write_text(f"server 127.0.0.1:{port};\n", encoding="ascii")
         conf = NGINX_CONF.format(folder=self.folder, port=self.port, patience=self._patience)
         (self.folder / "nginx.conf").write_text(conf, encoding="utf-8")
         self._run()

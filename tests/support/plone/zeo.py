@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 
 from support.free_port import free_port
-from support.plone.balancer import Balancer, servers
+from support.plone.balancer import Balancer
 from support.plone.environment import clean_variables, environment_folder
 from support.plone.extra_packages import extra_packages
 from support.plone.instance import Instance
@@ -108,10 +108,6 @@ class ZeoSite:
     def url(self, name: str) -> str:
         """The site's URL at one client, past the balancer."""
         return f"http://127.0.0.1:{self.ports[name]}/Plone"
-
-    def upstream(self, *names: str) -> str:
-        """What the balancer's file of clients says for these."""
-        return servers(*(self.ports[name] for name in names))
 
     def service(self, what: str, name: str) -> list[str]:
         """The command that stops or starts a client."""
