@@ -78,12 +78,9 @@ def test_a_client_that_an_interrupted_release_left_stopped_is_started_in_its_tur
     variables.update(plone_release_start_retries=1, plone_upgrade_validate_certs=None)
     service = {"plone_release_service": {"stop_command": ["true"], "start_command": ["true"]}}
     env = {"PLONE_USERNAME": "admin", "PLONE_PASSWORD": "secret"}
-    here = {"ansible_connection": "local"}
-    for given, started in (
-        (variables, False),
-        ({**variables, **service}, False),
-        ({**variables, **service, **here}, True),
-    ):
+    there = {**variables, **service}
+    here = {**there, "ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    for given, started in ((variables, False), (there, False), (here, True)):
         arguments = ("-i", "one.invalid,", "-e", json.dumps(given))
         ended = run_playbook("siteops.upgrades.plone_release", *arguments, env=env)
         # What stops and starts a client runs on the client, not on the controller.
