@@ -23,7 +23,7 @@ ALL_CHANGES = (
 AS_IT_COMES = ("", "proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off;")
 SENT_ON = "{{ return 301 https://upgrade.example.com$request_uri; }}"
 GIVES_UP = "proxy_read_timeout 1s;"
-AT_UPLOAD, AT_CREATE = (f'if ($uri ~ "/{name}$")' for name in ("upload", "create"))
+AT_UPLOAD, AT_CREATE, AT_STATUS = (f'if ($uri ~ "/{name}$")' for name in ("upload", "create", "status"))
 
 
 class Refusal(NamedTuple):
@@ -52,6 +52,9 @@ REFUSALS = {
         f"{AT_UPLOAD} {{{{ return 200 '<title>Back soon</title>'; }}}} default_type text/html;",
         "",
         ("/upload answered 200 with an HTML page titled 'Back soon'", "The next run sends it again"),
+    ),
+    "no state": Refusal(
+        f"{AT_STATUS} {{{{ return 444; }}}}", "", ("/status got no whole answer: the connection", "and run this again")
     ),
     "no answer": Refusal(f"{AT_UPLOAD} {{{{ return 444; }}}}", "", ("/upload got no whole answer: the connection",)),
 }

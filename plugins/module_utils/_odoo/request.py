@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._core.clock import FixedPauses
-from .._core.errors import CallError, OptionError, UpgradeError
+from .._core.errors import AnswerLostError, CallError, OptionError, UpgradeError
 from .._core.files import BusyError
 from .._core.http_client import LONGEST_WAIT_ASKED, READ_AGAIN_AFTER
 from .._core.masking import masked
@@ -34,6 +34,8 @@ if t.TYPE_CHECKING:
 
 POSTGRESQL = "is_pg_version_compatible"
 """Whether the PostgreSQL that made the dump can restore the result: today's service says it once."""
+
+NOT_READ = "The state of the request could not be read. Check any proxy in between, and run this again."
 
 LOG_LINES = 20
 
@@ -117,6 +119,11 @@ class OdooRequest:
             FixedPauses(READ_AGAIN_AFTER, LONGEST_WAIT_ASKED),
             passes=passes_by_itself,
         )
+        if isinstance(reading.error, AnswerLostError):
+            lost = reading.error
+            raise AnswerLostError(
+                lost.call, lost.what, status=lost.status, hint=NOT_READ, retry_after=lost.retry_after
+            ) from lost
         if reading.error or reading.state is None:
             raise reading.error or AssertionError("a read without an answer has an error")
         return reading.state

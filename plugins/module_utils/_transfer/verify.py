@@ -27,6 +27,8 @@ UNPROVEN = (
     "'transport' set to sftp."
 )
 
+PROXY = "Check any proxy between this host and the server, and run this again."
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -77,7 +79,10 @@ def require_dump(found: str, kind: str) -> None:
     """
     words = {HTML: "an HTML page", EMPTY: "empty", UNKNOWN: "of no known format"}
     if found in words:
-        raise DamagedError(f"What the server sent in place of the {kind} is not a database dump: it is {words[found]}.")
+        advice = f" {PROXY}" if found == HTML else ""
+        raise DamagedError(
+            f"What the server sent in place of the {kind} is not a database dump: it is {words[found]}.{advice}"
+        )
     if found not in RESULT_KINDS or (kind == "sql" and found not in (SQL, SQL_GZ)):
         wanted = "SQL" if kind == "sql" else "a dump that the platform delivers"
         raise DamagedError(
