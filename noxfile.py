@@ -74,6 +74,9 @@ PLAIN = nox.session(python=PYTHON)
 WITH_PIP = nox.session(python=PYTHON, venv_params=["--seed"])
 
 
+OF_NODES = ("tests/unit/plugins/module_utils", "tests/unit/plugins/modules")
+"""The unit tests of what runs on managed nodes."""
+
 # A file with one worker; in the order of tests/support/longest_first.py.
 THREE_WORKERS = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
 
@@ -143,13 +146,16 @@ class Checks:
         files = [str(workspace.COLLECTION / path) for path in paths]
         self.run("mypy", *settings, *files, folder=self.root, env={"MYPYPATH": imports})
 
-    def pytest(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
-        """Run pytest in the copy, and return what it wrote; the tests import `support` and the collection."""
+    def pytest(self, *arguments: str, env: Mapping[str, str] | None = None, python: str = "") -> str:
+        """Run pytest in the copy, by another Python where one is given, and return what it wrote.
+
+        The tests import `support` and the collection.
+        """
         path = os.pathsep.join([str(self.copy / "tests"), str(self.root)])
         junit = "tests/output/junit/pytest.xml"
-        return self.run(
-            "pytest", "--quiet", f"--junitxml={junit}", *arguments, cases=junit, env={"PYTHONPATH": path, **(env or {})}
-        )
+        program = (python, "-m", "pytest") if python else ("pytest",)
+        command = (*program, "--quiet", f"--junitxml={junit}", *arguments)
+        return self.run(*command, cases=junit, env={"PYTHONPATH": path, **(env or {})})
 
     def chosen(self) -> bool:
         """Run the tests that the command line names, if it names any, in this session's environment.
@@ -249,19 +255,36 @@ def run_sanity_of_plugins(checks: Checks, python: str, *options: str) -> None:
 
 @WITH_PIP
 def units(session: nox.Session) -> None:
-    """pytest on the controller's Python, and ansible-test units on the oldest that a managed node may have."""
+    """pytest on the controller's Python, and on the oldest that a managed node may have."""
     checks = Checks(session)
     if not any(checks.copy.glob("tests/unit/**/test_*.py")):
         session.skip("there are no unit tests")
     checks.install("units", extra=(f"ansible-core~={NEWEST_CORE}.0",))
     if checks.chosen():
         return
-    # ansible-test forks a process for each test, which takes half of its time.
     checks.pytest("--numprocesses=2", "tests/unit")
     oldest = next(iter(PYTHONS))
     if oldest != controller(NEWEST_CORE):
-        junit = "tests/output/junit/python*.xml"
-        checks.ansible_test("units", "--venv", "--requirements", "--python", oldest, cases=junit)
+        python = str(python_of_a_node(session, checks, oldest))
+        checks.pytest("--numprocesses=2", *OF_NODES, python=python)
+
+
+def python_of_a_node(session: nox.Session, checks: Checks, version: str) -> pathlib.Path:
+    """A Python with what the tests in tests/unit/requirements.txt need, and of Ansible what a managed node gets.
+
+    ansible-test makes the same, and forks a process for each test, which takes four times the processor time.
+    """
+    folder = BUILD / "nox" / f"units-{version}"
+    python = folder / "bin/python"
+    session.run("uv", "venv", "--quiet", "--clear", "--python", str(PYTHONS[version]), str(folder), silent=True)
+    needed = ("pytest", "pytest-xdist", "-r", str(checks.copy / "tests/unit/requirements.txt"))
+    session.run("uv", "pip", "install", "--quiet", "--python", str(python), *needed, silent=True)
+    (own,) = pathlib.Path(session.virtualenv.location).glob("lib/python*/site-packages/ansible/module_utils")
+    ansible = folder / f"lib/python{version}/site-packages/ansible"
+    ansible.mkdir()
+    (ansible / "__init__.py").touch()
+    (ansible / "module_utils").symlink_to(own)
+    return python
 
 
 @nox.session(python=PYTHON, venv_params=["--seed"], tags=["ends"])
@@ -445,7 +468,7 @@ def acceptance(session: nox.Session) -> None:
         return
     # Three, because servers that start, and plays that wait for them, leave two cores idle.
     # The time limit decides no test: it ends one that hangs, with a traceback that says where.
-    checks.pytest(*THREE_WORKERS, "--timeout=900", "tests/acceptance")
+    checks.pytest(*THREE_WORKERS, "--timeout=1800", "tests/acceptance")
 
 
 @nox.session(python=PYTHON, default=False)
@@ -465,7 +488,7 @@ def faults(session: nox.Session) -> None:
     if checks.chosen():
         return
     # Three, because a killed play and a server that answers late are waited for most of the time.
-    arguments = (*THREE_WORKERS, "--timeout=900", "tests/faults")
+    arguments = (*THREE_WORKERS, "--timeout=1800", "tests/faults")
     _before, _title, figures = checks.pytest(*arguments).partition(" figures ")
     print(figures.partition("\n")[2])
 
@@ -502,6 +525,9 @@ def add_matrix_sessions(core: str) -> None:
         checks = matrix_checks(session, core)
         try:
             run_sanity_of_plugins(checks, python)
+            if core == NEWEST_CORE:
+                units = ("units", "--venv", "--requirements", "--python", next(iter(PYTHONS)))
+                checks.ansible_test(*units, cases="tests/output/junit/python*.xml")
         finally:
             if has_targets(checks):
                 run_integration(checks, python)
@@ -512,7 +538,8 @@ def add_matrix_sessions(core: str) -> None:
         without = [option for tool in ("pylint", "pep8", "yamllint") for option in ("--skip-test", tool)]
         run_sanity_of_plugins(matrix_checks(session, core), python, *without)
 
-    matrix.__doc__ = f"ansible-test sanity and integration with ansible-core {core}."
+    units_too = ", units" if core == NEWEST_CORE else ""
+    matrix.__doc__ = f"ansible-test sanity{units_too} and integration with ansible-core {core}."
     sanity_of_core.__doc__ = f"ansible-test sanity with ansible-core {core}, without the tools that it only calls."
 
 

@@ -30,7 +30,7 @@ from support.processes import kill_tree
 CLONE = Path(__file__).parents[2]
 RULEBOOK = Path(sys.executable).with_name("ansible-rulebook")
 TOKEN = "webhook-token-of-the-tests"
-SECONDS = 180
+SECONDS = 600
 PLONE = {"event": "image_deployed", "product": "plone", "hosts": "intranet"}
 ORGANIZATION = "Site operations"
 

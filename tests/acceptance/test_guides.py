@@ -21,7 +21,7 @@ from support.platform import SAMPLE_DUMP, Platform
 from support.plone import ADMIN, PloneServer
 
 GAP = "..."
-SECONDS = 300
+SECONDS = 900
 # What differs from run to run, or grows with the role, and what stands for it.
 DIFFERING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 import trustme
 
-from support.ansible_cli import PlaybookRun, environment, run_module, run_playbook
+from support.ansible_cli import SECONDS, PlaybookRun, environment, run_module, run_playbook
 from support.plone import ADMIN, MANAGER, PloneServer
 from support.report_folder import Folder, Report, assert_private, phases
 
@@ -56,7 +56,7 @@ class Inventory(NamedTuple):
     def listed(self, *flags: str, **variables: str) -> tuple[dict[str, Any], str]:
         command = ["ansible-inventory", "-i", str(self.path), "--list", *flags]
         env = environment({**CREDENTIALS, **variables})
-        ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+        ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
         assert ended.returncode == 0, ended.stderr
         start = re.search(r"^\{", ended.stdout, re.MULTILINE)
         assert start, ended.stdout
@@ -308,7 +308,7 @@ def test_the_status_of_sites_of_a_plain_inventory_and_of_the_plugin(
         env=environment(CREDENTIALS),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=SECONDS,
         check=False,
     )
     assert title in ended.stdout, ended.stdout + ended.stderr

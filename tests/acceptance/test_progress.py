@@ -212,7 +212,7 @@ def test_the_lines_are_among_the_events_of_ansible_runner(database: Database) ->
         envvars=QUIET,
         event_handler=take,
         quiet=True,
-        timeout=300,
+        timeout=SECONDS,
     )
     assert (runner.status, enough.is_set()) == ("successful", True), lines
 

@@ -30,7 +30,7 @@ PLACES = {
     "/var/lib/siteops-upgrades": "lib",
     "/var/log/siteops-upgrades": "log",
 }
-SECONDS = 300
+SECONDS = 900
 
 
 class Host:

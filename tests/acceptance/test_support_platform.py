@@ -57,7 +57,7 @@ def curl(platform: Platform) -> Curl:
     def run(address: str, *arguments: str) -> bytes:
         url = address if address.startswith("https:") else f"{platform.api_url}/{address}"
         command = ["curl", "-sS", "--cacert", str(platform.ca_path), "--noproxy", "*", *arguments, url]
-        return subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
+        return subprocess.run(command, capture_output=True, check=True, timeout=120).stdout
 
     return run
 
@@ -80,7 +80,7 @@ def sftp(platform: Platform, key_file: Path, tmp_path: Path) -> Sftp:
         options += ["-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none"]
         batch = "".join(f"{command}\n" for command in commands)
         command = [program, *options, "-b", "-", *sample]
-        return subprocess.run(command, input=batch, capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(command, input=batch, capture_output=True, text=True, check=False, timeout=120)
 
     return run
 

@@ -29,7 +29,7 @@ CREATION = {
     "filename": "shop.sql",
 }
 DISK_SIZE = "4m"
-SECONDS = 60
+SECONDS = 300
 MEBIBYTE = 1024 * 1024
 
 

@@ -16,7 +16,7 @@ from support.free_port import LOOPBACK, free_port
 from support.platform import Platform
 from support.processes import kill_tree
 
-SECONDS = 30
+SECONDS = 120
 CONF = """
 user root; worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
 events {{}}

@@ -18,7 +18,7 @@ from typing import Any
 from support.free_port import free_port
 from support.processes import kill_tree
 
-SECONDS = 30
+SECONDS = 120
 
 
 class NoServer(Exception):

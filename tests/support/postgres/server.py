@@ -33,7 +33,7 @@ PASSWORD = "a secret p'ss\\word"
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1
 SUPERUSER, ROLE = "postgres", "odoo"
-SECONDS = 60
+SECONDS = 300
 
 PATTERN = "siteops_pattern"
 """The database that the others are copied from; the tests do not see it."""

@@ -28,7 +28,7 @@ from support.upgrade_service.line import Loop
 from support.upgrade_service.rsync_command import REFUSED, CommandRefused, Rules
 
 USER = "odoo"
-_SECONDS = 20
+_SECONDS = 120
 _BLOCK = 128 * 1024
 _WRAPPERS = ("/usr/lib/x86_64-linux-gnu/libnss_wrapper.so", "/usr/lib/aarch64-linux-gnu/libnss_wrapper.so")
 
