@@ -109,18 +109,19 @@ class Checks:
         folder: pathlib.Path | None = None,
         cases: str = "",
         reports: str = "",
+        external: bool = False,
     ) -> str:
         """Run one tool in ``folder`` (the copy unless given), count what it ran, and return what it wrote.
 
         ``cases`` and ``reports`` are patterns of JUnit reports in the copy, of which the cases or the reports count;
-        without them the tool counts as one.
+        without them the tool counts as one. ``external`` is for one that lies in another environment.
         """
         pattern = cases or reports
         for old in self.copy.glob(pattern) if pattern else ():
             old.unlink()
         try:
             with self.session.chdir(folder or self.copy):
-                output = self.session.run(*command, env={**self.env, **(env or {})}, silent=True)
+                output = self.session.run(*command, env={**self.env, **(env or {})}, silent=True, external=external)
         except nox.command.CommandFailed:
             counted = self._count(cases, reports, ended_well=False)
             counted.failed = max(counted.failed, 1)
@@ -155,7 +156,8 @@ class Checks:
         junit = "tests/output/junit/pytest.xml"
         program = (python, "-m", "pytest") if python else ("pytest",)
         command = (*program, "--quiet", f"--junitxml={junit}", *arguments)
-        return self.run(*command, cases=junit, env={"PYTHONPATH": path, **(env or {})})
+        env = {"PYTHONPATH": path, **(env or {})}
+        return self.run(*command, cases=junit, env=env, external=bool(python))
 
     def chosen(self) -> bool:
         """Run the tests that the command line names, if it names any, in this session's environment.
