@@ -44,7 +44,10 @@ options:
   odoo_bin:
     description:
       - The command of Odoo, as a list of the program and its first arguments, such as V(/opt/odoo/odoo-bin).
-      - Its modules are found in the folders beside it. If some are not, C(odoo-bin neutralize --stdout) is asked.
+      - Odoo's own modules are found in the folders beside it, or in the Python package if it was installed.
+      - If they are in neither, as where this is a command for a container, give their folders with O(addons_path). With
+        O(missing_scripts=warn) C(odoo-bin neutralize --stdout) is asked instead, which says nothing of modules without
+        code.
     type: list
     elements: str
   config:

@@ -204,7 +204,7 @@ def test_an_update_is_judged_by_the_database_and_the_log(databases: Databases) -
     for words, message in (
         (
             ("complains", "chatters"),
-            "its log has 1 errors, the first one: odoo.modules.loading: Some modules are not loaded",
+            "its log has 1 errors: odoo.modules.loading: Some modules are not loaded",
         ),
         (("breaks",), "it ended with status 255"),
         (("leaves",), "modules are left in an unfinished state: zz_shop"),

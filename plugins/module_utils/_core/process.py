@@ -50,6 +50,9 @@ class Ended:
         """What the program said of a failure, on one line, without what it repeats for context."""
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
         telling = [line for line in lines if re.search(r"\b(ERROR|FATAL|error|fatal|DETAIL|HINT):", line)]
+        if not telling and any(line.startswith("Traceback (most recent") for line in lines):
+            # What was called from where is for the authors of a program in Python; its last line is what went wrong.
+            telling = lines[-1:]
         words = " ".join(dict.fromkeys(telling or lines)) or f"it ended with status {self.status} and no message"
         return one_line(words, 600)
 

@@ -16,10 +16,19 @@ import re
 import typing as t
 
 from .._core.errors import OptionError, UpgradeError
+from .._core.process import ToolError, run
 
 MANIFESTS = ("__manifest__.py", "__openerp__.py")
 SCRIPT = os.path.join("data", "neutralize.sql")
 MOST_BYTES = 4 * 1024 * 1024
+
+PYTHON = re.compile(r"#! ?((?:/\S*/env )?\S*python[0-9.]*)(?: -\S+)*", re.ASCII)
+FIND_PACKAGE = (
+    "import importlib.util as u, sys; del sys.path[0]; s = u.find_spec('odoo');"
+    " print(*(s and s.submodule_search_locations or ()), sep='\\n')"
+)
+"""Without the current folder, which is the first one of the path here, but not of a script."""
+PACKAGE_SECONDS = 60
 
 WHOLE = re.compile(r"\A\s*BEGIN\s*;(.*)\bCOMMIT\s*;\s*\Z", re.S | re.I)
 ENDS_TRANSACTION = re.compile(
@@ -29,7 +38,9 @@ ENDS_TRANSACTION = re.compile(
 
 
 def addons_folders(addons_path: t.Sequence[str] | None, odoo_bin: t.Sequence[str], config: str) -> list[str]:
-    """The folders in which modules lie: those that are given, of the configuration, and of the code beside odoo-bin.
+    """The folders in which modules lie: those that are given, of the configuration, and of Odoo's own code.
+
+    That is beside odoo-bin in a checkout, and in the Python package of an Odoo that was installed.
 
     :raises OptionError: a folder that is given is not there, or the configuration cannot be read.
     """
@@ -42,9 +53,22 @@ def addons_folders(addons_path: t.Sequence[str] | None, odoo_bin: t.Sequence[str
     if odoo_bin:
         home = os.path.dirname(os.path.realpath(odoo_bin[-1]))
         folders += [os.path.join(home, "addons"), os.path.join(home, "odoo", "addons")]
+        folders += [os.path.join(package, "addons") for package in _packages(odoo_bin[-1])]
     # Odoo's module base lies below the package, not beside the others.
     folders += [os.path.join(os.path.dirname(folder), "odoo", "addons") for folder in folders]
     return [folder for folder in dict.fromkeys(map(os.path.abspath, folders)) if os.path.isdir(folder)]
+
+
+def _packages(program: str) -> list[str]:
+    """Where the Python that runs a script such as /usr/bin/odoo has the package; Odoo itself is not started for it."""
+    try:
+        with open(program, "rb") as file:
+            first = file.readline(256).decode("ascii", "replace").split()
+        found = PYTHON.fullmatch(" ".join(first))
+        ended = run([*found[1].split(), "-c", FIND_PACKAGE], os.environ, PACKAGE_SECONDS) if found else None
+    except (OSError, ToolError):
+        return []
+    return ended.output.decode("utf-8", "replace").splitlines() if ended and not ended.status else []
 
 
 def _of_config(path: str) -> list[str]:

@@ -121,9 +121,7 @@ class Neutralize:
         if self._is_done(inside, scripts, before):
             return {"changed": opens, **self._result(scripts, {})}
         if not check_mode:
-            if self.plan.odoo_bin and not scripts and self._has_scripts:
-                scripts = self._scripts_of_odoo(name)
-            self._change(inside, scripts, wanted)
+            self._change(inside, self._scripts_of_odoo(name) if self._asks_odoo else scripts, wanted, scripts)
         return {"changed": True, **self._result(scripts, before)}
 
     @property
@@ -131,6 +129,11 @@ class Neutralize:
         """Whether this version of Odoo has scripts at all."""
         found = re.match(r"(?:saas~)?(\d+)", series_of(self._modules))
         return int(found[1]) >= FIRST_WITH_SCRIPTS if found else False
+
+    @property
+    def _asks_odoo(self) -> bool:
+        """Whether Odoo's own command has to be asked, because its own code does not lie in folders that are known."""
+        return bool(self.plan.odoo_bin) and self._has_scripts and "base" in self._missing
 
     def _scripts(self, folders: list[str]) -> dict[str, str]:
         """The script of each installed module.
@@ -160,7 +163,12 @@ class Neutralize:
                 "or set 'missing_scripts' to warn.",
             )
         if self._missing:
-            self.warnings.append(f"Not neutralised for lack of their code: {', '.join(self._missing)}.")
+            what = (
+                "Neutralised by Odoo's own command, as far as it finds their code, which is not known here"
+                if self._asks_odoo
+                else "Not neutralised for lack of their code"
+            )
+            self.warnings.append(f"{what}: {', '.join(self._missing)}.")
         return scripts
 
     def _scripts_of_odoo(self, name: str) -> dict[str, str]:
@@ -203,9 +211,10 @@ class Neutralize:
         )
         return {row["key"]: row["value"] for row in rows}
 
-    def _change(self, inside: Server, scripts: t.Mapping[str, str], wanted: t.Any) -> None:
+    def _change(self, inside: Server, scripts: t.Mapping[str, str], wanted: t.Any, known: t.Mapping[str, str]) -> None:
         """Run everything in one transaction, look at what is left, and only then commit.
 
+        :param known: the scripts that the next run finds, and compares.
         :raises UpgradeError: nothing has changed.
         """
         name = self.plan.database
@@ -224,8 +233,6 @@ class Neutralize:
         # Odoo changes this parameter when an administrator logs in, so only a value that is given is compared later.
         sql.append(set_parameter("web.base.url", self.plan.base_url or DEFAULT_URL))
         parameters = {"database.uuid": identity}
-        # What --stdout printed is not known to the next run, which compares the scripts that it finds itself.
-        known = {module: script for module, script in scripts.items() if module != "odoo-bin"}
         sql += [set_parameter(FLAG, "true"), set_parameter(MARK, self._mark(known, parameters))]
         try:
             inside.execute("".join(sql), name)
@@ -247,7 +254,7 @@ class Neutralize:
         return {
             "version": series_of(self._modules),
             "neutralized": {name: count for name, count in before.items() if count},
-            "scripts": sorted(scripts),
+            "scripts": ["odoo-bin"] if self._asks_odoo else sorted(scripts),
             "modules_without_code": self._missing,
             "not_touched": list(UNTOUCHED) + ([] if self.plan.cancel_mail else ["queued mails"]),
         }

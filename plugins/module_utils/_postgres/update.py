@@ -28,6 +28,10 @@ from .session import only_run
 
 ALL = "all"
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ (WARNING|ERROR|CRITICAL) (\S+) (.*)$")
+ANY_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ [A-Z]+ ")
+EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: .*)?$", re.ASCII)
+"""The line of a traceback that says what went wrong; it follows the indented ones."""
+
 MOST_LINES = 20
 MOST_KEPT = 1000
 LONGEST_LINE = 64 * 1024
@@ -65,7 +69,7 @@ def update(server: Server, plan: UpdatePlan, progress: Progress, check_mode: boo
         return {"changed": bool(expected), "updated": expected, "version": series_of(before), "log": []}
     with only_run(server, plan.database):
         progress.state("updating", plan.timeout)
-        status, log = _run_odoo(server, plan)
+        status, log, cause = _run_odoo(server, plan)
         after = modules_of(server, plan.database)
     complaints = [line for line in log if line["level"] != "WARNING"]
     left = sorted(name for name, module in after.items() if module["state"] in UNFINISHED)
@@ -73,9 +77,9 @@ def update(server: Server, plan: UpdatePlan, progress: Progress, check_mode: boo
     if status:
         reasons.append(f"it ended with status {status}")
     if left:
-        reasons.append(f"modules are left in an unfinished state: {', '.join(left)}")
+        reasons.append(f"modules are left in an unfinished state: {', '.join(left)}{_without_code(plan, left)}")
     if complaints:
-        reasons.append(f"its log has {len(complaints)} errors, the first one: {complaints[0]['text']}")
+        reasons.append(f"its log has {len(complaints)} errors: {cause}")
     if reasons:
         raise UpgradeError(
             f"The update of {', '.join(plan.modules)} in {plan.database} failed: {'; '.join(reasons)}. "
@@ -99,6 +103,15 @@ def _changes(
     }
 
 
+def _without_code(plan: UpdatePlan, names: t.Sequence[str]) -> str:
+    """Which of these modules have no code, in words; Odoo's log only says that they are not installable."""
+    folders = addons_folders(None, plan.odoo_bin, plan.config)
+    lacking = [name for name in names if not code_of(folders, name)]
+    if not lacking or not code_of(folders, "base"):
+        return ""
+    return f" (no code of {', '.join(lacking)} in {', '.join(folders)})"
+
+
 def _forecast(plan: UpdatePlan, before: t.Mapping[str, t.Mapping[str, str]]) -> dict[str, dict[str, str]]:
     """Which versions an update would record, by the manifests of the code."""
     folders, series = addons_folders(None, plan.odoo_bin, plan.config), series_of(before)
@@ -111,8 +124,8 @@ def _forecast(plan: UpdatePlan, before: t.Mapping[str, t.Mapping[str, str]]) -> 
     return found
 
 
-def _run_odoo(server: Server, plan: UpdatePlan) -> tuple[int, list[dict[str, str]]]:
-    """Run Odoo until it stops by itself; its status, and what it complained about.
+def _run_odoo(server: Server, plan: UpdatePlan) -> tuple[int, list[dict[str, str]], str]:
+    """Run Odoo until it stops by itself; its status, what it complained about, and the cause of a failure.
 
     :raises ToolError: it cannot be run or did not end in time.
     """
@@ -130,7 +143,7 @@ def _run_odoo(server: Server, plan: UpdatePlan) -> tuple[int, list[dict[str, str
     found = written.found() or said.found()
     if ended.status and not found and not written.seen:
         raise ToolError(f"{os.path.basename(plan.odoo_bin[0])} failed: {ended.words}.")
-    return ended.status, found
+    return ended.status, found, written.cause or said.cause
 
 
 class Complaints:
@@ -141,6 +154,8 @@ class Complaints:
         self._begun = b""
         self._errors: list[dict[str, str]] = []
         self._warnings: list[dict[str, str]] = []
+        self._latest: dict[str, str] | None = None
+        self._in_traceback = False
 
     def see(self, block: bytes) -> None:
         """Take the next block."""
@@ -154,14 +169,36 @@ class Complaints:
         """Those that were found, the errors first. The last block was seen."""
         self._look_at(self._begun)
         self._begun = b""
-        return [*self._errors, *self._warnings]
+        return [{"level": each["level"], "text": self._text(each)} for each in (*self._errors, *self._warnings)]
+
+    @property
+    def cause(self) -> str:
+        """The first error that an exception was the reason of, or the first one: Odoo says first that it failed."""
+        texts = [self._text(each) for each in sorted(self._errors, key=lambda each: not each["reason"])]
+        return texts[0] if texts else ""
+
+    @staticmethod
+    def _text(line: t.Mapping[str, str]) -> str:
+        return line["text"].rstrip(". ") + (f": {line['reason']}" if line["reason"] else "")
 
     def _look_at(self, line: bytes) -> None:
-        match = LOG_LINE.match(line.decode("utf-8", "replace").rstrip("\r"))
+        text = line.decode("utf-8", "replace").rstrip("\r")
+        match = LOG_LINE.match(text)
         if match:
             kept = self._warnings if match[1] == "WARNING" else self._errors
+            self._in_traceback = False
+            self._latest = {"level": match[1], "text": one_line(match[3], 300), "reason": ""}
             if len(kept) < MOST_KEPT:
-                kept.append({"level": match[1], "text": one_line(match[3], 300)})
+                kept.append(self._latest)
+        elif ANY_LINE.match(text):
+            self._latest = None
+            self._in_traceback = False
+        elif text.startswith("Traceback (most recent call last)"):
+            self._in_traceback = True
+        elif self._latest and self._in_traceback and EXCEPTION.match(text):
+            # The last exception of several is the one that was not handled.
+            self._latest["reason"] = one_line(text, 300)
+            self._in_traceback = False
 
 
 def _require_program(plan: UpdatePlan) -> None:

@@ -36,6 +36,8 @@ def test_what_a_program_says_of_a_failure_is_put_on_one_line() -> None:
     ended = run(["sh", "-c", "echo noise >&2; echo 'x: error: no  room' >&2; exit 3"], os.environ, 60)
     assert (ended.status, ended.words) == (3, "x: error: no room")
     assert run(["sh", "-c", "exit 4"], os.environ, 60).words == "it ended with status 4 and no message"
+    python = [sys.executable, "-c", "import os, no_such_module"]
+    assert run(python, os.environ, 60).words == "ModuleNotFoundError: No module named 'no_such_module'"
 
 
 def test_endless_errors_take_no_memory() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
 
 import pytest
@@ -66,6 +67,20 @@ def test_a_script_that_would_end_the_transaction_is_refused(end: str) -> None:
         in_callers_transaction(f"UPDATE x SET y = 1;\n  {end}\nUPDATE x SET y = 2;\n", "the script")
 
 
+@pytest.mark.parametrize("start", [sys.executable, "/usr/bin/env python3 -s"], ids=["python", "env"])
+def test_an_installed_odoo_is_found_by_its_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str) -> None:
+    package = tmp_path / "site/odoo"
+    (package / "addons").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('started')\n", encoding="utf-8")
+    program = tmp_path / "bin/odoo"
+    program.parent.mkdir()
+    program.write_text(f"#!{start}\nimport odoo\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    assert addons_folders([], [str(program)], "") == [str(package / "addons")]
+    program.write_text("#!/bin/sh\nexec docker compose exec odoo odoo\n", encoding="utf-8")
+    assert addons_folders([], [str(program)], "") == []
+
+
 @pytest.mark.parametrize(
     ("manifest", "version"),
     [
@@ -101,6 +116,24 @@ def test_a_log_is_read_for_what_it_complains_about() -> None:
 2026-11-28 18:00:02,123 42 CRITICAL ? odoo.modules.module: Couldn't load module x
 Traceback (most recent call last):
 2026-11-28 18:00:02,123 42 ERROR shop odoo.registry: Failed to load registry
+Traceback (most recent call last):
+  File "odoo/sql_db.py", line 354, in execute
+    res = self._obj.execute(query, params)
+psycopg2.errors.UndefinedColumn: column "x" does not exist
+LINE 1: SELECT x
+               ^
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "odoo/modules/loading.py", line 1
+    migrate()
+    ^^^^^^^^^
+odoo.tools.convert.ParseError: while parsing views.xml:3
+Error while validating view near:
+
+    <field name="x"/>
+View: shop
 """
     complaints = Complaints()
     for place in range(0, len(log), 7):
@@ -108,9 +141,10 @@ Traceback (most recent call last):
     # Whatever follows an error, and however much: it is found.
     complaints.see(b"2026-11-28 18:00:03,123 42 INFO shop odoo: nothing\n" * 10_000)
     complaints.see(b"x" * 1_000_000)
+    reason = "odoo.tools.convert.ParseError: while parsing views.xml:3"
     assert [(each["level"], each["text"]) for each in complaints.found()] == [
         ("CRITICAL", "odoo.modules.module: Couldn't load module x"),
-        ("ERROR", "odoo.registry: Failed to load registry"),
+        ("ERROR", f"odoo.registry: Failed to load registry: {reason}"),
         ("WARNING", "odoo.models: Two fields"),
     ]
 
