@@ -24,6 +24,7 @@ from .dump_forms import (
     PGDMP,
     SQL,
     SQL_GZ,
+    SQL_MEMBER,
     SQL_START,
     TAR,
     TAR_GZ,
@@ -35,6 +36,9 @@ from .dump_forms import (
     sql_form,
 )
 from .unpack import MissingUnpackerError, reading, unpacked
+
+BACKUP_MEMBERS = ("db.dump", SQL_MEMBER)
+"""The dump in a folder that click-odoo-backupdb made, or that a zip of Odoo was unpacked to."""
 
 
 def recognise(path: str, seconds: float = 60, env: t.Mapping[str, str] | None = None) -> Form:
@@ -58,6 +62,12 @@ def recognise(path: str, seconds: float = 60, env: t.Mapping[str, str] | None = 
 def _folder(path: str) -> Form:
     toc = os.path.join(path, "toc.dat")
     if not os.path.isfile(toc):
+        inside = next((name for name in BACKUP_MEMBERS if os.path.isfile(os.path.join(path, name))), "")
+        if inside:
+            raise DamagedError(
+                f"The folder {path} is a backup with a dump in it. Give the path of that file, {inside}. The folder "
+                "filestore beside it is for odoo_filestore_merge."
+            )
         raise DamagedError(
             f"The folder {path} is no dump: a dump by pg_dump -Fd has a file toc.dat in it. Give the path of the dump."
         )

@@ -109,6 +109,9 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
         recognise(str(tmp_path / "nosuch"))
     with pytest.raises(DamagedError, match=r"has a file toc\.dat"):
         recognise(str(tmp_path))
+    (tmp_path / "db.dump").touch()
+    with pytest.raises(DamagedError, match=r"Give the path of that file, db\.dump"):
+        recognise(str(tmp_path))
     with pytest.raises(DamagedError, match="neither a file nor a folder"):
         recognise("/dev/null")
 
