@@ -137,5 +137,6 @@ def version_of(code: str, series: str) -> str:
             continue
         except (OSError, ValueError, SyntaxError, AttributeError, RecursionError, MemoryError):
             return ""
-        return version if version == series or version.startswith(f"{series}.") else f"{series}.{version}"
+        # As Odoo does it: a version of nothing but the series gets the series before it as well.
+        return version if version.startswith(f"{series}.") else f"{series}.{version}"
     return ""

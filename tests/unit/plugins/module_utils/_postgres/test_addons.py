@@ -86,6 +86,7 @@ def test_an_installed_odoo_is_found_by_its_python(tmp_path: Path, monkeypatch: p
     [
         ("{'version': '2.0'}", "17.0.2.0"),
         ("{'version': '17.0.2.0'}", "17.0.2.0"),
+        ("{'version': '17.0'}", "17.0.17.0"),
         ("{'name': 'x'}", "17.0.1.0"),
         ("not python (", ""),
         ("print(1)", ""),
