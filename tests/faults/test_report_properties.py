@@ -22,7 +22,10 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._report.values im
 from ansible_collections.siteops.upgrades.tests.unit.run_reports import FINISHED, STARTED, Page, report
 
 UNHURRIED = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 PIECES = ["<", ">", "&", '"', "'", "|", "\\", "`", "[x](y)", "{{", "}}", "</script>", "<!--", "\x1b[1m", "\u202e", "\n"]
 TEXT = st.one_of(st.text(max_size=40), st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5))).map("".join))

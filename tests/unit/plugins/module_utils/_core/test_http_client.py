@@ -223,7 +223,8 @@ def test_a_server_that_never_ends_is_ended_by_the_time_limit(reply: Reply, monke
         ):
             with pytest.raises(AnswerLostError, match="/a got no whole answer within 0.3 seconds"):
                 ask()
-    assert len(server.seen) == 2
+    # Once each; less where the limit passes before the request is sent.
+    assert len(server.seen) <= 2
 
 
 def test_an_answer_that_is_too_long_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
