@@ -61,6 +61,9 @@ def test_the_file_of_the_guide_becomes_data(tmp_path: Path) -> None:
     for variable, items in data.items():
         for item in items:
             assert set(item) <= KEYS[variable], variable
+    rules = {each["name"]: each["rrule"] for each in data["controller_schedules"]}
+    weekend = "DTSTART;TZID=Europe/Zurich:20260101T030000 RRULE:FREQ=WEEKLY;INTERVAL=1;BYDAY=SA,SU"
+    assert rules["Plone upgrade in the maintenance window"] == weekend
     credentials = {each["name"].split()[0]: each["credentials"] for each in data["controller_templates"]}
     odoo = ["Odoo contract", "Odoo database"]
     assert credentials == {"Plone": ["Plone fleet"], "Odoo": odoo, "Approval": [], "Upgrade": []}
