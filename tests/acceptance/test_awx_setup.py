@@ -93,16 +93,6 @@ class Typist(NamedTuple):
         return self.typed.status == 0
 
 
-def part_of_the_role(folder: Path, tasks: str, **variables: Any) -> str:
-    """A playbook that runs the tasks of one file of the role."""
-    playbook = folder / "play.yml"
-    role = {"name": "siteops.upgrades.awx_setup", "tasks_from": tasks}
-    task = {"name": "Set up", "ansible.builtin.include_role": role, "vars": variables}
-    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
-    playbook.write_text(json.dumps([play]), encoding="utf-8")
-    return str(playbook)
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
     """The guide, typed from an empty AWX to the first approved upgrade by a reader with Plone alone, who first lacks a
@@ -149,7 +139,10 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
         assert not typist.set_up("sync that failed", awx_setup_credential_types=[], awx_setup_credentials=[])
         by_hand = {"name": "Plone site", "kind": "cloud", "inputs": {"fields": [{"id": "url", "label": "URL"}]}}
         controller.api.create("credential_types", by_hand)
+        others = same_names(controller)
         assert typist.set_up("plone"), typed.output
+        for kind, number in others:
+            controller.api.remove(kind, number)
         typed.on(typist.environment())
         [launched] = [job for job in controller.api.launched if job["type"] == "workflow_job"]
         typist.runs["plone"] = run_workflow(controller.api, launched, home / "plone-run", lambda: True)
@@ -167,6 +160,22 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
         typed.become("both", SECRETS["both"])
         assert typist.set_up("both", READING_TOKEN), typed.output
         yield typist
+
+
+def same_names(controller: Controller) -> list[tuple[str, int]]:
+    """What another organization has of the same names: kinds and ids."""
+    api = controller.api
+    owner = {"organization": api.named("organizations", "Default")["id"]}
+    kind = api.seed("credential_types", name="Of others", kind="cloud", inputs={}, injectors={})["id"]
+    made = [
+        ("credential_types", kind),
+        ("projects", api.seed("projects", name="Site upgrades", **owner)["id"]),
+        ("teams", api.seed("teams", name="Site owners", **owner)["id"]),
+        ("credentials", api.seed("credentials", name="Plone fleet", credential_type=kind, inputs={}, **owner)["id"]),
+    ]
+    for name in ("Plone sites", "Upgrade reports"):
+        made.append(("inventories", api.seed("inventories", name=name, kind="", **owner)["id"]))
+    return made[::-1]
 
 
 def inputs(first: str, **more: Path | str) -> str:
@@ -536,10 +545,13 @@ def schedule_by_hand(api: Any, template: int) -> dict[str, Any]:
 
 
 def test_whole_products_go(done: Typist) -> None:
-    """And what belongs to none; what a person made stays, another product, and the organization."""
+    """And what belongs to none; what a person made stays, another product, what others use, and the organization."""
     api = done.controller.api
     organization = api.named("organizations", ORGANIZATION)["id"]
     api.seed("inventories", name="By hand", organization=organization)
+    shared = api.seed("credential_types", name="Shared", kind="cloud", inputs={}, injectors={})["id"]
+    default = api.named("organizations", "Default")["id"]
+    api.seed("credentials", name="Of others", organization=default, credential_type=shared, inputs={})
     webhook = {"url": "https://chat.example.org"}
     api.create("notification_templates", {
         "name": "Channel", "organization": organization, "notification_type": "webhook",
@@ -548,7 +560,7 @@ def test_whole_products_go(done: Typist) -> None:
     gone = small(
         awx_setup_products=[],
         awx_setup_absent=["plone", "any"],
-        awx_setup_credential_types=[{"name": "Plone site", "product": "plone"}],
+        awx_setup_credential_types=[{"name": name, "product": "plone"} for name in ("Plone site", "Shared")],
         awx_setup_credentials=[{"name": "Plone fleet", "type": "Plone site", "inputs": {}}],
         awx_setup_notifications=[{"name": "Channel", "type": "webhook", "events": ["error"], "configuration": webhook}],
     )
@@ -558,10 +570,10 @@ def test_whole_products_go(done: Typist) -> None:
         for kind in ("inventories", "credentials", "workflow_job_templates", "teams", "credential_types")
     }
     assert left["inventories"] == {"By hand", "Odoo databases"}
-    assert left["credentials"] == {"Ansible Galaxy", "Odoo contract"}
+    assert left["credentials"] == {"Ansible Galaxy", "Odoo contract", "Of others"}
     assert left["workflow_job_templates"] == {ODOO_WORKFLOW, CUT_OVER}
     assert left["teams"] == {"Site owners"}
-    assert "Plone site" not in left["credential_types"]
+    assert {"Plone site", "Shared"} & left["credential_types"] == {"Shared"}
     assert api.all("projects") + api.all("execution_environments") + api.all("notification_templates") == []
     assert api.named("organizations", ORGANIZATION)
 
@@ -624,19 +636,29 @@ def test_what_does_not_fit_together_is_refused_before_the_first_request(tmp_path
         assert controller.calls == []
 
 
-def test_the_modules_may_be_those_of_ansible_controller(tmp_path: Path) -> None:
-    """The same modules under the other name, and awx.awx out of reach."""
+def test_an_execution_environment_of_others_is_left_to_them(tmp_path: Path) -> None:
+    """AWX has one of a name for all organizations. By the modules of ansible.controller, behind a gateway."""
     collections = tmp_path / "ansible_collections"
     (collections / "ansible").mkdir(parents=True)
     (collections / "ansible/controller").symlink_to(awx_collection() / "ansible_collections/awx/awx")
-    playbook = part_of_the_role(tmp_path, "organization", awx_setup_products=["plone"])
     path = os.pathsep.join([os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), str(tmp_path)])
-    with Controller(PROJECT) as controller:
+    role = {"ansible.builtin.include_role": {"name": PLAYBOOK}}
+    present = {name: value for name, value in small().items() if name != "awx_setup_credential_types"}
+    absent = {**present, "awx_setup_products": [], "awx_setup_absent": ["any"]}
+    tasks = [{"name": "Set up", **role, "vars": {**NEEDED, **chosen}} for chosen in (absent, present)]
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    with Controller(PROJECT, gateway=True) as controller:
+        default = controller.api.named("organizations", "Default")["id"]
+        others = controller.api.seed("execution_environments", name="Site upgrades", organization=default, image="y")
         env = {**controller.environment, "ANSIBLE_COLLECTIONS_PATH": path}
-        ended = run_playbook(playbook, "-e", json.dumps(NEEDED), env=env)
-        assert ended.status == 0, ended.output
-        assert controller.api.named("organizations", "Site operations")
+        ended = run_playbook(str(tmp_path / "play.yml"), env=env)
+        assert ended.status != 0
+        assert controller.api.named("organizations", ORGANIZATION)
         assert controller.api.named("credential_types", "Plone site")
+        assert controller.api.all("execution_environments") == [others]
+    assert '"organization": ["Cannot change the organization of an execution environment"]}.' in ended.words
+    assert "Set awx_setup_execution_environment to a name of your own." in ended.words
 
 
 def test_the_environment_may_be_that_of_newer_controllers(tmp_path: Path) -> None:
@@ -645,6 +667,7 @@ def test_the_environment_may_be_that_of_newer_controllers(tmp_path: Path) -> Non
     path = os.pathsep.join([os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), str(awx_collection())])
     with Controller(PROJECT) as controller:
         env = {"AAP_HOSTNAME": controller.url, "AAP_TOKEN": TOKEN, "AAP_VALIDATE_CERTS": "false"}
+        env["CONTROLLER_OAUTH_TOKEN"] = "token-for-another-controller"
         variables = json.dumps({**NEEDED, **nothing})
         ended = run_playbook(PLAYBOOK, "-e", variables, env={**env, "ANSIBLE_COLLECTIONS_PATH": path})
         assert ended.status != 0

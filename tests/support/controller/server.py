@@ -25,7 +25,7 @@ ORGANIZATION_TOKEN = "token-of-an-administrator-of-an-organization"
 READING_TOKEN = "token-that-may-only-read"
 PATH = re.compile(rf"{ROOT}(?P<endpoint>\w+)/((?P<id>\d+)/((?P<sub>\w+)/)?)?")
 
-
+BEHIND_GATEWAY = "/api/controller/v2/"
 SPECIAL = ("config", "ping", "me", "project_updates", "roles")
 
 
@@ -51,10 +51,14 @@ class Controller:
     ``project`` is the folder that a sync of every project fetches; the first ``failing_syncs`` fail. What AWX brings
     along is there: the credential "Ansible Galaxy", the organization "Default" and an instance group. Whoever has
     ORGANIZATION_TOKEN administers ``organization``; READING_TOKEN is another one of that user, with the scope "read".
+    With ``gateway`` the API is below /api/controller/ alone, as behind the gateway of newer controllers.
     """
 
-    def __init__(self, project: Path, failing_syncs: int = 0, organization: str = "Site operations") -> None:
+    def __init__(
+        self, project: Path, failing_syncs: int = 0, organization: str = "Site operations", *, gateway: bool = False
+    ) -> None:
         self.api = Api(project, failing_syncs)
+        self._gateway = gateway
         self._users = {
             TOKEN: User("admin", superuser=True),
             ORGANIZATION_TOKEN: User("operator", organization=organization),
@@ -135,12 +139,14 @@ class Controller:
                 if user is None:
                     raise Refusal(401, {"detail": "Authentication credentials were not provided."})
                 body = json.loads(content) if content else {}
-                status, answer = self._answer(user, handler.command, handler.path, body)
+                status, answer = self._answer(user, handler.command, self._behind_gateway(handler.path), body)
             except Refusal as refused:
                 status, answer = refused.status, refused.body
             if handler.command != "GET":
                 self._writes.append(Write(handler.command, handler.path, json.loads(content or b"null"), status))
         payload = b"" if answer is None else json.dumps(answer).encode()
+        if self._gateway:
+            payload = payload.replace(f'"{ROOT}'.encode(), f'"{BEHIND_GATEWAY}'.encode())
         handler.send_response(status)
         handler.send_header("X-API-Product-Name", "AWX")
         handler.send_header("X-API-Product-Version", "24.6.1")
@@ -149,10 +155,19 @@ class Controller:
         handler.end_headers()
         handler.wfile.write(payload)
 
+    def _behind_gateway(self, path: str) -> str:
+        """The path that the controller sees. Raises Refusal with 404 for one that the gateway does not know."""
+        if not self._gateway or path == "/api/":
+            return path
+        if not path.startswith(BEHIND_GATEWAY):
+            raise Refusal(404, {"detail": "Not found."})
+        return path.replace(BEHIND_GATEWAY, ROOT, 1)
+
     def _answer(self, user: User, method: str, target: str, body: Any) -> tuple[int, Any]:
         parts = urlsplit(target)
         if parts.path == "/api/":
-            return 200, {"available_versions": {"v2": ROOT}}
+            behind = {"apis": {"gateway": "/api/gateway/", "controller": "/api/controller/"}}
+            return 200, behind if self._gateway else {"available_versions": {"v2": ROOT}}
         found = PATH.fullmatch(parts.path)
         if not found:
             raise Refusal(404, {"detail": "Not found."})

@@ -77,6 +77,8 @@ class Store:
         """A page with every object that the filters let through."""
         kinds = TEMPLATES if endpoint == "unified_job_templates" else (endpoint,)
         known = {"id", "type", *(name for kind in kinds for name in RESOURCES[kind].fields)} | PAGING
+        if endpoint == "inventory_sources":
+            known -= {"credential"}
         for name in query:
             if name.removeprefix("or__").split("__")[0] not in known:
                 raise Refusal(400, {"detail": f"{endpoint} has no field named '{name}'"})
@@ -111,6 +113,9 @@ class Store:
         self._check(RESOURCES[endpoint], body)
         before = self._objects[endpoint][number]
         values = {**before, **body}
+        moved = body.get("organization") not in (None, before.get("organization"))
+        if endpoint == "execution_environments" and moved:
+            raise bad("organization", "Cannot change the organization of an execution environment")
         if endpoint == "schedules" and "extra_data" in body:
             self._check_schedule(values)
         self._keep(endpoint, number, values)
@@ -321,6 +326,11 @@ class Store:
         if endpoint in ROLES:
             roles = {name: {"id": self._role_id(endpoint, number, name)} for name in ROLES[endpoint]}
             summary["object_roles"] = roles
+        for name in ("credentials", "labels"):
+            if endpoint in SURVEYED and name in RESOURCES[endpoint].associations:
+                numbers = self._associated.get((endpoint, number, name), [])
+                linked = [{"id": each, "name": self._objects[name][each]["name"]} for each in numbers]
+                summary[name] = linked if name == "credentials" else {"count": len(linked), "results": linked}
         if endpoint == "credentials":
             fields = self._objects["credential_types"][values["credential_type"]]["inputs"].get("fields", [])
             secret = {field["id"] for field in fields if field.get("secret")}
@@ -331,8 +341,9 @@ class Store:
         for kind in TEMPLATES:
             if template in self._objects[kind]:
                 related["unified_job_template"] = f"{ROOT}{kind}/{template}/"
-                name = self._objects[kind][template]["name"]
-                summary["unified_job_template"] = {"id": template, "name": name}
+                found = self._objects[kind][template]
+                known = {name: found[name] for name in ("name", "description", "timeout") if name in found}
+                summary["unified_job_template"] = {"id": template, **known}
         organization = self._objects["organizations"].get(values.get("organization") or 0)
         if organization:
             summary["organization"] = {"id": values["organization"], "name": organization["name"]}
@@ -342,7 +353,8 @@ class Store:
             if name.endswith("_nodes")
         }
         if endpoint == "inventory_sources" and values["credential"]:
-            summary["credential"] = {"id": values["credential"]}
+            name = self._objects["credentials"][values["credential"]]["name"]
+            summary["credential"] = {"id": values["credential"], "name": name}
         shown = {"id": number, "type": RESOURCES[endpoint].type, "url": url, "related": related}
         return {**shown, "summary_fields": summary, **associated, **values}
 
