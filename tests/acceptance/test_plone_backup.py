@@ -360,6 +360,25 @@ def test_a_restore_is_refused_while_a_server_has_the_database(backups: Backups) 
     assert lock.exists()
 
 
+def test_a_restore_exchanges_what_links_lead_to_and_heeds_the_locks_of_both(backups: Backups) -> None:
+    data_fs, blobs = backups.database.data_fs, backups.database.blobs
+    disk = backups.dest.parent / "disk"
+    disk.mkdir()
+    for path in (data_fs, blobs):
+        shutil.move(path, disk / path.name)
+        path.symlink_to(disk / path.name)
+    old = backups.database.content()
+    backups.database.write("6100", leaflet="second edition")
+    for locked in (data_fs, disk / data_fs.name):
+        with open(f"{locked}.lock", "a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            refused(backups.restore(), f"{locked}.lock", "nothing was changed")
+    assert backups.restore().result["changed"]
+    assert {name: backups.database.content()[name] for name in old} == old
+    assert data_fs.is_symlink() and blobs.is_symlink()
+    assert {path.name for path in disk.iterdir()} >= {"Data.fs", "Data.fs.before", "blobstorage", "blobstorage.before"}
+
+
 def test_the_way_back_from_a_restore(backups: Backups) -> None:
     old = backups.database.content()
     backups.database.write("6100", leaflet="second edition")

@@ -130,6 +130,7 @@ def restore_once(params: Params, task: Task, server: DatabaseServer | None) -> d
     if params["state"] != REVERTED and not params["src"]:
         raise OptionError("src", "is empty; give a backup, or the folder of the backups.")
     storage = _storage_of(params, server)
+    storage.follow_links()
     place = storage.place[:1].upper() + storage.place[1:]
     plan = RestorePlan(
         src=params["src"] or "",

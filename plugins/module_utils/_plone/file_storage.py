@@ -21,7 +21,7 @@ from .backup_manifest import are_blobs_as, sha256_of
 from .data_fs import LOCK, last_transaction
 from .instance_programs import Contents, Programs
 from .repozo_files import write_repozo_files
-from .storage import PLACE, ReadBack, Storage, require_writable
+from .storage import PLACE, ReadBack, Storage, refuse_mount_point, require_writable
 
 INDEX = ".index"
 SCRATCH = "restored"
@@ -36,6 +36,7 @@ class FileStorage(Storage):
     def __init__(self, programs: Programs, blobs: str, data_fs: str) -> None:
         super().__init__(programs, blobs)
         self.data_fs = data_fs
+        self._locks = [data_fs + LOCK]
 
     @property
     def place(self) -> str:
@@ -72,6 +73,13 @@ class FileStorage(Storage):
 
     # Restore
 
+    def follow_links(self) -> None:
+        """Have the file that a link leads to as well. A server that was given the link has the lock beside the link."""
+        super().follow_links()
+        if os.path.islink(self.data_fs):
+            self.data_fs = os.path.realpath(self.data_fs)
+            self._locks.append(self.data_fs + LOCK)
+
     @property
     def journal(self) -> str:
         """Beside the Data.fs."""
@@ -81,26 +89,21 @@ class FileStorage(Storage):
     def busy(self) -> str:
         """Names the lock file."""
         return (
-            f"A server has {self.data_fs}{LOCK} locked, so nothing was changed. Stop every process that uses this "
-            "database first, and start it again afterwards."
+            f"A server has {' or '.join(self._locks)} locked, so nothing was changed. Stop every process that uses "
+            "this database first, and start it again afterwards."
         )
 
     def is_busy(self) -> bool:
         """Whether a server has the lock file."""
-        return is_locked(self.data_fs + LOCK)
+        return any(is_locked(lock) for lock in self._locks)
 
     @contextlib.contextmanager
     def kept_out(self) -> t.Iterator[None]:
         """Have the lock of the storage, so that no server starts on files that are being exchanged."""
-        lock = self.data_fs + LOCK
-        was_there = os.path.lexists(lock)
-        with locked_file(lock, 0, self.busy) as file:
-            try:
-                yield
-            finally:
-                # A file of this user would keep a server of another user from starting.
-                if not was_there and is_still_at(lock, file):
-                    remove_if_exists(lock)
+        with contextlib.ExitStack() as stack:
+            for lock in self._locks:
+                stack.enter_context(_locked(lock, self.busy))
+            yield
 
     def is_as(self, backup: Backup) -> bool:
         """Byte for byte."""
@@ -135,12 +138,29 @@ class FileStorage(Storage):
         """That of the file."""
         return [(os.path.dirname(self.data_fs), backup.database_size)]
 
+    def require_movable(self) -> None:
+        """Refuse a file or folder that is a mount point."""
+        refuse_mount_point("data_fs", self.data_fs)
+        super().require_movable()
+
     def require_place(self) -> None:
         """Refuse a path that cannot become a file."""
         require_writable("data_fs", self.data_fs)
         super().require_place()
         if os.path.isdir(self.data_fs):
             raise OptionError("data_fs", f"{self.data_fs} is a folder; give the path of the file.")
+
+
+@contextlib.contextmanager
+def _locked(lock: str, busy: str) -> t.Iterator[None]:
+    was_there = os.path.lexists(lock)
+    with locked_file(lock, 0, busy) as file:
+        try:
+            yield
+        finally:
+            # A file of this user would keep a server of another user from starting.
+            if not was_there and is_still_at(lock, file):
+                remove_if_exists(lock)
 
 
 def give_to_owner(model: str, *paths: str) -> None:

@@ -129,6 +129,7 @@ class RestoreRun:
     # Restore
 
     def _require_nothing_in_the_way(self) -> None:
+        self.storage.require_movable()
         for move in self._aside():
             if self._exists(move.source) and self._exists(move.dest):
                 raise OptionError(

@@ -75,6 +75,11 @@ class Storage(abc.ABC):
 
     # For a restore
 
+    def follow_links(self) -> None:
+        """Have the folder that a link leads to: what takes its place must not land on the disk of the link."""
+        if os.path.islink(self.blobs):
+            self.blobs = os.path.realpath(self.blobs)
+
     @property
     @abc.abstractmethod
     def journal(self) -> str:
@@ -125,6 +130,13 @@ class Storage(abc.ABC):
         if os.path.lexists(self.blobs or "/nonexistent") and not os.path.isdir(self.blobs):
             raise OptionError("blobs", f"{self.blobs} is not a folder.")
 
+    def require_movable(self) -> None:
+        """Refuse what cannot get another name.
+
+        :raises OptionError: names the option.
+        """
+        refuse_mount_point("blobs", self.blobs)
+
     def require_kind(self, backup: Backup) -> None:
         """Refuse the backup of another storage.
 
@@ -163,3 +175,28 @@ def require_writable(option: str, path: str) -> None:
         raise OptionError(option, f"there is no folder {folder}.")
     if path and not os.access(folder, os.W_OK | os.X_OK):
         raise OptionError(option, f"the folder {folder} cannot be written to.")
+
+
+def refuse_mount_point(option: str, path: str) -> None:
+    """Refuse a path on which a file system is mounted, or in a container a volume.
+
+    :raises OptionError: names the option.
+    """
+    if path and _is_mount_point(path):
+        raise OptionError(
+            option,
+            f"{path} is a mount point and cannot be renamed, so nothing can be put into its place. Mount what has it "
+            "one folder higher, or restore into another folder and exchange the two yourself.",
+        )
+
+
+def _is_mount_point(path: str) -> bool:
+    if os.path.ismount(path):
+        return True
+    # A folder or file of the same file system that is mounted as a volume.
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            mounted = {line.split(" ")[4] for line in file}
+    except (OSError, IndexError):
+        return False
+    return path.replace("\\", r"\134").replace(" ", r"\040") in mounted
