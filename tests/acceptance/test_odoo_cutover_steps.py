@@ -201,6 +201,10 @@ def test_an_update_is_judged_by_the_database_and_the_log(databases: Databases) -
     result = databases.done("odoo_database_update", **options)
     assert result["updated"] == {"zz_shop": {"from": "16.0.1.0", "to": "16.0.2.0"}}
     assert result["log"] == [{"level": "WARNING", "text": "odoo.models: Two fields have the same label"}]
+    behave(program, "is_silent", "complains")
+    ended = databases.run("odoo_database_update", **options)
+    assert not ended.failed, ended.output
+    assert "Odoo wrote no log that can be read here" in ended.warnings
     for words, message in (
         (
             ("complains", "chatters"),

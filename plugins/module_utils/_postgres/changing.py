@@ -75,7 +75,7 @@ def update_once(params: Params, task: Task) -> dict[str, t.Any]:
         modules=modules,
         timeout=params["timeout"],
     )
-    result = update(Server.of(params), plan, task.progress, task.check_mode)
+    result = update(Server.of(params), plan, task.progress, task.check_mode, task.warn_all)
     done = "would have" if task.check_mode else "have"
     return {
         "msg": f"{len(result['updated'])} modules of {plan.database} {done} another version.",

@@ -32,6 +32,10 @@ ANY_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ [A-Z]+ ")
 EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: .*)?$", re.ASCII)
 """The line of a traceback that says what went wrong; it follows the indented ones."""
 
+NO_LOG = (
+    "Odoo wrote no log that can be read here, as with 'syslog' in its configuration or in a container. Only its status "
+    "and the states of the modules were judged."
+)
 MOST_LINES = 20
 MOST_KEPT = 1000
 LONGEST_LINE = 64 * 1024
@@ -49,9 +53,25 @@ class UpdatePlan:
     timeout: int
 
 
-def update(server: Server, plan: UpdatePlan, progress: Progress, check_mode: bool) -> dict[str, t.Any]:
+class OdooRun(t.NamedTuple):
+    """How Odoo ended: its status, what it complained about, the cause of a failure, and whether it wrote a log."""
+
+    status: int
+    log: list[dict[str, str]]
+    cause: str
+    wrote_log: bool
+
+
+def update(
+    server: Server,
+    plan: UpdatePlan,
+    progress: Progress,
+    check_mode: bool,
+    warn: t.Callable[[t.Iterable[str]], None],
+) -> dict[str, t.Any]:
     """Have Odoo update modules.
 
+    :param warn: takes what cannot be judged.
     :raises UpgradeError: the update did not do all that was asked for, whatever its exit status says.
     """
     _require_program(plan)
@@ -69,7 +89,7 @@ def update(server: Server, plan: UpdatePlan, progress: Progress, check_mode: boo
         return {"changed": bool(expected), "updated": expected, "version": series_of(before), "log": []}
     with only_run(server, plan.database):
         progress.state("updating", plan.timeout)
-        status, log, cause = _run_odoo(server, plan)
+        status, log, cause, wrote_log = _run_odoo(server, plan)
         after = modules_of(server, plan.database)
     complaints = [line for line in log if line["level"] != "WARNING"]
     left = sorted(name for name, module in after.items() if module["state"] in UNFINISHED)
@@ -88,6 +108,8 @@ def update(server: Server, plan: UpdatePlan, progress: Progress, check_mode: boo
             unfinished_modules=left,
             status=status,
         )
+    if not wrote_log:
+        warn([NO_LOG])
     updated = _changes(before, after)
     return {"changed": bool(updated), "updated": updated, "version": series_of(after), "log": log[:MOST_LINES]}
 
@@ -124,8 +146,8 @@ def _forecast(plan: UpdatePlan, before: t.Mapping[str, t.Mapping[str, str]]) -> 
     return found
 
 
-def _run_odoo(server: Server, plan: UpdatePlan) -> tuple[int, list[dict[str, str]], str]:
-    """Run Odoo until it stops by itself; its status, what it complained about, and the cause of a failure.
+def _run_odoo(server: Server, plan: UpdatePlan) -> OdooRun:
+    """Run Odoo until it stops by itself.
 
     :raises ToolError: it cannot be run or did not end in time.
     """
@@ -133,6 +155,8 @@ def _run_odoo(server: Server, plan: UpdatePlan) -> tuple[int, list[dict[str, str
         log = os.path.join(folder, "odoo.log")
         command = [*plan.odoo_bin, *(("-c", plan.config) if plan.config else ()), "-d", plan.database]
         command += ["-u", ",".join(plan.modules), "--stop-after-init", "--no-http", "--max-cron-threads=0"]
+        # A configuration may keep errors out of the log.
+        command.append("--log-level=info")
         said = Complaints()
         ended = run([*command, "--logfile", log], server.env, plan.timeout, watch=said.see)
         written = Complaints()
@@ -143,7 +167,7 @@ def _run_odoo(server: Server, plan: UpdatePlan) -> tuple[int, list[dict[str, str
     found = written.found() or said.found()
     if ended.status and not found and not written.seen:
         raise ToolError(f"{os.path.basename(plan.odoo_bin[0])} failed: {ended.words}.")
-    return ended.status, found, written.cause or said.cause
+    return OdooRun(ended.status, found, written.cause or said.cause, written.has_lines or said.has_lines)
 
 
 class Complaints:
@@ -151,6 +175,7 @@ class Complaints:
 
     def __init__(self) -> None:
         self.seen = 0
+        self.has_lines = False
         self._begun = b""
         self._errors: list[dict[str, str]] = []
         self._warnings: list[dict[str, str]] = []
@@ -184,6 +209,7 @@ class Complaints:
     def _look_at(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip("\r")
         match = LOG_LINE.match(text)
+        self.has_lines = self.has_lines or bool(ANY_LINE.match(text))
         if match:
             kept = self._warnings if match[1] == "WARNING" else self._errors
             self._in_traceback = False

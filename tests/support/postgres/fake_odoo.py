@@ -19,7 +19,8 @@ sql = {{
     "activates": "UPDATE ir_cron SET active = true",
     "leaves": "UPDATE ir_module_module SET state = 'to upgrade' WHERE name = 'zz_shop'",
 }}
-with open(options.logfile, "w") as log:
+with open(os.devnull if "is_silent" in behaviour else options.logfile, "w") as log:
+    log.write("2026-11-28 18:00:00,001 42 INFO ? odoo: Odoo version 16.0\\n")
     for word in behaviour:
         if word in sql:
             command = [{psql!r}, "-XAtq", "-d", options.d]
@@ -49,5 +50,5 @@ def make_odoo_bin(folder: Path, psql: Path) -> Path:
 
 
 def behave(program: Path, *words: str) -> None:
-    """What the next runs do: words out of updates, activates, leaves, complains, chatters, warns, hangs, breaks."""
+    """What the next runs do: updates, activates, leaves, complains, chatters, warns, hangs, breaks, is_silent."""
     program.with_name("behaviour").write_text(" ".join(words), encoding="utf-8")
