@@ -229,15 +229,18 @@ def lint(session: nox.Session) -> None:
 
 @WITH_PIP
 def sanity(session: nox.Session) -> None:
-    """ansible-test sanity on the newest ansible-core, for every Python found; with options such as `--test pep8`."""
+    """ansible-test sanity on the newest ansible-core; with options such as `--test pep8`, for every Python found."""
     checks = Checks(session)
     checks.install(extra=(f"ansible-core~={NEWEST_CORE}.0",))
     if session.posargs:
         run_sanity(checks, *session.posargs)
         return
-    # In the tests and all else that is not shipped, ruff looks for what pylint does, in a second instead of minutes.
+    # What compiles on every Python found, and imports on the oldest and the newest, imports on those between. In the
+    # tests and all else that is not shipped, ruff looks for what pylint does, in a second instead of minutes.
+    ends = dict.fromkeys((next(iter(PYTHONS)), next(reversed(PYTHONS))))
     checks.run_each(
-        partial(run_sanity, checks, "--skip-test", "pylint"),
+        partial(run_sanity, checks, "--skip-test", "pylint", "--skip-test", "import"),
+        *(partial(run_sanity, checks, "--test", "import", "--python", version) for version in ends),
         partial(run_sanity, checks, "--test", "pylint", "plugins/"),
     )
 
