@@ -19,6 +19,7 @@ import pytest
 from support.ansible_cli import run_module
 from support.guides import type_section
 from support.module_runner import ModuleRun
+from support.plone.environment import clean_variables
 from support.plone.small_database import SmallDatabase
 
 
@@ -408,6 +409,31 @@ def test_a_restore_by_hand_as_the_guide_has_it(backups: Backups) -> None:
     said = type_section("upgrade_night.rst", "By hand", folder, {"--ask-vault-pass ": ""})
     assert "changed=1" in said
     assert {name: backups.database.content()[name] for name in old} == old
+
+
+MOUNT = """
+import sys, transaction
+from persistent.mapping import PersistentMapping
+from ZODB import DB
+from ZODB.FileStorage import FileStorage
+
+databases = {}
+main = DB(FileStorage(sys.argv[1], blob_dir=sys.argv[2]), databases=databases, database_name="main")
+DB(FileStorage(sys.argv[1] + ".catalog"), databases=databases, database_name="catalog")
+connection = main.open()
+mounted = connection.get_connection("catalog").root()["portal_catalog"] = PersistentMapping()
+transaction.commit()
+connection.root()["files"]["portal_catalog"] = mounted
+transaction.commit()
+"""
+
+
+def test_a_database_that_is_mounted_into_the_one_of_the_backup_is_named(none_yet: Backups) -> None:
+    database = none_yet.database
+    command = [str(database.python), "-c", MOUNT, str(database.data_fs), str(database.blobs)]
+    subprocess.run(command, env=clean_variables(), check=True)
+    ended = none_yet.run()
+    assert (ended.failed, "catalog is mounted into" in ended.warnings) == (False, True), ended.output
 
 
 def test_missing_programs_and_places_are_named_before_anything_is_written(none_yet: Backups) -> None:

@@ -210,6 +210,11 @@ class BackupRun:
                     f"with {after}: something was left out that is there. Run again with 'full', and look at the "
                     "database."
                 )
+            if contents.others:
+                self.warnings.append(
+                    f"{', '.join(contents.others)} is mounted into {self.storage.place} and is not in this backup. "
+                    "Back it up as well, under another 'name', and restore both: each has references into the other."
+                )
             digest, total = write_manifest(part, newest, read_all=self.plan.full)
             done = dataclasses.replace(
                 backup,

@@ -20,6 +20,20 @@ def plain(data):
     # As zc.zlibstorage writes it.
     return zlib.decompress(data[2:]) if data[:2] == b".z" else data
 
+def databases_named(data):
+    # All references of an object are read; those into a mounted database name it.
+    from io import BytesIO
+    from ZODB.serialize import PersistentUnpickler
+    references = []
+    unpickler = PersistentUnpickler(None, references.append, BytesIO(data))
+    unpickler.noload()
+    unpickler.noload()
+    for one in references:
+        if isinstance(one, list) and len(one) == 2 and one[0] in ("m", "n"):
+            yield str(one[1][0])
+        elif isinstance(one, list) and len(one) == 2 and one[0] == "w" and len(one[1]) == 2:
+            yield str(one[1][1])
+
 def opened(storage, is_packed):
     from ZODB.DB import DB
     if is_packed:
@@ -61,12 +75,11 @@ def main(data_fs, blob_dir):
     logging.basicConfig(level=logging.CRITICAL)
     from ZODB.blob import FilesystemHelper, is_blob_record
     from ZODB.FileStorage import FileStorage
-    from ZODB.serialize import referencesf
     from ZODB.utils import tid_repr
     storage = FileStorage(data_fs, read_only=True)
     found = {"size": os.path.getsize(data_fs), "end": 4, "transactions": 0, "last": "", "unreadable": "", "sites": []}
     found["packed"] = 0
-    blobs, packed = {}, False
+    blobs, packed, others = {}, False, set()
     iterator = storage.iterator()
     try:
         for transaction in iterator:
@@ -76,7 +89,7 @@ def main(data_fs, blob_dir):
                     continue
                 packed = packed or record.data[:2] == b".z"
                 data = plain(record.data)
-                referencesf(data)
+                others.update(databases_named(data))
                 if is_blob_record(data):
                     blobs[record.oid] = record.tid
             found["transactions"] += 1
@@ -85,6 +98,7 @@ def main(data_fs, blob_dir):
             found["end"] = iterator._pos
     except Exception as error:
         found["unreadable"] = "%s: %s" % (type(error).__name__, error)
+    found["others"] = sorted(others)
     found["objects"] = len(storage)
     found["blobs"] = len(blobs)
     found["missing_blobs"] = []

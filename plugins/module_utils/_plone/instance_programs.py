@@ -48,6 +48,8 @@ class Contents:
     sites: tuple[dict[str, str], ...]
     packed: int = -1
     """How many of the transactions were packed; -1 where the storage does not say."""
+    others: tuple[str, ...] = ()
+    """Names of databases that are mounted into this one."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Programs:
         found = self._run_script(SCRIPT, {}, [data_fs, blobs], scratch, seconds, what)
         require_whole(found, what)
         counts = (found["transactions"], found["objects"], found["blobs"])
-        return Contents(found["last"], *counts, tuple(found["sites"]), found["packed"])
+        return Contents(found["last"], *counts, tuple(found["sites"]), found["packed"], tuple(found.get("others", ())))
 
     def read_relstorage(
         self, connection: t.Mapping[str, str], keeps_history: bool, blobs: str, seconds: float, what: str
