@@ -18,6 +18,7 @@ import time
 import typing as t
 
 from .._core.errors import CallError
+from .journal import CLOCK_CORRECTION
 from .site_calls import SiteCalls
 
 DATABASE_SERVICE = "/@database"
@@ -35,8 +36,11 @@ name of its adapter."""
 LOOK_EVERY = 60.0
 """Seconds between two looks at the process while nothing failed: the page is one more call to a server at work."""
 
-ROUNDING = 3.0
+ROUNDING = 2.0
 """Seconds; the server counts whole ones."""
+
+SURELY_OLDER = ROUNDING + 2 * CLOCK_CORRECTION
+"""Seconds; how long ago another run posted the change is known that well only."""
 
 
 def seconds_up(client: SiteCalls) -> int | None:
@@ -80,7 +84,7 @@ class ProcessWatch:
         self._next_look = 0.0
 
     def is_another(self, client: SiteCalls, *, turned_away: bool) -> bool | None:
-        """Whether the process that had the change has ended; None where nothing shows that.
+        """Whether the process that had the change has ended; None where nothing shows either.
 
         :param turned_away: whether connections to Zope itself were refused before. Then a process that was started
             later took its place, whatever the database; one that was not started later shows that something else
@@ -96,7 +100,9 @@ class ProcessWatch:
             self._is_shown = up is not None
             if up is None:
                 return None
-            return up + ROUNDING < posted and (turned_away or database_is_open_once(client))
+            if posted - up > ROUNDING:
+                return turned_away or database_is_open_once(client)
+            return False if up - posted > SURELY_OLDER else None
         except CallError:
             self._next_look = 0.0
             return None
