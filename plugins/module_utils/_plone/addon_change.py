@@ -19,7 +19,7 @@ from .._core.urls import call_name
 from .addon_outcome import AddonsOutcome, Change, ChangeFailed
 from .addons import ADDONS_SERVICE, INSTALL, UNINSTALL, UPGRADE, Addon, Addons
 from .client import VISIBLE_WITHIN_SECONDS, PloneClient
-from .journal import Posted, SiteJournal
+from .journal import CLOCK_CORRECTION, Posted, SiteJournal
 from .watch import UNAUTHORIZED, Watch
 
 DOING = {INSTALL: "installing", UPGRADE: "upgrading", UNINSTALL: "uninstalling"}
@@ -84,7 +84,7 @@ class AddonChanger:
     def _wait_for_earlier_run(self, change: Change, journal: SiteJournal, earlier: Posted) -> None:
         """:raises ChangeFailed: the change that another run posted does not come in time."""
         self._outcome.warnings.append(f"An earlier run posted {change.what}; waited for it instead of posting again.")
-        self._watch.wait_for(earlier.seconds_ago)
+        self._watch.wait_for(earlier.seconds_ago, 2 * CLOCK_CORRECTION)
         reading = read_until(
             lambda: self.read_again(patient=False),
             lambda addons: change.is_final(addons[change.addon.id]),

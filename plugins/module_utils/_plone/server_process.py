@@ -18,7 +18,6 @@ import time
 import typing as t
 
 from .._core.errors import CallError
-from .journal import CLOCK_CORRECTION
 from .site_calls import SiteCalls
 
 DATABASE_SERVICE = "/@database"
@@ -38,9 +37,6 @@ LOOK_EVERY = 60.0
 
 ROUNDING = 2.0
 """Seconds; the server counts whole ones."""
-
-SURELY_OLDER = ROUNDING + 2 * CLOCK_CORRECTION
-"""Seconds; how long ago another run posted the change is known that well only."""
 
 
 def seconds_up(client: SiteCalls) -> int | None:
@@ -72,10 +68,12 @@ class ProcessWatch:
     """Looks now and then whether the process that answers was started after a change was posted.
 
     :param seconds_ago: how long ago that was, at least.
+    :param or_more: by how many seconds it may have been longer ago.
     """
 
-    def __init__(self, seconds_ago: t.Callable[[], float]) -> None:
+    def __init__(self, seconds_ago: t.Callable[[], float], or_more: float = 0) -> None:
         self._seconds_ago = seconds_ago
+        self._or_more = or_more
         self._next_look = 0.0
         self._is_shown = True
 
@@ -102,7 +100,7 @@ class ProcessWatch:
                 return None
             if posted - up > ROUNDING:
                 return turned_away or database_is_open_once(client)
-            return False if up - posted > SURELY_OLDER else None
+            return False if up - posted > ROUNDING + self._or_more else None
         except CallError:
             self._next_look = 0.0
             return None

@@ -21,7 +21,7 @@ from .._core.progress import Progress
 from .._core.proof import Decision, Proof, read_until, send_and_prove
 from .client import VISIBLE_WITHIN_SECONDS, PloneClient
 from .connection import Waiting
-from .journal import UPGRADE_WORDS, Posted, SiteJournal, clear_if_finished, open_journal
+from .journal import CLOCK_CORRECTION, UPGRADE_WORDS, Posted, SiteJournal, clear_if_finished, open_journal
 from .state import PENDING, UP_TO_DATE, SiteState, UpgradeAnswer
 from .upgrade_evidence import (
     CHECK_WHO_ANSWERS,
@@ -119,7 +119,7 @@ class UpgradeRun:
             "instead of posting again."
         )
         self._report_progress("upgrading in an earlier run")
-        self._watch.wait_for(earlier.seconds_ago)
+        self._watch.wait_for(earlier.seconds_ago, 2 * CLOCK_CORRECTION)
         reading = read_until(
             self._look,
             outcome.is_target,

@@ -55,9 +55,9 @@ class Watch:
         """From now on, reads are not those of a wait."""
         self._process = None
 
-    def wait_for(self, seconds_ago: t.Callable[[], float]) -> None:
-        """From now on, reads are those of a wait for a change that was posted so many seconds ago."""
-        self._process = ProcessWatch(seconds_ago)
+    def wait_for(self, seconds_ago: t.Callable[[], float], or_more: float = 0) -> None:
+        """From now on, reads are those of a wait for a change that was posted so many seconds ago, ``or_more``."""
+        self._process = ProcessWatch(seconds_ago, or_more)
 
     def read(self, client: PloneClient, reader: t.Callable[[PloneClient], T]) -> T:
         """What ``reader`` reads of the site by ``client``.
