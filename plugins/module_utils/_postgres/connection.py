@@ -33,6 +33,12 @@ class Connection:
     password: str = field(default="", repr=False)
     ssl_mode: str = ""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the server runs on this host, as far as its name says."""
+        host = self.host or os.environ.get("PGHOST", "")
+        return not host or host.startswith(("/", "@")) or host in ("localhost", "127.0.0.1", "::1")
+
     def environment(self) -> dict[str, str]:
         """The environment of a client program. The password is in no argument, because every user can read those."""
         # An empty variable would override the default of libpq.

@@ -169,7 +169,8 @@ class Restore:
             check_dump(self.plan.src, None, self.deadline.remaining, self.form)
         self._restorer.require_usual_head()
         with self.temporary.dropped_on_failure():
-            self.temporary.create(self.plan.new, self.deadline.remaining)
+            settings = self._restorer.settings_meanwhile(self.plan.jobs)
+            self.temporary.create(self.plan.new, settings, self.deadline.remaining)
             self.progress.state("restoring", self.plan.timeout)
             self._restorer.restore(self.temporary.name, self.plan.jobs, self.progress)
 

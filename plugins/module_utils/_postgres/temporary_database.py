@@ -51,11 +51,12 @@ class TemporaryDatabase:
         if left and not self._is_ours(left):
             raise DatabaseError(f"There is a database {self.name} that no run of this job made. Drop it, if it may go.")
 
-    def create(self, new: NewDatabase, seconds: float) -> None:
+    def create(self, new: NewDatabase, settings: t.Mapping[str, str], seconds: float) -> None:
         """Make it anew, whatever a killed run left of it: no other run works on this name now.
 
         It is a template meanwhile: those are never in Odoo's list of databases, so no scheduled action is run in it.
 
+        :param settings: of PostgreSQL, for every connection to it until it gets its name.
         :raises UpgradeError: the server refuses, or the template has tables.
         """
         name = identifier(self.name)
@@ -65,8 +66,7 @@ class TemporaryDatabase:
         self.server.execute(
             f"CREATE DATABASE {name}{owner} TEMPLATE {identifier(new.template)} ENCODING 'UTF8'{collate}"
             f" IS_TEMPLATE true;\nCOMMENT ON DATABASE {name} IS {literal(self._mark)};\n"
-            # Hundreds of small commits need not wait for the disk: the last one, in another database, does.
-            f"ALTER DATABASE {name} SET synchronous_commit = off;\n",
+            + "".join(f"ALTER DATABASE {name} SET {each} = {value};\n" for each, value in settings.items()),
             seconds=seconds,
         )
         if self.server.rows(
@@ -106,7 +106,7 @@ class TemporaryDatabase:
         done = f"siteops.upgrades: restored from sha256:{sha256} at {utc_text(utc_now())}"
         self.server.execute(
             f"BEGIN;\nSET LOCAL synchronous_commit = on;\n"
-            f"ALTER DATABASE {name} RESET synchronous_commit;\nCOMMENT ON DATABASE {name} IS {literal(done)};\n"
+            f"ALTER DATABASE {name} RESET ALL;\nCOMMENT ON DATABASE {name} IS {literal(done)};\n"
             f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {'true' if new.connections else 'false'}"
             f" IS_TEMPLATE false;\nALTER DATABASE {name} RENAME TO {identifier(self.database)};\nCOMMIT;\n"
         )

@@ -48,6 +48,25 @@ def test_a_socket_wins_over_a_host_and_a_password_is_not_shown() -> None:
     assert "secret" not in repr(connection)
 
 
+@pytest.mark.parametrize(
+    ("host", "variable", "local"),
+    [
+        ("", "", True),
+        ("", "/run/postgresql", True),
+        ("/run/postgresql", "db.example.com", True),
+        ("localhost", "", True),
+        ("::1", "", True),
+        ("", "db.example.com", False),
+        ("192.0.2.7", "", False),
+    ],
+)
+def test_a_server_on_this_host_is_known_by_its_name(
+    host: str, variable: str, local: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOST", variable)
+    assert Connection(host=host).is_local == local
+
+
 @pytest.mark.parametrize("name", ["", "x" * 64, "é" * 32, "a/b", "a\nb", "..", "template1", None])
 def test_names_that_cannot_be(name: str | None) -> None:
     with pytest.raises(OptionError, match="Option 'database'"):
