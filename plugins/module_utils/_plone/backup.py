@@ -17,43 +17,18 @@ import dataclasses
 import os
 import shutil
 import typing as t
-from dataclasses import dataclass
 
 from .._core.clock import Deadline, utc_now, utc_text
 from .._core.errors import OptionError, UpgradeError
 from .._core.files import locked_file, remove_if_exists, rename_durably
 from .._core.progress import Progress
-from .backup_folder import (
-    BLOBS,
-    PART,
-    Backup,
-    backups_in,
-    clear_remains,
-    newest_backup,
-    planned,
-    remove,
-)
-from .backup_manifest import damage_of, require_whole, write_manifest
+from .backup_folder import BLOBS, PART, Backup, clear_remains, newest_backup, planned
+from .backup_manifest import require_whole, write_manifest
+from .backup_plan import BackupPlan
+from .earlier_backups import EarlierBackups
 from .storage import ReadBack, Storage
 
 LOCK_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class BackupPlan:
-    """What a backup is asked for; see the options of the module."""
-
-    dest: str
-    name: str
-    data_fs: str
-    database: str
-    full: bool
-    full_if_older_than: int | None
-    link_blobs: bool
-    scratch: str
-    keep: int | None
-    if_older_than: int | None
-    timeout: int
 
 
 class BackupRun:
@@ -75,18 +50,14 @@ class BackupRun:
         before = self.storage.last_transaction()
         self._require_blobs()
         self._require_places_outside()
-        good = self._good_backups()
-        newest = good[0] if good else None
+        earlier = EarlierBackups(self.storage, plan, self.warnings)
+        newest = earlier.newest
         if newest and plan.if_older_than is not None and newest.age < plan.if_older_than:
-            return self._result(newest, False, self._rotate(good, check_mode))
-        if newest and newest.last_transaction > before:
-            self.warnings.append(
-                f"The backup {newest.path} ends with a later transaction than {self.storage.place}: an older state was "
-                "restored, or the file lost its end. Look at it before the earlier backups are rotated away."
-            )
+            return self._result(newest, False, earlier.rotate(None, check_mode))
+        earlier.warn_if_later(before)
         backup = planned(plan.dest, plan.name, plan.data_fs, plan.database)
         if check_mode:
-            return self._result(backup, True, self._rotate([backup, *good], True))
+            return self._result(backup, True, earlier.rotate(backup, True))
         busy = f"Another run backs up {plan.name} to {plan.dest} at this moment. Wait until it has ended."
         lock = os.path.join(plan.dest, f".{plan.name}.lock")
         try:
@@ -95,8 +66,8 @@ class BackupRun:
                     clear_remains(plan.dest, plan.name)
                     # A run that this one waited for may have taken the name meanwhile.
                     backup = planned(plan.dest, plan.name, plan.data_fs, plan.database)
-                    backup = self._write(backup, newest, self._base(good))
-                    removed = self._rotate([backup, *good], False)
+                    backup = self._write(backup, newest, earlier)
+                    removed = earlier.rotate(backup, False)
                 finally:
                     remove_if_exists(lock)
         except OSError as error:
@@ -146,52 +117,8 @@ class BackupRun:
             if blobs and path and f"{os.path.realpath(path)}/".startswith(f"{blobs}/"):
                 raise OptionError(option, f"{path} lies in the folder of the blobs, {self.storage.blobs}.")
 
-    def _differs(self, base: Backup | None, full_at: str, packed: int) -> str:
-        """The backup whose files could not be added to, although the database was not packed since; empty if none.
-
-        repozo compares what it backed up before with what is there now, and makes a full backup if it differs.
-        """
-        if base is None or full_at or not self.storage.compared or base.packed < 0 or packed != base.packed:
-            return ""
-        self.warnings.append(
-            f"What {self.storage.place} had at the time of {base.path} is not in it as it was then, and it was not "
-            f"packed since. It was replaced or restored, or it is damaged. {base.path} is kept; look at both."
-        )
-        return base.path
-
-    def _good_backups(self) -> list[Backup]:
-        """The backups that are there as they were verified; a damaged one is neither used nor removed."""
-        good = []
-        for backup in backups_in(self.plan.dest, self.plan.name):
-            damage = damage_of(backup, read_files=False)
-            if damage:
-                self._warn_of_damage(backup, damage)
-            elif (backup.data_fs, backup.database) != (self.plan.data_fs, self.plan.database):
-                self.warnings.append(
-                    f"The backup {backup.path} is of another database, {backup.data_fs or backup.database}, and is "
-                    "neither used nor removed. Give each database a 'name' of its own."
-                )
-            else:
-                good.append(backup)
-        return good
-
-    def _warn_of_damage(self, backup: Backup, damage: t.Sequence[str]) -> None:
-        self.warnings.append(f"The backup {backup.path} is damaged and is neither used nor removed: {damage[0]}.")
-
-    def _base(self, good: list[Backup]) -> Backup | None:
-        """The backup whose files the new one takes over; None for a full one.
-
-        Those files are read first: a changed one would be damage of the new backup too. repozo notices that only of
-        the files that make up the Data.fs. A backup with such a file is removed from the good ones.
-        """
-        while good and not self._wants_full(good[0]):
-            damage = damage_of(good[0], read_files=True, below=self.storage.part)
-            if not damage:
-                return good[0]
-            self._warn_of_damage(good.pop(0), damage)
-        return None
-
-    def _write(self, backup: Backup, newest: Backup | None, base: Backup | None) -> Backup:
+    def _write(self, backup: Backup, newest: Backup | None, earlier: EarlierBackups) -> Backup:
+        base = earlier.base()
         part = f"{backup.path}{PART}"
         try:
             os.mkdir(part, 0o700)
@@ -225,7 +152,7 @@ class BackupRun:
                 objects=contents.objects,
                 blobs=contents.blobs,
                 packed=contents.packed,
-                differs_from=self._differs(base, full_at, contents.packed),
+                differs_from=earlier.differs_from(base, full_at, contents.packed),
                 sites=contents.sites,
                 database_size=verified.size,
                 database_sha256=verified.sha256,
@@ -242,13 +169,6 @@ class BackupRun:
                 shutil.rmtree(part)
             raise
         return done
-
-    def _wants_full(self, newest: Backup) -> bool:
-        if self.plan.full or not newest.full_at or newest.part != self.storage.part:
-            return True
-        limit = self.plan.full_if_older_than
-        full = dataclasses.replace(newest, began_at=newest.full_at)
-        return limit is not None and full.age >= limit
 
     def _copy_blobs(self, folder: str, newest: Backup | None) -> None:
         if not self.storage.blobs:
@@ -281,15 +201,6 @@ class BackupRun:
         """Restore a database beside everything else and have the instance's ZODB read all of it."""
         words = f"The backup of {what}"
         return self.storage.read_back(files, blobs, scratch, self.deadline.remaining, words)
-
-    def _rotate(self, backups: t.Sequence[Backup], check_mode: bool) -> list[str]:
-        """Remove the oldest ones, but none that has what the newest one lacks."""
-        if not self.plan.keep:
-            return []
-        needed = {backup.differs_from for backup in backups[: self.plan.keep]}
-        last = backups[0].last_transaction
-        old = [each for each in backups[self.plan.keep :] if each.path not in needed]
-        return remove([each for each in old if not last or each.last_transaction <= last], check_mode)
 
     def _result(self, backup: Backup, made: bool, removed: list[str]) -> dict[str, t.Any]:
         return {

@@ -17,7 +17,8 @@ import typing as t
 from .._core.errors import OptionError
 from .._core.options import require_not_negative, require_positive
 from .._core.task import Task
-from .backup import BackupPlan, BackupRun
+from .backup import BackupRun
+from .backup_plan import BackupPlan
 from .database_server import DatabaseServer
 from .file_storage import FileStorage
 from .forecast import forecast
