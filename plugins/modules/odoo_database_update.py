@@ -44,7 +44,8 @@ options:
     required: true
   config:
     description:
-      - Odoo's configuration file. Its C(addons_path) is used too.
+      - Odoo's configuration file. Its C(addons_path) is used too. Where it names another database server than
+        O(login_host), Odoo is started with C(--db_host) and C(--db_port); without O(login_host) that is a failure.
     type: path
   modules:
     description:

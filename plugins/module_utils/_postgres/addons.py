@@ -10,13 +10,13 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import ast
-import configparser
 import os
 import re
 import typing as t
 
 from .._core.errors import OptionError, UpgradeError
 from .._core.process import ToolError, run
+from .odoo_config import addons_path_of
 
 MANIFESTS = ("__manifest__.py", "__openerp__.py")
 SCRIPT = os.path.join("data", "neutralize.sql")
@@ -47,9 +47,7 @@ def addons_folders(addons_path: t.Sequence[str] | None, odoo_bin: t.Sequence[str
     for folder in addons_path or ():
         if not os.path.isdir(folder):
             raise OptionError("addons_path", f"there is no folder {folder}.")
-    folders = list(addons_path or ())
-    if config:
-        folders += _of_config(config)
+    folders = [*(addons_path or ()), *addons_path_of(config)]
     if odoo_bin:
         home = os.path.dirname(os.path.realpath(odoo_bin[-1]))
         folders += [os.path.join(home, "addons"), os.path.join(home, "odoo", "addons")]
@@ -69,19 +67,6 @@ def _packages(program: str) -> list[str]:
     except (OSError, ToolError):
         return []
     return ended.output.decode("utf-8", "replace").splitlines() if ended and not ended.status else []
-
-
-def _of_config(path: str) -> list[str]:
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_file(file)
-    except (OSError, ValueError, configparser.Error) as error:
-        raise OptionError(
-            "config", f"the file {path} cannot be read: {getattr(error, 'strerror', '') or 'no INI'}."
-        ) from error
-    value = parser.get("options", "addons_path", fallback="")
-    return [os.path.expanduser(part.strip()) for part in value.split(",") if part.strip()]
 
 
 def code_of(folders: t.Sequence[str], module: str) -> str:

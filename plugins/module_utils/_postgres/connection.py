@@ -34,10 +34,14 @@ class Connection:
     ssl_mode: str = ""
 
     @property
+    def effective_host(self) -> str:
+        """The host or the folder of a socket that libpq will use; empty for its default, a socket."""
+        return self.host or os.environ.get("PGHOST", "")
+
+    @property
     def is_local(self) -> bool:
         """Whether the server runs on this host, as far as its name says."""
-        host = self.host or os.environ.get("PGHOST", "")
-        return not host or host.startswith(("/", "@")) or host in ("localhost", "127.0.0.1", "::1")
+        return is_local_host(self.effective_host)
 
     def environment(self) -> dict[str, str]:
         """The environment of a client program. The password is in no argument, because every user can read those."""
@@ -59,6 +63,11 @@ class Connection:
             "PGAPPNAME": "siteops.upgrades",
             "LC_MESSAGES": "C",
         }
+
+
+def is_local_host(name: str) -> bool:
+    """Whether a name of a host, or of the folder of a socket, means this host in any case."""
+    return not name or name.startswith(("/", "@")) or name in ("localhost", "127.0.0.1", "::1")
 
 
 def postgres_arguments() -> dict[str, dict[str, t.Any]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import tempfile
 import typing as t
@@ -20,26 +19,19 @@ from dataclasses import dataclass
 from .._core.errors import OptionError, UpgradeError
 from .._core.process import ToolError, run
 from .._core.progress import Progress
-from .._core.text import one_line
 from .addons import addons_folders, code_of, version_of
 from .database import Server
+from .odoo_config import server_arguments
 from .odoo_facts import UNFINISHED, modules_of, series_of
+from .odoo_log import LONGEST_LINE, Complaints
 from .session import only_run
 
 ALL = "all"
-LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ (WARNING|ERROR|CRITICAL) (\S+) (.*)$")
-ANY_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ [A-Z]+ ")
-EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: .*)?$", re.ASCII)
-"""The line of a traceback that says what went wrong; it follows the indented ones."""
-
 NO_LOG = (
     "Odoo wrote no log that can be read here, as with 'syslog' in its configuration or in a container. Only its status "
     "and the states of the modules were judged."
 )
 MOST_LINES = 20
-MOST_KEPT = 1000
-LONGEST_LINE = 64 * 1024
-"""Bytes of a line of the log that are looked at: a line with the arguments of a statement has no limit."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +67,7 @@ def update(
     :raises UpgradeError: the update did not do all that was asked for, whatever its exit status says.
     """
     _require_program(plan)
+    on_server = server_arguments(server.connection, plan.odoo_bin, plan.config)
     # Odoo makes a database where there is none, so a wrong name must be found here.
     server.require_readable(plan.database)
     before = modules_of(server, plan.database)
@@ -89,7 +82,7 @@ def update(
         return {"changed": bool(expected), "updated": expected, "version": series_of(before), "log": []}
     with only_run(server, plan.database):
         progress.state("updating", plan.timeout)
-        status, log, cause, wrote_log = _run_odoo(server, plan)
+        status, log, cause, wrote_log = _run_odoo(server, plan, on_server)
         after = modules_of(server, plan.database)
     complaints = [line for line in log if line["level"] != "WARNING"]
     left = sorted(name for name, module in after.items() if module["state"] in UNFINISHED)
@@ -146,8 +139,10 @@ def _forecast(plan: UpdatePlan, before: t.Mapping[str, t.Mapping[str, str]]) -> 
     return found
 
 
-def _run_odoo(server: Server, plan: UpdatePlan) -> OdooRun:
+def _run_odoo(server: Server, plan: UpdatePlan, on_server: t.Sequence[str]) -> OdooRun:
     """Run Odoo until it stops by itself.
+
+    :param on_server: the arguments that name the server.
 
     :raises ToolError: it cannot be run or did not end in time.
     """
@@ -156,7 +151,7 @@ def _run_odoo(server: Server, plan: UpdatePlan) -> OdooRun:
         command = [*plan.odoo_bin, *(("-c", plan.config) if plan.config else ()), "-d", plan.database]
         command += ["-u", ",".join(plan.modules), "--stop-after-init", "--no-http", "--max-cron-threads=0"]
         # A configuration may keep errors out of the log.
-        command.append("--log-level=info")
+        command += ["--log-level=info", *on_server]
         said = Complaints()
         ended = run([*command, "--logfile", log], server.env, plan.timeout, watch=said.see)
         written = Complaints()
@@ -168,63 +163,6 @@ def _run_odoo(server: Server, plan: UpdatePlan) -> OdooRun:
     if ended.status and not found and not written.seen:
         raise ToolError(f"{os.path.basename(plan.odoo_bin[0])} failed: {ended.words}.")
     return OdooRun(ended.status, found, written.cause or said.cause, written.has_lines or said.has_lines)
-
-
-class Complaints:
-    """The warnings and errors of a log of Odoo that passes by in blocks, whatever its length."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self.has_lines = False
-        self._begun = b""
-        self._errors: list[dict[str, str]] = []
-        self._warnings: list[dict[str, str]] = []
-        self._latest: dict[str, str] | None = None
-        self._in_traceback = False
-
-    def see(self, block: bytes) -> None:
-        """Take the next block."""
-        self.seen += len(block)
-        *lines, rest = (self._begun + block).split(b"\n")
-        for line in lines:
-            self._look_at(line)
-        self._begun = rest[:LONGEST_LINE]
-
-    def found(self) -> list[dict[str, str]]:
-        """Those that were found, the errors first. The last block was seen."""
-        self._look_at(self._begun)
-        self._begun = b""
-        return [{"level": each["level"], "text": self._text(each)} for each in (*self._errors, *self._warnings)]
-
-    @property
-    def cause(self) -> str:
-        """The first error that an exception was the reason of, or the first one: Odoo says first that it failed."""
-        texts = [self._text(each) for each in sorted(self._errors, key=lambda each: not each["reason"])]
-        return texts[0] if texts else ""
-
-    @staticmethod
-    def _text(line: t.Mapping[str, str]) -> str:
-        return line["text"].rstrip(". ") + (f": {line['reason']}" if line["reason"] else "")
-
-    def _look_at(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").rstrip("\r")
-        match = LOG_LINE.match(text)
-        self.has_lines = self.has_lines or bool(ANY_LINE.match(text))
-        if match:
-            kept = self._warnings if match[1] == "WARNING" else self._errors
-            self._in_traceback = False
-            self._latest = {"level": match[1], "text": one_line(match[3], 300), "reason": ""}
-            if len(kept) < MOST_KEPT:
-                kept.append(self._latest)
-        elif ANY_LINE.match(text):
-            self._latest = None
-            self._in_traceback = False
-        elif text.startswith("Traceback (most recent call last)"):
-            self._in_traceback = True
-        elif self._latest and self._in_traceback and EXCEPTION.match(text):
-            # The last exception of several is the one that was not handled.
-            self._latest["reason"] = one_line(text, 300)
-            self._in_traceback = False
 
 
 def _require_program(plan: UpdatePlan) -> None:
