@@ -21,11 +21,12 @@ endif
 INDEX = $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-matrix test-ends test-faults faults totals plone platform lint sanity units integration molecule docs importer repository acceptance pictures build changelog release clean
+.PHONY: help demo bench test test-more test-matrix test-ends test-faults faults totals plone platform lint sanity units integration molecule docs importer repository jobs acceptance pictures build changelog release clean
 
 help:
 	@echo "make demo         upgrade a real Plone, an Odoo dump and an Odoo database, step by step"
-	@echo "make test         the checks, on the newest ansible-core that this machine's Pythons run"
+	@echo "make test         what a change must pass, on the newest ansible-core that this machine's Pythons run; minutes"
+	@echo "make test-more    every other job with real servers, molecule, and Galaxy's importer; takes a quarter of an hour"
 	@echo "make test-matrix  sanity of plugins/ and integration tests on every ansible-core from 2.16 to the newest"
 	@echo "make test-ends    the same on the oldest and the newest, and what each core itself judges between; what CI runs"
 	@echo "make test-faults  every fault of servers and networks at every call; takes minutes"
@@ -38,7 +39,7 @@ help:
 	@echo "make changelog    put the fragments into the changelog; DATE=2026-11-22 dates it"
 	@echo "make release      a release in .build/dist/release, judged and installed; SIGNING_KEY=... signs it"
 	@echo "make clean        remove .build"
-	@echo "One check alone:  make lint | sanity | units | integration | molecule | docs | importer | repository | acceptance"
+	@echo "One check alone:  make lint | sanity | units | docs | repository | jobs | acceptance | molecule | importer | integration"
 	@echo "One test alone:   make units T=tests/unit/plugins/module_utils/test_window.py::test_...   also acceptance, faults,"
 	@echo "                  repository; make integration T=<target>; make lint T=<tool>"
 	@echo "VERBOSE=1 shows every command, JOBS=1 runs one check at a time."
@@ -47,6 +48,11 @@ test: $(TOOLS)/done pythons
 	@rm -f $(BUILD)/results/test.json
 	@$(NOX) --parallel $(JOBS) --report $(BUILD)/results/test.json; status=$$?; \
 	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json && exit $$status
+
+test-more: $(TOOLS)/done pythons
+	@rm -f $(BUILD)/results/more.json
+	@$(NOX) --parallel $(JOBS) --report $(BUILD)/results/more.json --session acceptance molecule importer; status=$$?; \
+	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/more.json && exit $$status
 
 # Every row of the matrix, or what CI takes of it: the oldest and the newest with everything, the others with sanity.
 test-matrix test-ends: test-%: $(TOOLS)/done pythons
@@ -59,16 +65,16 @@ test-faults: $(TOOLS)/done pythons
 	@$(NOX) --session faults --report $(BUILD)/results/faults-report.json; status=$$?; \
 	$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/faults-report.json && exit $$status
 
-# What the last test, test-ends and test-faults found together.
+# What the last test, test-more, test-ends and test-faults found together.
 totals: $(TOOLS)/done
-	@$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/ends.json \
-	    $(BUILD)/results/faults-report.json
+	@$(SUPPORT).checks.tally $(BUILD)/results $(BUILD)/results/test.json $(BUILD)/results/more.json \
+	    $(BUILD)/results/ends.json $(BUILD)/results/faults-report.json
 
 # T names what to run of it: a test, a target, a tool, an option of the runner.
 lint sanity units integration repository acceptance faults: $(TOOLS)/done pythons
 	@$(NOX) --session $@ $(if $(T),-- $(T))
 
-molecule docs importer pictures build changelog release: $(TOOLS)/done pythons
+jobs molecule docs importer pictures build changelog release: $(TOOLS)/done pythons
 	@$(NOX) --session $@
 
 demo: $(TOOLS)/done pythons

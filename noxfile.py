@@ -42,18 +42,9 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.envdir = BUILD / "nox"
 nox.options.reuse_venv = "yes"
-# The longest first, so that what runs beside it ends with it. What the integration tests cover on the newest
-# ansible-core, the acceptance tests cover too; the rows of the matrix run them on every one.
-nox.options.sessions = [
-    "acceptance",
-    "sanity",
-    "lint",
-    "units",
-    "docs",
-    "repository",
-    "importer",
-    "molecule",
-]
+# What `make test` runs: a few minutes, so that it is run before every commit. The longest first, so that what runs
+# beside it ends with it. Everything else has a target of its own, which CI runs too.
+nox.options.sessions = ["sanity", "docs", "jobs", "lint", "units", "repository"]
 nox.options.allow_parallel = True
 nox.options.error_on_missing_interpreters = True
 if not os.environ.get("VERBOSE"):
@@ -463,8 +454,18 @@ def repository(session: nox.Session) -> None:
 
 
 @PLAIN
+def jobs(session: nox.Session) -> None:
+    """The main job of each product, with real servers, and the verdicts about it: the tests marked `main`."""
+    run_acceptance(session, "main")
+
+
+@PLAIN
 def acceptance(session: nox.Session) -> None:
-    """The whole jobs, with real servers."""
+    """Every other whole job, with real servers; or the tests that are named."""
+    run_acceptance(session, "not main")
+
+
+def run_acceptance(session: nox.Session, marked: str) -> None:
     checks = Checks(session)
     if not any(checks.copy.glob("tests/acceptance/**/test_*.py")):
         session.skip("there are no acceptance tests")
@@ -473,7 +474,7 @@ def acceptance(session: nox.Session) -> None:
         return
     # Three, because servers that start, and plays that wait for them, leave two cores idle.
     # The time limit decides no test: it ends one that hangs, with a traceback that says where.
-    checks.pytest(*THREE_WORKERS, "--timeout=1800", "tests/acceptance")
+    checks.pytest(*THREE_WORKERS, "--timeout=1800", "-m", marked, "tests/acceptance")
 
 
 @nox.session(python=PYTHON, default=False)

@@ -138,6 +138,7 @@ def test_the_first_plone_upgrade(two_sites: PloneServer, tmp_path: Path) -> None
         assert versions["instance"] == versions["fs"]
 
 
+@pytest.mark.main
 def test_the_first_odoo_upgrade(tmp_path: Path) -> None:
     for name in ("shop.dump", "shop-final.dump"):
         shutil.copy(SAMPLE_DUMP, tmp_path / name)

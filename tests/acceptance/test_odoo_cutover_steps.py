@@ -324,6 +324,7 @@ def places(databases: Databases) -> dict[str, str]:
 OLD, NEW = "16.0.1.3 1", f"17.0.1.3 {FILES}"
 
 
+@pytest.mark.main
 def test_a_swap_and_the_way_back(databases: Databases, pair: dict[str, Any]) -> None:
     before = databases.state()
     planned = databases.done("odoo_database_swap", "--check", "--diff", **pair)

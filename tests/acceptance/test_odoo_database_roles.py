@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from support.postgres.fake_odoo import behave, make_odoo_bin
 from support.postgres.odoo import FILES, PARTNERS, UUID, make_addons
 from support.postgres.shop import Shop
@@ -15,6 +17,7 @@ from support.postgres.shop_fixtures import platform_of_databases, shop
 __all__ = ["platform_of_databases", "shop"]
 
 
+@pytest.mark.main
 def test_a_backup_is_made_once(shop: Shop) -> None:
     variables = {
         "odoo_backup_database": "shop",
@@ -41,6 +44,7 @@ def test_a_backup_is_made_once(shop: Shop) -> None:
     shop.assert_nothing_secret()
 
 
+@pytest.mark.main
 def test_from_a_database_to_an_upgraded_test_database(shop: Shop) -> None:
     addons = make_addons(shop.folder / "addons")
     program = make_odoo_bin(shop.folder / "odoo", shop.server.bin / "psql")

@@ -12,6 +12,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.ansible_cli import run_module
 from support.odoo_job import READS, Job, calls, calls_since, failures, run_hosts
 from support.odoo_shop import sql_dump
@@ -89,6 +91,7 @@ def python_without_ssh_libraries(folder: Path) -> Path:
     return interpreter
 
 
+@pytest.mark.main
 def test_several_databases_one_of_them_a_zip_archive_for_production(platform: Platform, tmp_path: Path) -> None:
     """Over HTTPS, which loads no library for SSH."""
     reports = Folder(tmp_path / "reports")

@@ -140,6 +140,7 @@ def removed_manifest(backup: Path) -> str:
     return "manifest.txt cannot be read"
 
 
+@pytest.mark.main
 def test_a_database_that_was_deleted_comes_back_as_it_was(none_yet: Backups) -> None:
     before = none_yet.database.content()
     assert none_yet.run("--check").result["backed_up"]

@@ -315,6 +315,7 @@ def test_the_status_of_sites_of_a_plain_inventory_and_of_the_plugin(
     assert not trace.exists()
 
 
+@pytest.mark.main
 def test_one_command_upgrades_core_and_add_on_of_every_site_and_reports_each(
     fleet: PloneServer, inventory: Inventory, reports: Folder
 ) -> None:

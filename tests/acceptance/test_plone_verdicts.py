@@ -169,6 +169,7 @@ CASES = (
 )
 
 
+@pytest.mark.main
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.situation)
 def test_verdict(plone: PloneServer, upgrade: Upgrade, case: Case) -> None:
     plone.fault(**case.faults)

@@ -129,6 +129,7 @@ def test_past_runs_are_as_many_as_wanted(folder: Path, tmp_path: Path) -> None:
     assert [number for number in range(1, 9) if f"Night {number}." in text] == [6, 7, 8]
 
 
+@pytest.mark.main
 def test_reports_of_real_runs(plone: PloneServer, folder: Path) -> None:
     """One playbook over three hosts, of which two fail; then the page of what they left."""
     hosts: dict[str, dict[str, str]] = {
