@@ -68,8 +68,8 @@ def server_arguments(connection: Connection, odoo_bin: t.Sequence[str], path: st
         if not host:
             raise OptionError(
                 "config",
-                f"its db_host is {their_host}, and this task connects to the PostgreSQL of this host: Odoo would work "
-                f"on another database of the same name. Set 'login_host' to the server that is meant. ({path})",
+                f"db_host in {path} is {their_host}, and this task connects to the PostgreSQL of this host: Odoo would "
+                "work on another database of the same name. Set 'login_host' to the server that is meant.",
             )
         arguments.append(f"--db_host={host}")
     port = str(connection.port or "") or os.environ.get("PGPORT") or DEFAULT_PORT

@@ -68,7 +68,8 @@ class Complaints:
             kept = self._warnings if match[1] == "WARNING" else self._errors
             self._in_traceback = False
             self._latest = {"level": match[1], "text": one_line(match[3], 300), "reason": ""}
-            if len(kept) < MOST_KEPT:
+            # Python repeats a warning of its own for each module that gives cause for it.
+            if len(kept) < MOST_KEPT and (kept is self._errors or self._latest not in kept):
                 kept.append(self._latest)
         elif ANY_LINE.match(text):
             self._latest = None

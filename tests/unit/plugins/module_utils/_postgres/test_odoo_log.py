@@ -11,6 +11,7 @@ from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.odoo_lo
 def test_a_log_is_read_for_what_it_complains_about() -> None:
     log = """2026-11-28 18:00:00,123 42 INFO shop odoo.modules.loading: ERROR in a text
 2026-11-28 18:00:01,123 42 WARNING shop odoo.models: Two fields
+2026-11-28 18:00:01,124 43 WARNING shop odoo.models: Two fields
 2026-11-28 18:00:02,123 42 CRITICAL ? odoo.modules.module: Couldn't load module x
 Traceback (most recent call last):
 2026-11-28 18:00:02,123 42 ERROR shop odoo.registry: Failed to load registry
