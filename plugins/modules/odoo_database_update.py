@@ -46,6 +46,8 @@ options:
     description:
       - Odoo's configuration file. Its C(addons_path) is used too. Where it names another database server than
         O(login_host), Odoo is started with C(--db_host) and C(--db_port); without O(login_host) that is a failure.
+      - The same holds for the file that O(odoo_bin) names with C(-c), or that Odoo reads where it is given none. Where
+        O(odoo_bin) starts Odoo in a container or on another host, nothing is compared.
     type: path
   modules:
     description:
