@@ -219,6 +219,17 @@ def test_an_update_is_judged_by_the_database_and_the_log(databases: Databases) -
     assert "did not end within 1 seconds" in databases.refused("odoo_database_update", timeout=1, **options)
 
 
+def test_an_update_works_on_the_server_of_the_task(databases: Databases) -> None:
+    program = make_odoo_bin(databases.folder / "odoo", databases.server.bin / "psql")
+    behave(program, "updates")
+    config = databases.folder / "odoo.conf"
+    config.write_text("[options]\ndb_host = db.invalid\ndb_port = 1\n", encoding="utf-8")
+    options = {"database": "shop", "odoo_bin": [str(program)], "modules": ["zz_shop"], "config": str(config)}
+    assert databases.done("odoo_database_update", **options)["changed"]
+    said = databases.refused("odoo_database_update", login_host=None, **options)
+    assert f"Option 'config': db_host in {config} is db.invalid" in said
+
+
 def test_an_update_of_what_is_not_there_is_refused_before_odoo_runs(databases: Databases) -> None:
     program = make_odoo_bin(databases.folder / "odoo", databases.server.bin / "psql")
     behave(program, "updates")

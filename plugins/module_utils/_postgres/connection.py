@@ -21,6 +21,8 @@ LONGEST_NAME = 63
 
 SSL_MODES = ("allow", "disable", "prefer", "require", "verify-ca", "verify-full")
 CONNECT_SECONDS = "15"
+SERVICE = "(service)"
+"""Stands for a server that only the file of a service of libpq names."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,9 @@ class Connection:
 
     @property
     def effective_host(self) -> str:
-        """The host or the folder of a socket that libpq will use; empty for its default, a socket."""
-        return self.host or os.environ.get("PGHOST", "")
+        """The host or the folder of a socket that libpq will use, or SERVICE; empty for its default, a socket."""
+        found = self.host or os.environ.get("PGHOST") or os.environ.get("PGHOSTADDR")
+        return found or (SERVICE if os.environ.get("PGSERVICE") else "")
 
     @property
     def is_local(self) -> bool:

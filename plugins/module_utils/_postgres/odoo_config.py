@@ -14,7 +14,7 @@ import os
 import typing as t
 
 from .._core.errors import OptionError
-from .connection import Connection, is_local_host
+from .connection import SERVICE, Connection, is_local_host
 
 NOT_SET = ("", "False", "None")
 DEFAULT_PORT = "5432"
@@ -49,20 +49,33 @@ def addons_path_of(path: str) -> list[str]:
     return [os.path.expanduser(part.strip()) for part in value.split(",") if part.strip()]
 
 
-def server_arguments(connection: Connection, odoo_bin: t.Sequence[str], path: str) -> list[str]:
+def config_in_use(odoo_bin: t.Sequence[str], config: str) -> str:
+    """The file that Odoo will read; empty where there is none, or where it may be one of another host.
+
+    :param odoo_bin: the program and its first arguments, one of which may name a configuration.
+    :param config: that of the option; without one, Odoo reads a file of the account.
+    """
+    if ELSEWHERE & {os.path.basename(part) for part in odoo_bin}:
+        return ""
+    named = [following for part, following in zip(odoo_bin, odoo_bin[1:]) if part in ("-c", "--config")]
+    named += [part.partition("=")[2] for part in odoo_bin if part.startswith("--config=")]
+    named += [os.environ.get(name, "") for name in ("ODOO_RC", "OPENERP_SERVER")]
+    usual = [os.path.expanduser(f"~/{name}") for name in (".odoorc", ".openerp_serverrc")]
+    return config or next((path for path in (*named, *usual) if os.path.isfile(path)), "")
+
+
+def server_arguments(connection: Connection, path: str) -> list[str]:
     """The arguments with which Odoo works on the server of the task, although its configuration names another one.
 
     Odoo heeds libpq's variables only where its configuration is silent.
 
-    :param odoo_bin: the program and its first arguments, one of which may name a configuration.
-    :param path: the configuration; without one, Odoo reads a file of the account.
-    :raises OptionError: the configuration names a server, and the task none.
+    :raises OptionError: the configuration cannot be read, or names a server where the task names none.
     """
-    if ELSEWHERE & {os.path.basename(part) for part in odoo_bin}:
+    host = connection.effective_host
+    if host == SERVICE:
         return []
-    path = path or _named_in(odoo_bin) or _own_file()
     theirs = {name: value for name, value in read_config(path).items() if value.strip() not in NOT_SET}
-    host, their_host = connection.effective_host, theirs.get("db_host", "").strip()
+    their_host = theirs.get("db_host", "").strip()
     arguments = []
     if their_host and their_host != host and not (connection.is_local and is_local_host(their_host)):
         if not host:
@@ -76,19 +89,3 @@ def server_arguments(connection: Connection, odoo_bin: t.Sequence[str], path: st
     if theirs.get("db_port", "").strip() not in ("", port):
         arguments.append(f"--db_port={port}")
     return arguments
-
-
-def _named_in(odoo_bin: t.Sequence[str]) -> str:
-    for part, following in zip(odoo_bin, (*odoo_bin[1:], "")):
-        if part in ("-c", "--config"):
-            return following
-        if part.startswith("--config="):
-            return part.partition("=")[2]
-    return ""
-
-
-def _own_file() -> str:
-    """The file that Odoo reads where it is given none; empty if there is none."""
-    named: t.Iterable[str] = (os.environ.get(name, "") for name in ("ODOO_RC", "OPENERP_SERVER"))
-    usual = (os.path.expanduser(f"~/{name}") for name in (".odoorc", ".openerp_serverrc"))
-    return next((path for path in (*named, *usual) if path and os.access(path, os.R_OK)), "")

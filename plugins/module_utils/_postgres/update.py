@@ -21,7 +21,7 @@ from .._core.process import ToolError, run
 from .._core.progress import Progress
 from .addons import addons_folders, code_of, version_of
 from .database import Server
-from .odoo_config import server_arguments
+from .odoo_config import config_in_use, server_arguments
 from .odoo_facts import UNFINISHED, modules_of, series_of
 from .odoo_log import LONGEST_LINE, Complaints
 from .session import only_run
@@ -67,7 +67,7 @@ def update(
     :raises UpgradeError: the update did not do all that was asked for, whatever its exit status says.
     """
     _require_program(plan)
-    on_server = server_arguments(server.connection, plan.odoo_bin, plan.config)
+    on_server = _on_server(server, plan, warn)
     # Odoo makes a database where there is none, so a wrong name must be found here.
     server.require_readable(plan.database)
     before = modules_of(server, plan.database)
@@ -137,6 +137,18 @@ def _forecast(plan: UpdatePlan, before: t.Mapping[str, t.Mapping[str, str]]) -> 
         if version and version != before[name]["version"]:
             found[name] = {"from": before[name]["version"], "to": version}
     return found
+
+
+def _on_server(server: Server, plan: UpdatePlan, warn: t.Callable[[t.Iterable[str]], None]) -> list[str]:
+    """The arguments that have Odoo work on the server of the task.
+
+    :raises OptionError: the configuration names a server where the task names none.
+    """
+    path = config_in_use(plan.odoo_bin, plan.config)
+    if path and not os.access(path, os.R_OK):
+        warn([f"{path} cannot be read by this task, so whether it names another database server was not checked."])
+        return []
+    return server_arguments(server.connection, path)
 
 
 def _run_odoo(server: Server, plan: UpdatePlan, on_server: t.Sequence[str]) -> OdooRun:

@@ -1,7 +1,10 @@
 # Copyright: Contributors to the siteops.upgrades collection
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program that behaves as odoo-bin does where it matters: what -u leaves in the database, its log, its status."""
+"""A program that behaves as odoo-bin does where it matters: what -u leaves in the database, its log, its status.
+
+As with odoo-bin 16.0, the server of its command line wins over that of its configuration, and this over libpq's.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,16 @@ import sys
 from pathlib import Path
 
 PROGRAM = """#!{python}
-import argparse, os, subprocess, sys, time
+import argparse, configparser, os, subprocess, sys, time
 parser = argparse.ArgumentParser()
 parser.add_argument("-c"), parser.add_argument("-d"), parser.add_argument("-u"), parser.add_argument("--logfile")
+parser.add_argument("--db_host"), parser.add_argument("--db_port")
 options, rest = parser.parse_known_args()
+config = configparser.RawConfigParser()
+config.read([options.c] if options.c else [])
+for name in ("host", "port"):
+    value = getattr(options, "db_" + name) or config.get("options", "db_" + name, fallback="")
+    os.environ.update({{"PG" + name.upper(): value}} if value else {{}})
 behaviour = open({behaviour!r}).read().split()
 sql = {{
     "updates": "UPDATE ir_module_module SET latest_version = '16.0.2.0' WHERE name = 'zz_shop'",

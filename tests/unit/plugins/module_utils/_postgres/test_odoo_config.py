@@ -11,14 +11,17 @@ import pytest
 
 from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.connection import Connection
-from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.odoo_config import server_arguments
+from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.odoo_config import (
+    config_in_use,
+    server_arguments,
+)
 
 ODOO = ("/opt/odoo/odoo-bin",)
 
 
 @pytest.fixture(autouse=True)
 def no_settings_of_an_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("PGHOST", "PGPORT", "ODOO_RC", "OPENERP_SERVER"):
+    for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGPORT", "ODOO_RC", "OPENERP_SERVER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -47,7 +50,7 @@ def test_the_server_is_named_where_the_configuration_names_another_one(
     host: str, port: int | None, lines: tuple[str, ...], arguments: list[str], tmp_path: Path
 ) -> None:
     config = written(tmp_path / "odoo.conf", *lines)
-    assert server_arguments(Connection(host=host, port=port), ODOO, config) == arguments
+    assert server_arguments(Connection(host=host, port=port), config) == arguments
 
 
 @pytest.mark.parametrize("way", ["option", "argument", "variable", "account"])
@@ -59,9 +62,14 @@ def test_another_server_of_the_configuration_is_refused_where_the_task_names_non
         monkeypatch.setenv("ODOO_RC", config)
     odoo_bin = (*ODOO, "-c", config) if way == "argument" else ODOO
     with pytest.raises(OptionError, match=r"'config'.*db\.example\.com.*'login_host'"):
-        server_arguments(Connection(), odoo_bin, config if way == "option" else "")
+        server_arguments(Connection(), config_in_use(odoo_bin, config if way == "option" else ""))
 
 
-def test_in_a_container_hosts_have_names_of_its_own(tmp_path: Path) -> None:
+def test_names_that_cannot_be_compared_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = written(tmp_path / "odoo.conf", "db_host = db")
-    assert server_arguments(Connection(), ("/usr/bin/docker", "exec", "odoo", "odoo"), config) == []
+    assert config_in_use(("/usr/bin/docker", "exec", "odoo", "odoo"), config) == ""
+    assert config_in_use(("bash", "-c", "exec odoo"), "") == ""
+    monkeypatch.setenv("PGSERVICE", "shop")
+    assert server_arguments(Connection(), config) == []
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.7")
+    assert server_arguments(Connection(), config) == ["--db_host=192.0.2.7"]
