@@ -44,10 +44,10 @@ options:
     required: true
   config:
     description:
-      - Odoo's configuration file. Its C(addons_path) is used too. Where it names another database server than
-        O(login_host), Odoo is started with C(--db_host) and C(--db_port); without O(login_host) that is a failure.
-      - The same holds for the file that O(odoo_bin) names with C(-c), or that Odoo reads where it is given none. Where
-        O(odoo_bin) starts Odoo in a container or on another host, nothing is compared.
+      - Odoo's configuration file. Its C(addons_path) is used too.
+      - Odoo works on the server of this task, whatever a configuration says. It gets C(--db_host) and C(--db_port) of
+        the server that C(psql) has reached, unless O(odoo_bin) starts it in a container or on another host. Its user
+        and password are those of the configuration.
     type: path
   modules:
     description:

@@ -226,8 +226,12 @@ def test_an_update_works_on_the_server_of_the_task(databases: Databases) -> None
     config.write_text("[options]\ndb_host = db.invalid\ndb_port = 1\n", encoding="utf-8")
     options = {"database": "shop", "odoo_bin": [str(program)], "modules": ["zz_shop"], "config": str(config)}
     assert databases.done("odoo_database_update", **options)["changed"]
-    said = databases.refused("odoo_database_update", login_host=None, **options)
-    assert f"Option 'config': db_host in {config} is db.invalid" in said
+    # sudo drops the variables of libpq, and Odoo may find another configuration for the account.
+    options["odoo_bin"] = ["env", "-i", f"PGPASSWORD={PASSWORD}", f"PGUSER={ROLE}", str(program)]
+    assert not databases.done("odoo_database_update", **options)["changed"]
+    config.unlink()
+    behave(program, "leaves")
+    assert "modules are left in an unfinished state" in databases.refused("odoo_database_update", **options)
 
 
 def test_an_update_of_what_is_not_there_is_refused_before_odoo_runs(databases: Databases) -> None:

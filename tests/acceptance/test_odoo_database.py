@@ -136,6 +136,34 @@ def test_a_dump_of_every_format_comes_back(databases: Databases) -> None:
         assert [secret for secret in (PASSWORD, *SECRETS.values()) if secret in output] == []
 
 
+def test_what_killed_runs_left_in_a_folder_of_dumps_is_removed(databases: Databases) -> None:
+    left = [databases.folder / f"shop-20261101T0300{n:02}Z{ending}.part" for n, ending in enumerate(ENDINGS.values())]
+    for path in left:
+        path.mkdir() if path.name.endswith(".dir.part") else path.touch()
+    others = [databases.folder / name for name in ("shop-test-20261101T030000Z.dump.part", "shop.dump.part")]
+    for path in others:
+        path.touch()
+    databases.done("odoo_database_dump", "--check", database="shop", dest=str(databases.folder))
+    assert all(path.exists() for path in left)
+    databases.done("odoo_database_dump", database="shop", dest=str(databases.folder))
+    assert [path for path in left if path.exists()] == []
+    assert all(path.exists() for path in others)
+
+
+def test_a_place_that_no_dump_can_take_is_refused_first(databases: Databases) -> None:
+    nowhere = f"{databases.folder}/nowhere/"
+    assert f"there is no folder {nowhere}" in databases.refused("odoo_database_dump", database="shop", dest=nowhere)
+    pipe = databases.folder / "pipe"
+    os.mkfifo(pipe)
+    said = databases.refused("odoo_database_dump", database="shop", dest=str(pipe))
+    assert f"{pipe} is there already, and no dump of the form custom" in said
+    old = databases.folder / "shop.dump.siteops-old"
+    old.mkdir()
+    said = databases.refused("odoo_database_dump", database="shop", dest=str(databases.folder / "shop.dump"))
+    assert f"{old} is there already" in said
+    assert sorted(path.name for path in databases.folder.iterdir()) == ["pipe", old.name]
+
+
 def test_only_dumps_of_its_own_names_and_form_are_rotated_away(databases: Databases) -> None:
     named = databases.folder / "before-the-cut-over.dump"
     databases.done("odoo_database_dump", database="shop", dest=str(named))

@@ -57,7 +57,8 @@ class BackupRun:
         earlier.warn_if_later(before)
         backup = planned(plan.dest, plan.name, plan.data_fs, plan.database)
         if check_mode:
-            return self._result(backup, True, earlier.rotate(backup, True))
+            coming = dataclasses.replace(backup, last_transaction=before)
+            return self._result(backup, True, earlier.rotate(coming, True))
         busy = f"Another run backs up {plan.name} to {plan.dest} at this moment. Wait until it has ended."
         lock = os.path.join(plan.dest, f".{plan.name}.lock")
         try:

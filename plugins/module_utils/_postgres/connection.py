@@ -21,8 +21,6 @@ LONGEST_NAME = 63
 
 SSL_MODES = ("allow", "disable", "prefer", "require", "verify-ca", "verify-full")
 CONNECT_SECONDS = "15"
-SERVICE = "(service)"
-"""Stands for a server that only the file of a service of libpq names."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +34,11 @@ class Connection:
     ssl_mode: str = ""
 
     @property
-    def effective_host(self) -> str:
-        """The host or the folder of a socket that libpq will use, or SERVICE; empty for its default, a socket."""
-        found = self.host or os.environ.get("PGHOST") or os.environ.get("PGHOSTADDR")
-        return found or (SERVICE if os.environ.get("PGSERVICE") else "")
-
-    @property
     def is_local(self) -> bool:
         """Whether the server runs on this host, as far as its name says."""
-        return is_local_host(self.effective_host)
+        host = self.host or os.environ.get("PGHOST", "")
+        elsewhere = not self.host and (os.environ.get("PGSERVICE") or os.environ.get("PGHOSTADDR"))
+        return not elsewhere and (not host or host.startswith(("/", "@")) or host in ("localhost", "127.0.0.1", "::1"))
 
     def environment(self) -> dict[str, str]:
         """The environment of a client program. The password is in no argument, because every user can read those."""
@@ -58,6 +52,10 @@ class Connection:
             "PGSSLMODE": self.ssl_mode,
         }
         inherited.pop("PGDATABASE", None)
+        if self.host:
+            # Both would win over it.
+            for name in ("PGSERVICE", "PGHOSTADDR"):
+                inherited.pop(name, None)
         inherited.setdefault("PGCONNECT_TIMEOUT", CONNECT_SECONDS)
         return {
             **inherited,
@@ -66,11 +64,6 @@ class Connection:
             "PGAPPNAME": "siteops.upgrades",
             "LC_MESSAGES": "C",
         }
-
-
-def is_local_host(name: str) -> bool:
-    """Whether a name of a host, or of the folder of a socket, means this host in any case."""
-    return not name or name.startswith(("/", "@")) or name in ("localhost", "127.0.0.1", "::1")
 
 
 def postgres_arguments() -> dict[str, dict[str, t.Any]]:

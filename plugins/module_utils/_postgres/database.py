@@ -114,6 +114,14 @@ class Server:
         """The one value of a query."""
         return self.execute(sql + ";\n", database)
 
+    def reached(self) -> tuple[str, str]:
+        """The host, or the folder of the socket, and the port that psql has connected to.
+
+        Whatever named them: an option, a variable, the file of a service, or the default of psql's build.
+        """
+        host, port = self.execute("\\echo :HOST\n\\echo :PORT\n").splitlines()
+        return host, port
+
     def rows(self, sql: str, database: str = MAINTENANCE, seconds: float = SQL_SECONDS) -> list[dict[str, t.Any]]:
         """The rows of a query, with the types that JSON has.
 

@@ -21,7 +21,7 @@ from .._core.progress import Progress
 from .._transfer.dump_check import check_dump
 from .database import Database, Server
 from .dump_hash import sha256_of
-from .dump_place import is_collection, prepare, remove, replace, require_place, size_of
+from .dump_place import clear_remains, is_collection, prepare, remove, replace, require_place, size_of
 from .dump_records import Record, collected_dumps, new_path, newest_verified, remove_beyond
 from .dump_source import newest_pg_restore
 from .dump_writer import DumpWriter, Modules
@@ -87,6 +87,8 @@ class Dump:
         try:
             with locked_file(lock, LOCK_SECONDS, busy):
                 try:
+                    if self.plan.into_folder:
+                        clear_remains(self.plan.dest, database.name)
                     record = self._write(programs, record, database.name, modules)
                     removed = self._rotate(False, 0)
                 finally:

@@ -10,6 +10,7 @@ Private to the collection: may change without notice.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 
 from .._core.errors import OptionError
@@ -37,12 +38,24 @@ def require_place(dest: str, form: str, keep: int | None) -> None:
     folder = dest if collected else parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OptionError("dest", f"the folder {folder} cannot be written to.")
-    if dest.endswith("/") and not os.path.isdir(dest):
-        raise OptionError("dest", f"there is no folder {dest}.")
     if keep is not None and not collected:
         raise OptionError("keep", "needs a folder for 'dest', in which the dumps get names of their own.")
-    if not collected and os.path.lexists(dest) and os.path.isdir(dest) != (form == DIRECTORY):
-        raise OptionError("dest", f"{dest} is there already, and no dump of the form {form}.")
+    if collected:
+        return
+    # What a run left that was killed between the two steps of replace() is the earlier dump too.
+    there = next((path for path in (dest, f"{dest}{OLD}") if os.path.lexists(path)), "")
+    if there and (os.path.isdir(there) != (form == DIRECTORY) or not (os.path.isdir(there) or os.path.isfile(there))):
+        raise OptionError("dest", f"{there} is there already, and no dump of the form {form}.")
+    if os.path.isdir(there) and not os.access(there, os.W_OK | os.X_OK):
+        raise OptionError("dest", f"the folder {there} is there already, and this account may not remove its files.")
+
+
+def clear_remains(folder: str, database: str) -> None:
+    """Remove what killed runs left of dumps of this database under names of their own."""
+    pattern = re.compile(rf"{re.escape(database)}-\d{{8}}T\d{{6}}Z(-\d+)?\.[a-z.]+{re.escape(PART)}")
+    for name in os.listdir(folder):
+        if pattern.fullmatch(name):
+            remove(os.path.join(folder, name))
 
 
 def size_of(path: str) -> int:

@@ -84,6 +84,8 @@ def dump_once(params: Params, task: Task) -> dict[str, t.Any]:
         if form != ZIP:
             raise OptionError("filestore", f"can only be dumped with format zip, not {form}; merge it on its own.")
         folder_of(params["filestore"], "filestore")
+    if params["dest"].endswith("/") and form != DIRECTORY and not os.path.isdir(params["dest"]):
+        raise OptionError("dest", f"there is no folder {params['dest']}.")
     if params["jobs"] > 1 and form != DIRECTORY:
         raise OptionError("jobs", f"needs the format directory; pg_dump writes {form} over one connection.")
     plan = DumpPlan(

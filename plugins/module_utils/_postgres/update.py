@@ -21,7 +21,7 @@ from .._core.process import ToolError, run
 from .._core.progress import Progress
 from .addons import addons_folders, code_of, version_of
 from .database import Server
-from .odoo_config import config_in_use, server_arguments
+from .odoo_config import server_arguments
 from .odoo_facts import UNFINISHED, modules_of, series_of
 from .odoo_log import LONGEST_LINE, Complaints
 from .session import only_run
@@ -46,9 +46,10 @@ class UpdatePlan:
 
 
 class OdooRun(t.NamedTuple):
-    """How Odoo ended: its status, what it complained about, the cause of a failure, and whether it wrote a log."""
+    """How Odoo ended: its status and last words, what its log complains about, the cause, and whether it has a log."""
 
     status: int
+    words: str
     log: list[dict[str, str]]
     cause: str
     wrote_log: bool
@@ -67,7 +68,6 @@ def update(
     :raises UpgradeError: the update did not do all that was asked for, whatever its exit status says.
     """
     _require_program(plan)
-    on_server = _on_server(server, plan, warn)
     # Odoo makes a database where there is none, so a wrong name must be found here.
     server.require_readable(plan.database)
     before = modules_of(server, plan.database)
@@ -82,13 +82,13 @@ def update(
         return {"changed": bool(expected), "updated": expected, "version": series_of(before), "log": []}
     with only_run(server, plan.database):
         progress.state("updating", plan.timeout)
-        status, log, cause, wrote_log = _run_odoo(server, plan, on_server)
+        status, words, log, cause, wrote_log = _run_odoo(server, plan)
         after = modules_of(server, plan.database)
     complaints = [line for line in log if line["level"] != "WARNING"]
     left = sorted(name for name, module in after.items() if module["state"] in UNFINISHED)
     reasons = []
     if status:
-        reasons.append(f"it ended with status {status}")
+        reasons.append(f"it ended with status {status}" + ("" if complaints else f": {words.rstrip('.')}"))
     if left:
         reasons.append(f"modules are left in an unfinished state: {', '.join(left)}{_without_code(plan, left)}")
     if complaints:
@@ -96,7 +96,7 @@ def update(
     if reasons:
         raise UpgradeError(
             f"The update of {', '.join(plan.modules)} in {plan.database} failed: {'; '.join(reasons)}. "
-            "The log is in 'log'. Mend the code of the module, and run again.",
+            f"The log is in 'log'.{' Mend the code of the module, and run again.' if left or complaints else ''}",
             log=log[:MOST_LINES],
             unfinished_modules=left,
             status=status,
@@ -118,9 +118,17 @@ def _changes(
     }
 
 
+def _code_folders(plan: UpdatePlan) -> list[str]:
+    """Where the code of modules lies, as far as it can be seen: a configuration may be in a container."""
+    try:
+        return addons_folders(None, plan.odoo_bin, plan.config)
+    except OptionError:
+        return addons_folders(None, plan.odoo_bin, "")
+
+
 def _without_code(plan: UpdatePlan, names: t.Sequence[str]) -> str:
     """Which of these modules have no code, in words; Odoo's log only says that they are not installable."""
-    folders = addons_folders(None, plan.odoo_bin, plan.config)
+    folders = _code_folders(plan)
     lacking = [name for name in names if not code_of(folders, name)]
     if not lacking or not code_of(folders, "base"):
         return ""
@@ -129,7 +137,7 @@ def _without_code(plan: UpdatePlan, names: t.Sequence[str]) -> str:
 
 def _forecast(plan: UpdatePlan, before: t.Mapping[str, t.Mapping[str, str]]) -> dict[str, dict[str, str]]:
     """Which versions an update would record, by the manifests of the code."""
-    folders, series = addons_folders(None, plan.odoo_bin, plan.config), series_of(before)
+    folders, series = _code_folders(plan), series_of(before)
     names = list(before) if ALL in plan.modules else list(plan.modules)
     found = {}
     for name in names:
@@ -139,22 +147,8 @@ def _forecast(plan: UpdatePlan, before: t.Mapping[str, t.Mapping[str, str]]) -> 
     return found
 
 
-def _on_server(server: Server, plan: UpdatePlan, warn: t.Callable[[t.Iterable[str]], None]) -> list[str]:
-    """The arguments that have Odoo work on the server of the task.
-
-    :raises OptionError: the configuration names a server where the task names none.
-    """
-    path = config_in_use(plan.odoo_bin, plan.config)
-    if path and not os.access(path, os.R_OK):
-        warn([f"{path} cannot be read by this task, so whether it names another database server was not checked."])
-        return []
-    return server_arguments(server.connection, path)
-
-
-def _run_odoo(server: Server, plan: UpdatePlan, on_server: t.Sequence[str]) -> OdooRun:
+def _run_odoo(server: Server, plan: UpdatePlan) -> OdooRun:
     """Run Odoo until it stops by itself.
-
-    :param on_server: the arguments that name the server.
 
     :raises ToolError: it cannot be run or did not end in time.
     """
@@ -163,9 +157,10 @@ def _run_odoo(server: Server, plan: UpdatePlan, on_server: t.Sequence[str]) -> O
         command = [*plan.odoo_bin, *(("-c", plan.config) if plan.config else ()), "-d", plan.database]
         command += ["-u", ",".join(plan.modules), "--stop-after-init", "--no-http", "--max-cron-threads=0"]
         # A configuration may keep errors out of the log.
-        command += ["--log-level=info", *on_server]
+        command.append("--log-level=info")
         said = Complaints()
-        ended = run([*command, "--logfile", log], server.env, plan.timeout, watch=said.see)
+        command += ["--logfile", log, *server_arguments(server, plan.odoo_bin, plan.config)]
+        ended = run(command, server.env, plan.timeout, watch=said.see)
         written = Complaints()
         with contextlib.suppress(OSError), open(log, "rb") as file:
             while block := file.read(LONGEST_LINE):
@@ -174,7 +169,7 @@ def _run_odoo(server: Server, plan: UpdatePlan, on_server: t.Sequence[str]) -> O
     found = written.found() or said.found()
     if ended.status and not found and not written.seen:
         raise ToolError(f"{os.path.basename(plan.odoo_bin[0])} failed: {ended.words}.")
-    return OdooRun(ended.status, found, written.cause or said.cause, written.has_lines or said.has_lines)
+    return OdooRun(ended.status, ended.words, found, written.cause or said.cause, written.has_lines or said.has_lines)
 
 
 def _require_program(plan: UpdatePlan) -> None:

@@ -27,12 +27,14 @@ GIVEN = {
 
 def test_the_options_become_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLMODE", "")
-    monkeypatch.setenv("PGDATABASE", "other")
+    for name in ("PGDATABASE", "PGSERVICE", "PGHOSTADDR"):
+        monkeypatch.setenv(name, "other")
     env = connection_of(GIVEN).environment()
     wanted = {"PGHOST": "db.example.com", "PGPORT": "5433", "PGUSER": "odoo", "PGPASSWORD": "secret"}
     assert {name: env.get(name) for name in wanted} == wanted
     assert env["PGSSLMODE"] == "require"
-    assert "PGDATABASE" not in env
+    assert not {"PGDATABASE", "PGSERVICE", "PGHOSTADDR"} & set(env)
+    assert Connection().environment()["PGSERVICE"] == "other"
 
 
 def test_what_is_empty_is_left_to_libpq(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +66,11 @@ def test_a_server_on_this_host_is_known_by_its_name(
     host: str, variable: str, local: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGHOST", variable)
+    for name in ("PGSERVICE", "PGHOSTADDR"):
+        monkeypatch.delenv(name, raising=False)
     assert Connection(host=host).is_local == local
+    monkeypatch.setenv("PGSERVICE", "shop")
+    assert Connection(host=host).is_local == (local and bool(host))
 
 
 @pytest.mark.parametrize("name", ["", "x" * 64, "é" * 32, "a/b", "a\nb", "..", "template1", None])

@@ -9,67 +9,56 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.siteops.upgrades.plugins.module_utils._core.errors import OptionError
 from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.connection import Connection
-from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.odoo_config import (
-    config_in_use,
-    server_arguments,
-)
+from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.database import Server
+from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.odoo_config import server_arguments
+from ansible_collections.siteops.upgrades.plugins.module_utils._postgres.tools import Programs
 
 ODOO = ("/opt/odoo/odoo-bin",)
+SOCKET = "/run/postgresql"
 
 
-@pytest.fixture(autouse=True)
-def no_settings_of_an_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGPORT", "ODOO_RC", "OPENERP_SERVER"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
+def reaching(monkeypatch: pytest.MonkeyPatch, host: str, port: str, listening: str = "localhost") -> Server:
+    """A server whose psql has reached this host and port."""
+    server = Server(Connection(), Programs())
+    monkeypatch.setattr(server, "reached", lambda: (host, port))
+    monkeypatch.setattr(server, "value", lambda _sql: listening)
+    return server
 
 
-def written(path: Path, *lines: str) -> str:
-    path.write_text("\n".join(("[options]", *lines)), encoding="utf-8")
-    return str(path)
+@pytest.mark.parametrize("odoo_bin", [ODOO, ("/usr/bin/sudo", "-u", "odoo", *ODOO, "-c", "/etc/other.conf")])
+def test_the_server_that_was_reached_is_named(odoo_bin: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    for host, port in (("db.example.com", "5433"), ("127.0.0.1", "5432"), (SOCKET, "5432")):
+        server = reaching(monkeypatch, host, port)
+        assert server_arguments(server, odoo_bin, "") == [f"--db_host={host}", f"--db_port={port}"]
 
 
 @pytest.mark.parametrize(
-    ("host", "port", "lines", "arguments"),
+    ("lines", "port", "listening", "over_tcp"),
     [
-        ("", None, (), []),
-        ("", None, ("db_host = False", "db_port = False"), []),
-        ("", None, ("db_host = localhost", "db_port = 5432"), []),
-        ("db.example.com", 5433, (), []),
-        ("db.example.com", 5433, ("db_host = db.example.com", "db_port = 5433"), []),
-        ("/run/postgresql", None, ("db_host = 127.0.0.1",), []),
-        ("test.example.com", None, ("db_host = db.example.com",), ["--db_host=test.example.com"]),
-        ("127.0.0.1", 5433, ("db_host = db.example.com",), ["--db_host=127.0.0.1"]),
-        ("", 5433, ("db_port = 5432",), ["--db_port=5433"]),
-        ("", None, ("db_port = 5433",), ["--db_port=5432"]),
+        ("db_host = localhost", "5432", "localhost", True),
+        ("db_host = 127.0.0.1\ndb_port = 5433", "5433", "127.0.0.1, 192.0.2.7", True),
+        ("db_host = localhost\ndb_port = False", "5432", "*", True),
+        ("db_host = localhost", "5432", "", False),
+        ("db_host = localhost", "5432", "192.0.2.7", False),
+        ("db_host = localhost", "5433", "*", False),
+        ("db_host = localhost\ndb_port = 5433", "5432", "*", False),
+        ("db_host = db.example.com", "5432", "*", False),
+        ("db_host = /tmp/other", "5432", "*", False),
+        ("db_host = False", "5432", "*", False),
+        ("", "5432", "*", False),
+        ("[[", "5432", "*", False),
     ],
 )
-def test_the_server_is_named_where_the_configuration_names_another_one(
-    host: str, port: int | None, lines: tuple[str, ...], arguments: list[str], tmp_path: Path
+def test_a_login_over_tcp_stays_one_where_it_leads_to_the_server_of_the_socket(
+    lines: str, port: str, listening: str, over_tcp: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    config = written(tmp_path / "odoo.conf", *lines)
-    assert server_arguments(Connection(host=host, port=port), config) == arguments
+    config = tmp_path / "odoo.conf"
+    config.write_text(f"[options]\n{lines}\n" if lines != "[[" else lines, encoding="utf-8")
+    arguments = server_arguments(reaching(monkeypatch, SOCKET, port, listening), ODOO, str(config))
+    assert arguments == [*(() if over_tcp else (f"--db_host={SOCKET}",)), f"--db_port={port}"]
 
 
-@pytest.mark.parametrize("way", ["option", "argument", "variable", "account"])
-def test_another_server_of_the_configuration_is_refused_where_the_task_names_none(
-    way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    config = written(tmp_path / (".odoorc" if way == "account" else "odoo.conf"), "db_host = db.example.com")
-    if way == "variable":
-        monkeypatch.setenv("ODOO_RC", config)
-    odoo_bin = (*ODOO, "-c", config) if way == "argument" else ODOO
-    with pytest.raises(OptionError, match=r"'config'.*db\.example\.com.*'login_host'"):
-        server_arguments(Connection(), config_in_use(odoo_bin, config if way == "option" else ""))
-
-
-def test_names_that_cannot_be_compared_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    config = written(tmp_path / "odoo.conf", "db_host = db")
-    assert config_in_use(("/usr/bin/docker", "exec", "odoo", "odoo"), config) == ""
-    assert config_in_use(("bash", "-c", "exec odoo"), "") == ""
-    monkeypatch.setenv("PGSERVICE", "shop")
-    assert server_arguments(Connection(), config) == []
-    monkeypatch.setenv("PGHOSTADDR", "192.0.2.7")
-    assert server_arguments(Connection(), config) == ["--db_host=192.0.2.7"]
+def test_in_a_container_hosts_have_names_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = reaching(monkeypatch, "127.0.0.1", "5432")
+    assert server_arguments(server, ("/usr/bin/docker", "exec", "odoo", "odoo"), "") == []
