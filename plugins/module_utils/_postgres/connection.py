@@ -53,9 +53,8 @@ class Connection:
         }
         inherited.pop("PGDATABASE", None)
         if self.host:
-            # Both would win over it.
-            for name in ("PGSERVICE", "PGHOSTADDR"):
-                inherited.pop(name, None)
+            # The file of a service would win over it; an address for the host may stay, which libpq connects to for it.
+            inherited.pop("PGSERVICE", None)
         inherited.setdefault("PGCONNECT_TIMEOUT", CONNECT_SECONDS)
         return {
             **inherited,

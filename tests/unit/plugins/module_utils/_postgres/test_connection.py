@@ -33,7 +33,8 @@ def test_the_options_become_an_environment(monkeypatch: pytest.MonkeyPatch) -> N
     wanted = {"PGHOST": "db.example.com", "PGPORT": "5433", "PGUSER": "odoo", "PGPASSWORD": "secret"}
     assert {name: env.get(name) for name in wanted} == wanted
     assert env["PGSSLMODE"] == "require"
-    assert not {"PGDATABASE", "PGSERVICE", "PGHOSTADDR"} & set(env)
+    assert not {"PGDATABASE", "PGSERVICE"} & set(env)
+    assert env["PGHOSTADDR"] == "other"
     assert Connection().environment()["PGSERVICE"] == "other"
 
 
